@@ -1,0 +1,19 @@
+//! keytower's database schema, step by step.
+//!
+//! Each step is a folder or file of its own and never changes once it has shipped. It runs in a transaction on SQLite and on
+//! PostgreSQL, and can be undone. A crate of its own, so that a step can't use code that changes later.
+
+use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
+
+mod m0001_start;
+
+/// The steps, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_start::Step)]
+    }
+}

@@ -1,0 +1,236 @@
+//! The first schema: people, roles, keys, sessions, signing keys, and the inventory.
+//!
+//! Text is compared byte by byte on both databases: SQLite does so by default, PostgreSQL by `COLLATE "C"`. Moments are text in
+//! one fixed form that sorts like time.
+
+mod inventory;
+
+use sea_orm_migration::prelude::*;
+
+pub(super) struct Step;
+
+/// Name, type, never null.
+type Column = (&'static str, Type, bool);
+
+#[derive(Clone, Copy)]
+enum Type {
+    Text,
+    Bool,
+    Int,
+    Long,
+    Float,
+    Json,
+    Bytes,
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        "m0001_start"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        use Type::{Bool, Bytes, Json, Text};
+        let make = Maker { manager };
+
+        make.table("meta", &[("value", Text, true)], &[]).await?;
+        make.table("organizations", &[("name", Text, true)], &[]).await?;
+        make.table(
+            "users",
+            &[
+                ("auth_config_id", Text, false),
+                ("created_at", Text, true),
+                ("display_username", Text, true),
+                ("email_address", Text, false),
+                ("internal", Bool, true),
+                ("ldap_dn", Text, false),
+                ("mobile_phone", Text, false),
+                ("name", Text, true),
+                ("password_expired", Bool, false),
+                ("password_hash", Text, false),
+                ("password_recover_qa", Json, true),
+                ("password_updated_at", Text, false),
+                ("source", Text, true),
+                ("username", Text, true),
+            ],
+            &[],
+        )
+        .await?;
+        make.index("users", &["username", "source"], true).await?;
+        make.table(
+            "roles",
+            &[("actions", Json, true), ("name", Text, true), ("platform", Text, true), ("preset", Text, false)],
+            &[],
+        )
+        .await?;
+        make.index("roles", &["preset"], true).await?;
+        make.pairs("user_roles", ("user_id", "users"), ("role_id", "roles")).await?;
+        make.table(
+            "api_keys",
+            &[
+                ("ceiling", Json, true),
+                ("created_at", Text, true),
+                ("description", Text, true),
+                ("digest", Bytes, true),
+                ("editable", Bool, true),
+                ("name", Text, true),
+            ],
+            &[Reference::required("user_id", "users")],
+        )
+        .await?;
+        make.index("api_keys", &["digest"], true).await?;
+        make.pairs("api_key_roles", ("api_key_id", "api_keys"), ("role_id", "roles")).await?;
+        make.table(
+            "sessions",
+            &[("amr", Json, true), ("created_at", Text, true), ("expires_at", Text, true)],
+            &[Reference::required("user_id", "users")],
+        )
+        .await?;
+        make.index("sessions", &["expires_at"], false).await?;
+        make.table(
+            "signing_keys",
+            &[
+                ("active_from", Text, true),
+                ("algorithm", Text, true),
+                ("created_at", Text, true),
+                ("public_key", Bytes, true),
+                ("retired_at", Text, false),
+                ("sealed_private_key", Bytes, true),
+            ],
+            &[],
+        )
+        .await?;
+
+        make.table("datacenters", inventory::DATACENTERS, &[Reference::required("organization_id", "organizations")])
+            .await?;
+        make.table("clusters", inventory::CLUSTERS, &[]).await?;
+        make.pairs("cluster_datacenters", ("cluster_id", "clusters"), ("datacenter_id", "datacenters")).await?;
+        make.table("hosts", inventory::HOSTS, &[Reference::required("cluster_id", "clusters")]).await?;
+        let of_vm = [Reference::optional("cluster_id", "clusters"), Reference::optional("host_id", "hosts")];
+        make.table("vms", inventory::VMS, &of_vm).await?;
+        for table in ["vms", "hosts", "clusters"] {
+            make.index(table, &["name"], false).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            "vms",
+            "hosts",
+            "cluster_datacenters",
+            "clusters",
+            "datacenters",
+            "signing_keys",
+            "sessions",
+            "api_key_roles",
+            "api_keys",
+            "user_roles",
+            "roles",
+            "users",
+            "organizations",
+            "meta",
+        ] {
+            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A column that holds another table's id.
+struct Reference {
+    column: &'static str,
+    table: &'static str,
+    required: bool,
+}
+
+impl Reference {
+    fn required(column: &'static str, table: &'static str) -> Self {
+        Self { column, table, required: true }
+    }
+
+    fn optional(column: &'static str, table: &'static str) -> Self {
+        Self { column, table, required: false }
+    }
+}
+
+struct Maker<'a> {
+    manager: &'a SchemaManager<'a>,
+}
+
+impl Maker<'_> {
+    /// Makes a table with a text `id`, columns, and references, each of them indexed.
+    async fn table(&self, name: &'static str, columns: &[Column], references: &[Reference]) -> Result<(), DbErr> {
+        let mut table = Table::create();
+        table.table(name).col(self.column(("id", Type::Text, true)).primary_key());
+        for column in columns {
+            table.col(self.column(*column));
+        }
+        for Reference { column, table: target, required } in references {
+            let on_delete = if *required { ForeignKeyAction::Cascade } else { ForeignKeyAction::SetNull };
+            table.col(self.column((column, Type::Text, *required)));
+            table.foreign_key(ForeignKey::create().from(name, *column).to(*target, "id").on_delete(on_delete));
+        }
+        self.manager.create_table(table).await?;
+        for reference in references {
+            self.index(name, &[reference.column], false).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a table of pairs; a pair goes with either of its ends.
+    async fn pairs(
+        &self,
+        name: &'static str,
+        left: (&'static str, &'static str),
+        right: (&'static str, &'static str),
+    ) -> Result<(), DbErr> {
+        let mut table = Table::create();
+        table.table(name);
+        for (column, target) in [left, right] {
+            table.col(self.column((column, Type::Text, true)));
+            let reference = ForeignKey::create().from(name, column).to(target, "id").to_owned();
+            table.foreign_key(reference.to_owned().on_delete(ForeignKeyAction::Cascade));
+        }
+        table.primary_key(Index::create().col(left.0).col(right.0));
+        self.manager.create_table(table).await?;
+        self.index(name, &[right.0], false).await
+    }
+
+    async fn index(&self, table: &'static str, columns: &[&'static str], unique: bool) -> Result<(), DbErr> {
+        let mut index = Index::create();
+        index.name(format!("{table}_{}", columns.join("_"))).table(table);
+        for column in columns {
+            index.col(*column);
+        }
+        if unique {
+            index.unique();
+        }
+        self.manager.create_index(index).await
+    }
+
+    fn column(&self, (name, kind, required): Column) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        match kind {
+            Type::Text | Type::Json => column.text(),
+            Type::Bool => column.boolean(),
+            Type::Int => column.integer(),
+            Type::Long => column.big_integer(),
+            Type::Float => column.double(),
+            Type::Bytes => column.blob(),
+        };
+        if matches!(kind, Type::Text) && self.manager.get_database_backend() == sea_orm::DatabaseBackend::Postgres {
+            column.extra("COLLATE \"C\"");
+        }
+        if required {
+            column.not_null();
+        }
+        column
+    }
+}

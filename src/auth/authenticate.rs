@@ -1,0 +1,63 @@
+//! The one function that turns what a caller showed into a [`Principal`].
+//!
+//! 1. Shape: a text that is neither a key nor a token is refused without asking the database; so are a key with a wrong checksum
+//!    and a token whose signature, claims or times are wrong.
+//! 2. One indexed statement: the row of the key or of the token's session, with the present rights of owner and key.
+//! 3. Rights: a token has its user's; a key has what its roles, its owner's roles and its ceiling all allow.
+//!
+//! There is no cache: an acknowledged delete is seen by every request that begins later, on every node.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::key_format;
+use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::secret::PlainKey;
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+use super::token::Tokens;
+use super::vault::Vault;
+
+/// Finds out who shows `credential`: the bare text of a key or a token.
+///
+/// # Errors
+/// `Unauthenticated`, always with the same public text, when it does not work; `Unavailable` when the database can't tell.
+pub async fn authenticate(
+    credential: &str,
+    now: Timestamp,
+    store: &Store,
+    vault: &Vault,
+    tokens: &Tokens,
+) -> Result<Principal> {
+    if let Some(key) = key_format::parse(credential) {
+        return by_key(&key, store, vault).await;
+    }
+    if credential.split('.').count() == 3 {
+        return by_token(credential, now, store, tokens).await;
+    }
+    Err(Error::refused("neither a key nor a token"))
+}
+
+async fn by_key(key: &PlainKey, store: &Store, vault: &Vault) -> Result<Principal> {
+    let row = store.find_key(&vault.digest(key)).await?.ok_or_else(|| Error::refused("key: unknown"))?;
+    Ok(Principal {
+        user: row.user,
+        username: row.username,
+        rights: row.held.intersection(&row.granted).intersection(&row.ceiling),
+        credential: CredentialRef::ApiKey(row.id),
+    })
+}
+
+async fn by_token(token: &str, now: Timestamp, store: &Store, tokens: &Tokens) -> Result<Principal> {
+    let claims = tokens.read(token, now).map_err(Error::refused)?;
+    let row = store.find_session(&claims.session).await?;
+    let row = row.ok_or_else(|| Error::refused("token: its session was ended"))?;
+    if row.user != claims.user || now >= row.expires_at {
+        return Err(Error::refused("token: its session is another user's, or over"));
+    }
+    Ok(Principal {
+        user: row.user,
+        username: row.username,
+        rights: row.held,
+        credential: CredentialRef::Session(row.id),
+    })
+}

@@ -1,0 +1,123 @@
+//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives two keys with different labels:
+//!
+//! - the **pepper**: API keys are stored as HMAC-SHA-256 under it, so that a stolen database alone can't even be searched;
+//! - the **seal**: AES-256-GCM for what must be read again (signing keys), bound to its place by the associated data.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use crate::domain::secret::{KeyDigest, MasterKey, PlainKey};
+use crate::error::{Error, Result};
+
+/// Layout of sealed bytes: this version, the nonce, the ciphertext with its tag.
+const SEAL_VERSION: u8 = 1;
+
+/// The derived keys.
+#[derive(Debug)]
+pub struct Vault {
+    pepper: hmac::Key,
+    seal: RandomizedNonceKey,
+}
+
+impl Vault {
+    /// Derives the keys.
+    ///
+    /// # Errors
+    /// `Internal` when the crypto provider fails.
+    pub fn new(master: &MasterKey) -> Result<Self> {
+        let pepper = derive(master, b"keytower/api-key-pepper/v1")?;
+        let seal = derive(master, b"keytower/seal/v1")?;
+        Ok(Self {
+            pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper.as_slice()),
+            seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(Error::internal)?,
+        })
+    }
+
+    /// The digest under which a key is stored and found.
+    #[must_use]
+    pub fn digest(&self, key: &PlainKey) -> KeyDigest {
+        KeyDigest::new(hmac::sign(&self.pepper, key.expose().as_bytes()).as_ref().to_vec())
+    }
+
+    /// Seals a secret for one place; opened anywhere else, it does not open.
+    ///
+    /// # Errors
+    /// `Internal` when the crypto provider fails.
+    pub fn seal(&self, place: &str, secret: &[u8]) -> Result<Vec<u8>> {
+        let mut text = secret.to_vec();
+        let nonce = self.seal.seal_in_place_append_tag(Aad::from(place), &mut text).map_err(Error::internal)?;
+        let mut sealed = vec![SEAL_VERSION];
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.append(&mut text);
+        Ok(sealed)
+    }
+
+    /// Opens what [`Vault::seal`] made for the same place; `None` when the master key, the place or a bit differs.
+    #[must_use]
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let rest = sealed.strip_prefix(&[SEAL_VERSION])?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let length = self.seal.open_in_place(nonce, Aad::from(place), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+}
+
+struct Length;
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        MasterKey::LEN
+    }
+}
+
+fn derive(master: &MasterKey, label: &[u8]) -> Result<Zeroizing<[u8; MasterKey::LEN]>> {
+    let mut key = Zeroizing::new([0; MasterKey::LEN]);
+    let extracted = Salt::new(HKDF_SHA256, b"keytower").extract(master.expose());
+    let labels = [label];
+    let expanded = extracted.expand(&labels, Length).map_err(Error::internal)?;
+    expanded.fill(key.as_mut_slice()).map_err(Error::internal)?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(byte: u8) -> Vault {
+        Vault::new(&MasterKey::new(vec![byte; 32]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_seal_opens_with_the_same_key_at_the_same_place_only() {
+        let sealed = vault(1).seal("here", b"secret").unwrap();
+        assert_eq!(vault(1).open("here", &sealed).unwrap().as_slice(), b"secret");
+        assert!(vault(1).open("there", &sealed).is_none());
+        assert!(vault(2).open("here", &sealed).is_none());
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(vault(1).open("here", &flipped).is_none(), "bit {bit}");
+        }
+        for cut in 0..sealed.len() {
+            assert!(vault(1).open("here", &sealed[..cut]).is_none(), "cut to {cut}");
+        }
+    }
+
+    #[test]
+    fn two_seals_of_one_secret_differ() {
+        let vault = vault(1);
+        assert_ne!(vault.seal("here", b"secret").unwrap(), vault.seal("here", b"secret").unwrap());
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_master_key() {
+        let key = PlainKey::from("kt1".to_owned());
+        assert!(vault(1).digest(&key) == vault(1).digest(&key));
+        assert!(vault(1).digest(&key) != vault(2).digest(&key));
+    }
+}

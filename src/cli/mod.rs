@@ -1,0 +1,135 @@
+//! The command line. `keytower` alone serves.
+
+mod healthcheck;
+mod inventory;
+mod serve;
+mod signing_key;
+mod user;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::auth::random::SystemRandom;
+use crate::config::Settings;
+use crate::domain::clock::SystemClock;
+use crate::domain::secret::Password;
+use crate::error::{Error, Result};
+use crate::service::setup;
+use crate::telemetry;
+use crate::{graphql, rest};
+
+/// Self-hosted API keys: people log in and mint revocable keys, automation uses them on GraphQL and REST.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Settings come from defaults, then a TOML file, then KEYTOWER_* in the environment.\n\n\
+                  Example:\n  KEYTOWER_LISTEN=127.0.0.1:9000 keytower\n  keytower inventory import examples/inventory.json"
+)]
+struct Arguments {
+    /// Settings file (TOML); KEYTOWER_CONFIG names it too.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service (this is what happens without a command).
+    #[command(after_help = "Example:\n  KEYTOWER_DATABASE_URL=postgres://keytower@127.0.0.1/keytower keytower serve")]
+    Serve,
+    /// Load the inventory that the lists show.
+    #[command(subcommand)]
+    Inventory(inventory::Command),
+    /// Make and delete users at the machine itself.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Replace the key that signs tokens.
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
+    /// Print a contract: the GraphQL schema or the OpenAPI document.
+    #[command(after_help = "Example:\n  keytower schema graphql > schema.graphql")]
+    Schema {
+        /// Which one.
+        which: Contract,
+    },
+    /// Ask the service at this machine whether it is ready; exit code 0 when it is.
+    #[command(after_help = "Example:\n  keytower healthcheck || echo not ready")]
+    Healthcheck,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Contract {
+    /// schema.graphql
+    Graphql,
+    /// openapi.json
+    Openapi,
+}
+
+/// Runs the command line. Exit code 0 when it did what was asked, 1 when not, 2 for a wrong command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(Error::internal).and_then(|runtime| runtime.block_on(run(arguments)));
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            let text = error.public();
+            let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            // The operator may read what a caller may not.
+            let written = writeln!(std::io::stderr(), "keytower: {text}{cause}");
+            ExitCode::from(if written.is_ok() { 1 } else { 74 })
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(Command::Schema { which }) = arguments.command {
+        return schema(which).map(|()| ExitCode::SUCCESS);
+    }
+    let settings = Settings::load(arguments.config.as_deref(), environment()?)?;
+    telemetry::start(&settings);
+    match arguments.command {
+        None | Some(Command::Serve) => serve::run(settings).await?,
+        Some(Command::Inventory(command)) => inventory::run(settings, command).await?,
+        Some(Command::User(command)) => user::run(settings, command).await?,
+        Some(Command::SigningKey(command)) => signing_key::run(settings, command).await?,
+        Some(Command::Healthcheck) => return healthcheck::run(&settings).await,
+        Some(Command::Schema { .. }) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn environment() -> Result<Vec<(String, String)>> {
+    let own = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    own.filter(|(name, _)| name.starts_with(crate::config::ENV_PREFIX))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Error::invalid(format!("{name} must be UTF-8"))),
+        })
+        .collect()
+}
+
+fn schema(which: Contract) -> Result<()> {
+    let text = match which {
+        Contract::Graphql => graphql::schema::sdl().map_err(Error::internal)?,
+        Contract::Openapi => serde_json::to_string_pretty(&rest::openapi::document()).map_err(Error::internal)? + "\n",
+    };
+    print(&text)
+}
+
+/// Opens what the service opens, so that a command works beside it or without it.
+async fn open(settings: Settings) -> Result<(Arc<App>, Option<Password>)> {
+    setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await
+}
+
+/// Writes to standard output; a closed pipe is an error, not a panic.
+fn print(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::internal(format!("standard output: {error}")))
+}

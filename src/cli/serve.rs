@@ -1,0 +1,59 @@
+//! `keytower serve`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{open, print};
+use crate::config::Settings;
+use crate::domain::secret::Password;
+use crate::error::{Error, Result};
+use crate::http::serve::{Times, serve};
+use crate::jobs;
+use crate::router::router;
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) async fn run(settings: Settings) -> Result<()> {
+    let asked = settings.listen;
+    let times = Times { header: settings.header_timeout, shutdown: settings.shutdown_timeout };
+    // The port first: when it is taken, nothing has been touched yet.
+    let listener = TcpListener::bind(asked)
+        .await
+        .map_err(|error| Error::invalid(format!("the address {asked} can't be listened on: {error}")))?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let (app, made_up) = open(settings).await?;
+    if let Some(password) = made_up {
+        print(&welcome(&password, address))?;
+    }
+    let (mut term, mut int) = (stop_on(SignalKind::terminate())?, stop_on(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight may finish");
+    };
+    let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
+    tracing::info!(%address, "keytower listens");
+    serve(listener, router(Arc::clone(&app))?, times, stop).await;
+    jobs.abort();
+    app.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn stop_on(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).map_err(Error::internal)
+}
+
+fn welcome(password: &Password, address: SocketAddr) -> String {
+    let password = password.expose();
+    format!(
+        "\nThe user root was made. Its password is shown this once:\n\n    {password}\n\nLog in for a token:\n\n    \
+         curl -s -X POST -H 'Content-Type: application/json' \\\n      \
+         --data-raw '{{\"username\": \"root\", \"password\": \"{password}\", \"source\": \"LOCAL\"}}' \\\n      \
+         http://{address}/v2/api/login\n\n"
+    )
+}

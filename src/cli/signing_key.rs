@@ -1,0 +1,23 @@
+//! `keytower signing-key`.
+
+use super::{open, print};
+use crate::config::Settings;
+use crate::domain::clock::iso;
+use crate::domain::principal::Principal;
+use crate::error::Result;
+use crate::service::signing;
+
+/// Replaces the key that signs tokens.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Publish a new signing key; it takes over a minute later, and tokens signed before stay good until they are over.
+    #[command(after_help = "Example:\n  keytower signing-key rotate")]
+    Rotate,
+}
+
+pub(super) async fn run(settings: Settings, Command::Rotate: Command) -> Result<()> {
+    let (app, _) = open(settings).await?;
+    let key = signing::rotate(&app, Some(&Principal::operator())).await?;
+    app.store.close().await;
+    print(&format!("signing key {} takes over at {}\n", key.id, iso(key.active_from)))
+}

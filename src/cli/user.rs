@@ -1,0 +1,52 @@
+//! `keytower user`: for whoever holds the machine, with or without the service running.
+
+use super::{open, print};
+use crate::config::Settings;
+use crate::domain::permission::PRESETS;
+use crate::domain::principal::Principal;
+use crate::error::{Error, Result};
+use crate::service::users;
+
+/// Makes and deletes users.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a user and print a password for it, once.
+    #[command(after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
+    Create {
+        /// Login name.
+        username: String,
+        /// The preset of its role: ROOT, ADMIN, USER_ADMIN, AUDITOR, READ_ONLY, VM_USER or WORKLOAD_CLUSTER_USER.
+        #[arg(long, default_value = "READ_ONLY")]
+        role: String,
+    },
+    /// Delete a user; its tokens and API keys stop working at once.
+    #[command(after_help = "Example:\n  keytower user delete ci-admin")]
+    Delete {
+        /// Login name.
+        username: String,
+    },
+}
+
+pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
+    let (app, _) = open(settings).await?;
+    let operator = Principal::operator();
+    let done = match command {
+        Command::Create { username, role } => {
+            if !PRESETS.iter().any(|preset| preset.name == role) {
+                let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+                return Err(Error::invalid(format!("there is no role {role}: known are {}", known.join(", "))));
+            }
+            let password = users::create_with_password(&app, Some(&operator), username.clone(), &role).await?;
+            format!(
+                "made {username} with the role {role}; the password, shown this once:\n\n    {}\n\n",
+                password.expose()
+            )
+        }
+        Command::Delete { username } => {
+            users::delete_by_name(&app, Some(&operator), &username).await?;
+            format!("deleted {username}: its tokens and API keys are dead\n")
+        }
+    };
+    app.store.close().await;
+    print(&done)
+}

@@ -1,0 +1,337 @@
+//! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; the later wins. An unknown one is refused by name.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
+use crate::domain::user::check_password;
+use crate::error::{Error, Result};
+
+/// What every environment variable of the program starts with.
+pub const ENV_PREFIX: &str = "KEYTOWER_";
+/// Names the file; the one variable that is no setting.
+pub const ENV_FILE: &str = "KEYTOWER_CONFIG";
+
+/// A setting as people read about it.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name in the file; in the environment upper-cased behind `KEYTOWER_`.
+    pub name: &'static str,
+    /// Default, as it would be written.
+    pub default: &'static str,
+    /// Meaning, unit, range.
+    pub meaning: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        default: "127.0.0.1:8080",
+        meaning: "address and port to listen on; port 0 takes a free one",
+    },
+    Setting {
+        name: "data_dir",
+        default: "./keytower-data",
+        meaning: "folder for the SQLite database and the master key; made with mode 0700",
+    },
+    Setting {
+        name: "database_url",
+        default: "SQLite in data_dir",
+        meaning: "`postgres://user:password@host/database`, or `sqlite:PATH`",
+    },
+    Setting {
+        name: "master_key",
+        default: "",
+        meaning: "64 hexadecimal digits that everything secret in the database hangs on; several nodes on one database share it",
+    },
+    Setting {
+        name: "master_key_file",
+        default: "master.key in data_dir",
+        meaning: "file that holds the master key; made at the first start, mode 0600, when neither this nor master_key is set",
+    },
+    Setting {
+        name: "create_root",
+        default: "true",
+        meaning: "make the user `root` at the first start; `false` leaves it to `POST /v2/api/create-root-user`",
+    },
+    Setting {
+        name: "root_password",
+        default: "random, printed once",
+        meaning: "password of the user `root` at the first start, 8 characters or more; ignored later",
+    },
+    Setting {
+        name: "issuer",
+        default: "keytower",
+        meaning: "`iss` and `aud` of the tokens; all nodes of one database share it",
+    },
+    Setting {
+        name: "token_life",
+        default: "12h",
+        meaning: "how long a token works, 1s to 3650d; `0` until it is revoked",
+    },
+    Setting {
+        name: "signing_key_life",
+        default: "90d",
+        meaning: "how long a signing key signs before the next one takes over, 1h or more; `0` for ever",
+    },
+    Setting {
+        name: "header_timeout",
+        default: "8s",
+        meaning: "how long a client may take to send the head of a request, 100ms to 60s",
+    },
+    Setting {
+        name: "body_timeout",
+        default: "8s",
+        meaning: "how long a client may take to send the body of a request, 100ms to 60s",
+    },
+    Setting {
+        name: "shutdown_timeout",
+        default: "20s",
+        meaning: "how long requests in flight may take to end after SIGTERM, 0 to 10m",
+    },
+    Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
+    Setting { name: "log_format", default: "text", meaning: "text or json" },
+];
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Folder for data.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database_url: DatabaseUrl,
+    /// The master key, where it was given directly.
+    pub master_key: Option<MasterKey>,
+    /// The file with the master key.
+    pub master_key_file: PathBuf,
+    /// Whether that file was named rather than defaulted.
+    pub master_key_file_named: bool,
+    /// Whether to make `root` at the first start.
+    pub create_root: bool,
+    /// Its password.
+    pub root_password: Option<Password>,
+    /// `iss` and `aud`.
+    pub issuer: String,
+    /// Life of a token; zero until revoked.
+    pub token_life: Duration,
+    /// Life of a signing key; zero for ever.
+    pub signing_key_life: Duration,
+    /// Time for the head of a request.
+    pub header_timeout: Duration,
+    /// Time for the body of a request.
+    pub body_timeout: Duration,
+    /// Time for requests in flight at the end.
+    pub shutdown_timeout: Duration,
+    /// Least level to log.
+    pub log: tracing::Level,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// Reads the file, if there is one, and the environment.
+    ///
+    /// # Errors
+    /// `Invalid` with the name of what is unknown or wrong, and what is allowed.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let mut given = Given::default();
+        let (named_file, environment): (Vec<_>, Vec<_>) = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+            .partition(|(name, _)| name == ENV_FILE);
+        let named_file = named_file.into_iter().next().map(|(_, path)| PathBuf::from(path));
+        if let Some(path) = file.map(Path::to_path_buf).or(named_file) {
+            given.read_file(&path)?;
+        }
+        for (name, value) in environment {
+            let setting = name.trim_start_matches(ENV_PREFIX).to_ascii_lowercase();
+            given.put(setting, value, name)?;
+        }
+        given.settings()
+    }
+}
+
+/// What was given: name of the setting, to its value and where it came from.
+#[derive(Default)]
+struct Given(BTreeMap<String, (String, String)>);
+
+impl Given {
+    fn read_file(&mut self, path: &Path) -> Result<()> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::invalid(format!("the configuration file {shown} can't be read: {error}")))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            Error::invalid(format!("the configuration file {shown} is not TOML: {}", error.message()))
+        })?;
+        for (name, value) in table {
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(truth) => truth.to_string(),
+                _ => {
+                    return Err(Error::invalid(format!(
+                        "{name} in {shown} must be text, a whole number, true or false"
+                    )));
+                }
+            };
+            let origin = format!("{name} in {shown}");
+            self.put(name, text, origin)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, name: String, value: String, origin: String) -> Result<()> {
+        if !SETTINGS.iter().any(|setting| setting.name == name) {
+            let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+            return Err(Error::invalid(format!("{origin} is not a setting: known are {}", known.join(", "))));
+        }
+        self.0.insert(name, (value, origin));
+        Ok(())
+    }
+
+    fn settings(&self) -> Result<Settings> {
+        let data_dir = PathBuf::from(self.text("data_dir"));
+        let database_url = self
+            .given("database_url")
+            .map_or_else(|| format!("sqlite:{}", data_dir.join("keytower.db").display()), str::to_owned);
+        let root_password = self.parse("root_password", "8 characters or more", |text| {
+            let password = Password::from(text.to_owned());
+            check_password(&password).is_ok().then_some(password)
+        })?;
+        let second = Duration::from_secs(1);
+        let day = second * 86_400;
+        let client = || (second / 10)..=(second * 60);
+        Ok(Settings {
+            listen: self
+                .required("listen", "an address and a port such as 127.0.0.1:8080", |text| text.parse().ok())?,
+            database_url: database_url.into(),
+            master_key: self.parse("master_key", "64 hexadecimal digits", MasterKey::from_hex)?,
+            master_key_file: self.given("master_key_file").map_or_else(|| data_dir.join("master.key"), PathBuf::from),
+            master_key_file_named: self.given("master_key_file").is_some(),
+            data_dir,
+            create_root: self.required("create_root", "true or false", |text| text.parse().ok())?,
+            root_password,
+            issuer: self.required("issuer", "text, not empty", |text| (!text.is_empty()).then(|| text.to_owned()))?,
+            token_life: self.duration("token_life", second..=day * 3650, true)?,
+            signing_key_life: self.duration("signing_key_life", second * 3600..=day * 36_500, true)?,
+            header_timeout: self.duration("header_timeout", client(), false)?,
+            body_timeout: self.duration("body_timeout", client(), false)?,
+            shutdown_timeout: self.duration("shutdown_timeout", Duration::ZERO..=second * 600, true)?,
+            log: self.required("log", "error, warn, info, debug or trace", |text| text.parse().ok())?,
+            log_format: self.required("log_format", "text or json", |text| match text {
+                "text" => Some(LogFormat::Text),
+                "json" => Some(LogFormat::Json),
+                _ => None,
+            })?,
+        })
+    }
+
+    fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let default = || SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default);
+        self.given(name).unwrap_or_else(default)
+    }
+
+    fn parse<T>(&self, name: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+        self.given(name).map(|text| read(text).ok_or_else(|| self.wrong(name, allowed))).transpose()
+    }
+
+    fn required<T>(&self, name: &str, allowed: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
+        read(self.text(name)).ok_or_else(|| self.wrong(name, allowed))
+    }
+
+    fn duration(&self, name: &str, range: std::ops::RangeInclusive<Duration>, zero: bool) -> Result<Duration> {
+        let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+        let or_zero = if zero { ", or 0" } else { "" };
+        let allowed = format!("a duration such as 90s, 12h or 30d, from {least} to {most}{or_zero}");
+        self.required(name, &allowed, |text| {
+            if text == "0" {
+                return zero.then_some(Duration::ZERO);
+            }
+            humantime::parse_duration(text).ok().filter(|duration| range.contains(duration))
+        })
+    }
+
+    /// Never shows the value: it may be a secret.
+    fn wrong(&self, name: &str, allowed: &str) -> Error {
+        let origin = self.0.get(name).map_or(name, |(_, origin)| origin.as_str());
+        Error::invalid(format!("{origin} must be {allowed}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)]) -> Result<Settings> {
+        Settings::load(None, environment.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    }
+
+    fn refusal(environment: &[(&str, &str)]) -> String {
+        load(environment).unwrap_err().public().to_owned()
+    }
+
+    #[test]
+    fn defaults_stand_without_anything() {
+        let settings = load(&[("HOME", "/")]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.database_url.expose(), "sqlite:./keytower-data/keytower.db");
+        assert_eq!(settings.token_life, Duration::from_secs(12 * 3600));
+        assert!(settings.create_root && settings.root_password.is_none());
+    }
+
+    #[test]
+    fn an_unknown_variable_is_refused_by_name() {
+        assert!(
+            refusal(&[("KEYTOWER_LISTEM", "x")]).starts_with("KEYTOWER_LISTEM is not a setting: known are listen,")
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_by_name_and_never_shown() {
+        for (name, value) in [
+            ("KEYTOWER_LISTEN", "hunter2"),
+            ("KEYTOWER_MASTER_KEY", "hunter2"),
+            ("KEYTOWER_ROOT_PASSWORD", "hunter2"),
+            ("KEYTOWER_TOKEN_LIFE", "hunter2"),
+            ("KEYTOWER_BODY_TIMEOUT", "0"),
+            ("KEYTOWER_CREATE_ROOT", "yes"),
+            ("KEYTOWER_LOG", "hunter2"),
+            ("KEYTOWER_LOG_FORMAT", "hunter2"),
+        ] {
+            let refusal = refusal(&[(name, value)]);
+            assert!(refusal.starts_with(&format!("{name} must be ")), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keytower.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\ncreate_root = false\ntoken_life = \"1h\"\n").unwrap();
+        let settings = Settings::load(Some(&file), [("KEYTOWER_LISTEN".into(), "127.0.0.1:2".into())]).unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert!(!settings.create_root);
+        std::fs::write(&file, "listem = 1\n").unwrap();
+        let refusal = Settings::load(Some(&file), []).unwrap_err();
+        assert!(refusal.public().starts_with("listem in "), "{refusal:?}");
+    }
+}

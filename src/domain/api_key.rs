@@ -1,0 +1,49 @@
+//! An API key as the rooms above exchange it.
+
+use super::id::{ApiKeyId, RoleId, UserId};
+use super::permission::Actions;
+use super::secret::KeyDigest;
+use super::user::check_name;
+
+/// Most characters in a key's name.
+pub const NAME_MAX: usize = 255;
+/// Most characters in a key's description.
+pub const DESCRIPTION_MAX: usize = 1000;
+
+/// A key to be stored.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// Id.
+    pub id: ApiKeyId,
+    /// Where it is looked up.
+    pub digest: KeyDigest,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Owner.
+    pub user: UserId,
+    /// The owner's roles at the mint.
+    pub roles: Vec<RoleId>,
+    /// What the owner could do at the mint: a key never does more, whatever its roles gain later.
+    pub ceiling: Actions,
+}
+
+/// Checks what a caller calls a key.
+///
+/// # Errors
+/// What is wrong and what is allowed.
+pub fn check(name: Option<&str>, description: Option<&str>) -> Result<(), String> {
+    if let Some(name) = name {
+        check_name("name", name, NAME_MAX)?;
+    }
+    let description = description.unwrap_or_default();
+    if description.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
+        return Err("description must not contain control characters but line breaks and tabs".to_owned());
+    }
+    let length = description.chars().count();
+    if length > DESCRIPTION_MAX {
+        return Err(format!("description must have at most {DESCRIPTION_MAX} characters, this one has {length}"));
+    }
+    Ok(())
+}

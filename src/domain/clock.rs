@@ -1,0 +1,48 @@
+//! Time as a parameter. Nothing else in the program asks the system what time it is.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A moment in UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// Tells the time. The program uses [`SystemClock`]; tests use one they can move.
+pub trait Clock: Send + Sync {
+    /// Returns the present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    fn now(&self) -> Timestamp {
+        Utc::now()
+    }
+}
+
+/// Writes a moment as the contract does: ISO 8601, milliseconds, `Z`.
+///
+/// The text sorts like the moment itself, which is why the store keeps it.
+#[must_use]
+pub fn iso(moment: Timestamp) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Reads an RFC 3339 moment with any offset.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<Timestamp> {
+    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{iso, parse_iso};
+
+    #[test]
+    fn moments_are_written_in_utc_with_milliseconds() {
+        let moment = parse_iso("2026-01-02T05:04:05+02:00").unwrap();
+        assert_eq!(iso(moment), "2026-01-02T03:04:05.000Z");
+    }
+}

@@ -1,0 +1,23 @@
+//! [`ORGANIZATION`]: the fields of a Organization as the contract has them (section 5; 3.1 for users and roles).
+
+use super::{DATACENTER, Entity, Field, Join, Kind, Relation};
+
+/// The organization; there is always one.
+pub static ORGANIZATION: Entity = Entity {
+    name: "Organization",
+    plural: "organizations",
+    route: "organizations",
+    table: "organizations",
+    fields: &[
+        Field::nullable(
+            "datacenters",
+            Kind::Many(Relation {
+                target: &DATACENTER,
+                join: Join::reverse("organization_id"),
+                brief: &["id", "name"],
+            }),
+        ),
+        Field::required("id", Kind::Id),
+        Field::required("name", Kind::Text),
+    ],
+};

@@ -1,0 +1,174 @@
+//! Objects that only occur nested in another and have no list of their own.
+
+use super::enums::{MAINTENANCE_MODE_ENUM, METRO_CHECK_STATUS_ENUM};
+use super::{Field, Kind, Shape};
+
+/// `Application`.
+pub(super) static APPLICATION_SHAPE: Shape = Shape { name: "Application", fields: &[Field::required("id", Kind::Id)] };
+
+/// `BackupPlan`.
+pub(super) static BACKUP_PLAN_SHAPE: Shape =
+    Shape { name: "BackupPlan", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `ClusterSettings`.
+pub(super) static CLUSTER_SETTINGS_SHAPE: Shape =
+    Shape { name: "ClusterSettings", fields: &[Field::required("id", Kind::Id)] };
+
+/// `ConsistencyGroup`.
+pub(super) static CONSISTENCY_GROUP_SHAPE: Shape =
+    Shape { name: "ConsistencyGroup", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `Cpu`.
+pub(super) static CPU_SHAPE: Shape =
+    Shape { name: "Cpu", fields: &[Field::required("cores", Kind::Int), Field::required("sockets", Kind::Int)] };
+
+/// `Disk`.
+pub(super) static DISK_SHAPE: Shape =
+    Shape { name: "Disk", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `EverouteCluster`.
+pub(super) static EVEROUTE_CLUSTER_SHAPE: Shape =
+    Shape { name: "EverouteCluster", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `GpuDevice`.
+pub(super) static GPU_DEVICE_SHAPE: Shape =
+    Shape { name: "GpuDevice", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `Ipmi`.
+pub(super) static IPMI_SHAPE: Shape = Shape { name: "Ipmi", fields: &[Field::required("id", Kind::Id)] };
+
+/// `IsolationPolicy`.
+pub(super) static ISOLATION_POLICY_SHAPE: Shape =
+    Shape { name: "IsolationPolicy", fields: &[Field::required("id", Kind::Id)] };
+
+/// `Label`.
+pub(super) static LABEL_SHAPE: Shape = Shape {
+    name: "Label",
+    fields: &[
+        Field::required("id", Kind::Id),
+        Field::required("key", Kind::Text),
+        Field::nullable("value", Kind::Text),
+    ],
+};
+
+/// `MaintenanceHostState`.
+pub(super) static MAINTENANCE_HOST_STATE_SHAPE: Shape = Shape {
+    name: "MaintenanceHostState",
+    fields: &[
+        Field::required("enter_maintenance_time", Kind::Text),
+        Field::required("maintenance_job_id", Kind::Text),
+        Field::required("state", Kind::Enum(&MAINTENANCE_MODE_ENUM)),
+    ],
+};
+
+/// `MetroAvailabilityChecklist`.
+pub(super) static METRO_AVAILABILITY_CHECKLIST_SHAPE: Shape = Shape {
+    name: "MetroAvailabilityChecklist",
+    fields: &[
+        Field::required("primaryZone", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+        Field::required("primaryZoneAndWitness", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+        Field::required("secondaryZone", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+        Field::required("secondaryZoneAndWitness", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+        Field::required("witness", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+        Field::required("zoneAndZone", Kind::Object(&METRO_CHECK_RESULT_SHAPE)),
+    ],
+};
+
+/// `MetroCheckItem`.
+pub(super) static METRO_CHECK_ITEM_SHAPE: Shape = Shape {
+    name: "MetroCheckItem",
+    fields: &[
+        Field::required("critical", Kind::Texts),
+        Field::required("info", Kind::Texts),
+        Field::required("key", Kind::Text),
+        Field::required("labels", Kind::Json),
+        Field::required("notice", Kind::Texts),
+        Field::required("status", Kind::Enum(&METRO_CHECK_STATUS_ENUM)),
+    ],
+};
+
+/// `MetroCheckResult`.
+pub(super) static METRO_CHECK_RESULT_SHAPE: Shape = Shape {
+    name: "MetroCheckResult",
+    fields: &[
+        Field::required("critical", Kind::Int),
+        Field::required("info", Kind::Int),
+        Field::required("items", Kind::Objects(&METRO_CHECK_ITEM_SHAPE)),
+        Field::required("notice", Kind::Int),
+        Field::required("status", Kind::Enum(&METRO_CHECK_STATUS_ENUM)),
+    ],
+};
+
+/// `Nic`.
+pub(super) static NIC_SHAPE: Shape =
+    Shape { name: "Nic", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `PasswordRecoverQa`.
+pub(super) static PASSWORD_RECOVER_QA_SHAPE: Shape = Shape {
+    name: "PasswordRecoverQa",
+    fields: &[
+        Field::required("enabled", Kind::Bool),
+        Field::nullable("items", Kind::Objects(&PASSWORD_REOVER_QA_ITEM_SHAPE)),
+    ],
+};
+
+/// `PasswordReoverQaItem`.
+pub(super) static PASSWORD_REOVER_QA_ITEM_SHAPE: Shape =
+    Shape { name: "PasswordReoverQaItem", fields: &[Field::required("question", Kind::Text)] };
+
+/// `PmemDimm`.
+pub(super) static PMEM_DIMM_SHAPE: Shape =
+    Shape { name: "PmemDimm", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `SnapshotPlan`.
+pub(super) static SNAPSHOT_PLAN_SHAPE: Shape =
+    Shape { name: "SnapshotPlan", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `UsbDevice`.
+pub(super) static USB_DEVICE_SHAPE: Shape =
+    Shape { name: "UsbDevice", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VcenterAccount`.
+pub(super) static VCENTER_ACCOUNT_SHAPE: Shape =
+    Shape { name: "VcenterAccount", fields: &[Field::required("id", Kind::Id)] };
+
+/// `Vds`.
+pub(super) static VDS_SHAPE: Shape =
+    Shape { name: "Vds", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VmDisk`.
+pub(super) static VM_DISK_SHAPE: Shape = Shape { name: "VmDisk", fields: &[Field::required("id", Kind::Id)] };
+
+/// `VmEntityFilterResult`.
+pub(super) static VM_ENTITY_FILTER_RESULT_SHAPE: Shape =
+    Shape { name: "VmEntityFilterResult", fields: &[Field::required("id", Kind::Id)] };
+
+/// `VmFolder`.
+pub(super) static VM_FOLDER_SHAPE: Shape =
+    Shape { name: "VmFolder", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VmNic`.
+pub(super) static VM_NIC_SHAPE: Shape = Shape { name: "VmNic", fields: &[Field::required("id", Kind::Id)] };
+
+/// `VmPlacementGroup`.
+pub(super) static VM_PLACEMENT_GROUP_SHAPE: Shape =
+    Shape { name: "VmPlacementGroup", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VmSnapshot`.
+pub(super) static VM_SNAPSHOT_SHAPE: Shape =
+    Shape { name: "VmSnapshot", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VmTemplate`.
+pub(super) static VM_TEMPLATE_SHAPE: Shape =
+    Shape { name: "VmTemplate", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `VsphereEsxiAccount`.
+pub(super) static VSPHERE_ESXI_ACCOUNT_SHAPE: Shape =
+    Shape { name: "VsphereEsxiAccount", fields: &[Field::required("id", Kind::Id)] };
+
+/// `Witness`.
+pub(super) static WITNESS_SHAPE: Shape =
+    Shape { name: "Witness", fields: &[Field::required("id", Kind::Id), Field::required("name", Kind::Text)] };
+
+/// `Zone`.
+pub(super) static ZONE_SHAPE: Shape = Shape { name: "Zone", fields: &[Field::required("id", Kind::Id)] };

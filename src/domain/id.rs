@@ -1,0 +1,95 @@
+//! Typed ids: an [`ApiKeyId`] can't be passed where a [`UserId`] is meant.
+//!
+//! Ids that keytower makes are UUIDv7 (they sort by time of birth), sent and stored as text. Ids of the imported inventory
+//! are whatever text the source used, and stay text.
+
+use std::fmt;
+
+use uuid::{Builder, Uuid};
+
+use super::clock::Timestamp;
+use super::random::{Exhausted, Random};
+
+/// Makes a UUIDv7 from a moment and 80 random bits.
+///
+/// # Errors
+/// [`Exhausted`] when randomness fails.
+pub fn uuid_v7(now: Timestamp, random: &dyn Random) -> Result<Uuid, Exhausted> {
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes)?;
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Ok(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Makes a new id.
+            ///
+            /// # Errors
+            /// [`Exhausted`] when randomness fails.
+            pub fn generate(now: Timestamp, random: &dyn Random) -> Result<Self, Exhausted> {
+                Ok(Self(uuid_v7(now, random)?.to_string()))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A user.
+    UserId;
+    /// A role.
+    RoleId;
+    /// An API key (its id, not its text).
+    ApiKeyId;
+    /// A session: the `jti` of a token.
+    SessionId;
+    /// A signing key: the `kid` of a token.
+    SigningKeyId;
+    /// An organization.
+    OrganizationId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::parse_iso;
+
+    struct Ones;
+    impl Random for Ones {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), Exhausted> {
+            bytes.fill(1);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn ids_are_version_7_and_sort_by_time() {
+        let at = |text| UserId::generate(parse_iso(text).unwrap(), &Ones).unwrap();
+        let (early, late) = (at("2026-01-01T00:00:00.000Z"), at("2026-01-01T00:00:00.001Z"));
+        assert!(early < late);
+        assert_eq!(Uuid::parse_str(early.as_str()).unwrap().get_version_num(), 7);
+    }
+}

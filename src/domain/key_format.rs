@@ -1,0 +1,132 @@
+//! The one API key format: 64 characters of `[a-z0-9]`.
+//!
+//! ```text
+//! kt1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ccccccc
+//!  3                  54 random, base 36                     CRC-32 of all before, base 36
+//! ```
+//!
+//! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without
+//! asking the database; it is no proof of anything. Scanners: `\bkt1[a-z0-9]{61}\b`.
+
+use super::random::{Exhausted, Random};
+use super::secret::PlainKey;
+
+/// What every key starts with. NEVER change the prefix of existing keys: a new format gets a new version digit.
+pub const PREFIX: &str = "kt1";
+
+/// Length of a key in characters.
+pub const LEN: usize = 64;
+
+const RANDOM_LEN: usize = 54;
+const CHECKSUM_LEN: usize = 7;
+const BODY_LEN: usize = LEN - CHECKSUM_LEN;
+const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Makes a new key.
+///
+/// # Errors
+/// [`Exhausted`] when randomness fails.
+pub fn generate(random: &dyn Random) -> Result<PlainKey, Exhausted> {
+    let mut text = String::with_capacity(LEN);
+    text.push_str(PREFIX);
+    let mut pool = [0; RANDOM_LEN];
+    while text.len() < BODY_LEN {
+        random.fill(&mut pool)?;
+        // 252 is the last multiple of 36 that a byte holds: above it, digits would not be equally likely.
+        let digits = pool.iter().filter(|byte| **byte < 252).map(|byte| digit(u32::from(*byte)));
+        text.extend(digits.take(BODY_LEN - text.len()));
+    }
+    text.push_str(&checksum(&text));
+    Ok(text.into())
+}
+
+/// Reads a key: `None` unless length, prefix, alphabet and checksum are all right.
+#[must_use]
+pub fn parse(text: &str) -> Option<PlainKey> {
+    let right_shape =
+        text.len() == LEN && text.starts_with(PREFIX) && text.bytes().all(|byte| ALPHABET.contains(&byte));
+    if !right_shape {
+        return None;
+    }
+    let (body, sum) = text.split_at_checked(BODY_LEN)?;
+    (checksum(body) == sum).then(|| text.to_owned().into())
+}
+
+fn checksum(body: &str) -> String {
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_LEN].map(char::from);
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest);
+        rest /= 36;
+    }
+    digits.iter().collect()
+}
+
+fn digit(number: u32) -> char {
+    char::from_digit(number % 36, 36).unwrap_or('0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts up, so that each call differs and every byte value occurs.
+    struct Counting(std::sync::atomic::AtomicU8);
+    impl Random for Counting {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), Exhausted> {
+            for byte in bytes {
+                *byte = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    }
+
+    fn key() -> String {
+        generate(&Counting(200.into())).unwrap().expose().to_owned()
+    }
+
+    #[test]
+    fn a_new_key_reads_back() {
+        let key = key();
+        assert_eq!(key.len(), LEN);
+        assert!(parse(&key).is_some());
+    }
+
+    /// Keys of this release must stay valid for ever: this one was minted by the first.
+    #[test]
+    fn golden_key() {
+        let golden = "kt1klmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz011u75f43";
+        assert_eq!(golden.len(), LEN);
+        assert_eq!(key(), golden);
+    }
+
+    #[test]
+    fn one_changed_letter_is_refused_wherever_it_stands() {
+        let key = key();
+        for at in 0..LEN {
+            let mut changed = key.clone().into_bytes();
+            changed[at] = if changed[at] == b'a' { b'b' } else { b'a' };
+            assert!(parse(&String::from_utf8(changed).unwrap()).is_none(), "letter {at}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        let key = key();
+        let cut = &key[..LEN - 1];
+        for other in [
+            key.to_uppercase(),
+            cut.to_owned(),
+            format!("{key}{key}"),
+            format!(" {key}"),
+            format!("{key} "),
+            format!("{}\u{0}", cut),
+            format!("{} {}", &key[..30], &key[31..]),
+            key.replace("kt1", "kt2"),
+            "é".repeat(32),
+            String::new(),
+        ] {
+            assert!(parse(&other).is_none(), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The bottom floor: what keytower is about, without I/O, async or a clock of its own.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `id` | typed ids |
+//! | `clock`, `random` | time and randomness as parameters |
+//! | `secret`, `key_format` | values that must not leak, and the one API key format |
+//! | `permission` | actions, sets of them, and the role presets |
+//! | `operation` | every operation and what it needs: the authorization table |
+//! | `principal`, `permit` | who asks, and the proof that they may |
+//! | `entity` | every object of the wire, described once |
+//! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
+//! | `api_key`, `session`, `user` | plain records the rooms above exchange |
+
+pub mod api_key;
+pub mod clock;
+pub mod entity;
+pub mod filter;
+pub mod id;
+pub mod key_format;
+pub mod operation;
+pub mod page;
+pub mod permission;
+pub mod permit;
+pub mod principal;
+pub mod random;
+pub mod secret;
+pub mod session;
+pub mod user;

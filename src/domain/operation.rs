@@ -1,0 +1,96 @@
+//! The authorization table: every operation that a face offers, and what a caller needs for it.
+//!
+//! A REST route, a GraphQL field and a command each name one of these; the suite fails on one that names none, and keeps the
+//! table of role against operation as a snapshot.
+
+use super::entity::Entity;
+use super::permission::Action;
+
+/// What a caller needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: open to anybody.
+    Nothing,
+    /// A live credential, token or key.
+    Credential,
+    /// A person's token. A key is refused: it must not mint or widen keys, nor end its owner's sessions.
+    Token,
+    /// A live credential whose rights hold this action.
+    Action(Action),
+}
+
+/// Something that a caller can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Log in with a password.
+    Login,
+    /// Make the first user while there is none.
+    CreateRootUser,
+    /// Ask which login sources exist.
+    AuthnStrategies,
+    /// Ask whether the first user exists.
+    UserCreated,
+    /// Ask for the version of the contract.
+    GetVersion,
+    /// End the session of one's own token.
+    Logout,
+    /// Ask who one is.
+    GetMyInfo,
+    /// Make a user.
+    CreateUser,
+    /// Delete users.
+    DeleteUser,
+    /// Read a list of objects, or one, or their number.
+    Read(&'static Entity),
+    /// Mint an API key.
+    CreateApiKey,
+    /// Rename an API key or describe it anew.
+    UpdateApiKey,
+    /// Delete an API key. A key may delete itself; see [`super::principal::Principal::may_delete`].
+    DeleteApiKey,
+    /// Prepare the database at the start.
+    SetUp,
+    /// Load the inventory.
+    ImportInventory,
+    /// Start using a new signing key.
+    RotateSigningKey,
+}
+
+impl Operation {
+    /// What a caller needs for it.
+    #[must_use]
+    pub fn needs(self) -> Needs {
+        match self {
+            Self::Login | Self::CreateRootUser | Self::AuthnStrategies | Self::UserCreated | Self::GetVersion => {
+                Needs::Nothing
+            }
+            Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey => Needs::Credential,
+            Self::Logout | Self::CreateApiKey | Self::UpdateApiKey => Needs::Token,
+            Self::CreateUser | Self::DeleteUser => Needs::Action(Action::MANAGE_USER_AND_ROLE),
+            Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
+        }
+    }
+
+    /// A name for logs and the authorization table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::CreateRootUser => "createRootUser",
+            Self::AuthnStrategies => "authnStrategies",
+            Self::UserCreated => "userCreated",
+            Self::GetVersion => "getVersion",
+            Self::Logout => "logout",
+            Self::GetMyInfo => "getMyInfo",
+            Self::CreateUser => "createUser",
+            Self::DeleteUser => "deleteUser",
+            Self::Read(entity) => entity.plural,
+            Self::CreateApiKey => "createApiKey",
+            Self::UpdateApiKey => "updateApiKey",
+            Self::DeleteApiKey => "deleteApiKey",
+            Self::SetUp => "setUp",
+            Self::ImportInventory => "importInventory",
+            Self::RotateSigningKey => "rotateSigningKey",
+        }
+    }
+}

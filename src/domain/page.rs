@@ -1,0 +1,94 @@
+//! Order and window of a list (contract section 4.4).
+
+use serde_json::{Map, Value};
+
+use super::entity::{Entity, Field};
+
+/// The order of a list. The tie-break is always the id, ascending.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// What to sort by.
+    pub field: &'static Field,
+    /// From the greatest down.
+    pub descending: bool,
+}
+
+/// Which rows of the ordered list are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many from the start.
+    pub first: Option<u64>,
+    /// At most so many from the end, still in forward order.
+    pub last: Option<u64>,
+    /// Leave out so many, counted from the end that `first` or `last` seeks from.
+    pub skip: u64,
+    /// Only rows behind this id.
+    pub after: Option<String>,
+    /// Only rows ahead of this id.
+    pub before: Option<String>,
+}
+
+impl Page {
+    /// Reads `first`, `last`, `skip`, `after` and `before`.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed.
+    pub fn parse(list: &Map<String, Value>) -> Result<Self, String> {
+        let page = Self {
+            first: count(list, "first")?,
+            last: count(list, "last")?,
+            skip: count(list, "skip")?.unwrap_or_default(),
+            after: text(list, "after")?,
+            before: text(list, "before")?,
+        };
+        if page.first.is_some() && page.last.is_some() {
+            return Err("first and last can't be used together".to_owned());
+        }
+        Ok(page)
+    }
+}
+
+impl Order {
+    /// Reads `orderBy`: one `<field>_ASC` or `<field>_DESC`.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed.
+    pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Option<Self>, String> {
+        let name = match list.get("orderBy") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(name)) => name,
+            Some(_) => return Err("orderBy must be text such as \"id_ASC\"".to_owned()),
+        };
+        let split = name.strip_suffix("_ASC").map(|field| (field, false));
+        let split = split.or_else(|| name.strip_suffix("_DESC").map(|field| (field, true)));
+        let found = split.and_then(|(field, descending)| {
+            let field = entity.orderable().find(|candidate| candidate.name == field)?;
+            Some(Self { field, descending })
+        });
+        found.map(Some).ok_or_else(|| {
+            format!(
+                "orderBy {name:?} is not known: allowed is a scalar field of {} followed by _ASC or _DESC",
+                entity.name
+            )
+        })
+    }
+}
+
+fn count(list: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+    const MAX: u64 = i32::MAX as u64;
+    match list.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64() {
+            Some(count) if count <= MAX => Ok(Some(count)),
+            _ => Err(format!("{name} must be a whole number from 0 to {MAX}")),
+        },
+    }
+}
+
+fn text(list: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match list.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.contains('\0') => Ok(Some(text.clone())),
+        Some(_) => Err(format!("{name} must be the id of a row, as text")),
+    }
+}

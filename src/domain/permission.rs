@@ -1,0 +1,561 @@
+//! What can be allowed: the contract's 170 actions (section 3.3), sets of them, and the role presets (section 3.1).
+
+use std::fmt;
+
+/// Every action, by its name on the wire. The first means "everything".
+pub const ACTIONS: &[&str] = &[
+    "*",
+    "MANAGE_DATA_CENTER",
+    "MANAGE_CLUSTER_CONNECTION",
+    "MANAGE_STORAGE_CLUSTER_CONNECTION",
+    "MANAGE_PORT_ACCESS_CONTROL",
+    "MANAGE_HOST",
+    "MANAGE_NIC_MTU",
+    "MANAGE_DISK",
+    "MANAGE_HARDWARE_TOPO",
+    "MANAGE_USB_DEVICE",
+    "MANAGE_GPU_DEVICE",
+    "MANAGE_VDS",
+    "MANAGE_VLAN",
+    "MANAGE_SYSTEM_VLAN",
+    "MANAGE_ISCSI_DATA_STORE",
+    "MANAGE_NFS_DATA_STORE",
+    "MANAGE_NVMF_DATA_STORE",
+    "CREATE_VM",
+    "UPDATE_VM",
+    "DELETE_VM",
+    "UPDATE_VM_ADVANCED_SETTING",
+    "UPDATE_VM_GUEST",
+    "VM_OPERATION_OPEN_TERMINAL",
+    "VM_OPERATION_MIGRATE",
+    "VM_OPERATION_VM_FOLDER",
+    "VM_OPERATION_VM_POWER",
+    "VM_OPERATION_CLONE",
+    "VM_OPERATION_INSTALL_TOOLS",
+    "VM_IMPORT_EXPORT",
+    "CREATE_VM_TEMPLATE",
+    "MANAGE_VM_TEMPLATE",
+    "VM_TEMPLATE_IMPORT_EXPORT",
+    "MANAGE_VM_SNAPSHOT",
+    "MANAGE_VM_VOLUME",
+    "VM_VOLUME_IMPORT_EXPORT",
+    "MANAGE_ISO",
+    "DOWNLOAD_ISO",
+    "QUERY_SENSITIVE_RESOURCE_LIST",
+    "QUERY_SENSITIVE_RESOURCE",
+    "MANAGE_SENSITIVE_RESOURCE",
+    "MANAGE_VM_PLACEMENT_GROUP",
+    "MANAGE_SNAPSHOT_PLAN",
+    "MANAGE_ALERT",
+    "MANAGE_MONITOR_VIEW",
+    "MANAGE_ENTITY_FILTER",
+    "MANAGE_CLUSTER_BASIC_INFO",
+    "MANAGE_CLUSTER_LICENCE",
+    "MANAGE_CLUSTER_SNMP_TRANSPORT",
+    "MANAGE_SNMP_TRAP",
+    "MANAGE_CLUSTER_VIP",
+    "MANAGE_CLUSTER_MANAGEMENT_IP",
+    "MANAGE_DNS_SERVER",
+    "MANAGE_NTP_SERVER",
+    "MANAGE_IPMI",
+    "MANAGE_CLUSTER_VM_CPU_MODEL",
+    "MANAGE_CLUSTER_VM_TOOLS",
+    "MANAGE_CLUSTER_HOT_MIGRATION",
+    "MANAGE_CLUSTER_HA",
+    "MANAGE_SSL_CERTIFICATE",
+    "MANAGE_LOG_COLLECTION",
+    "MANAGE_SYSLOG",
+    "MANAGE_LOG_FIND",
+    "MANAGE_LABEL",
+    "MANAGE_USER_AND_ROLE",
+    "MANAGE_PASSWORD_SETTINGS",
+    "MANAGE_ACCESS_CONTROL",
+    "MANAGE_SESSION_EXPIRATION",
+    "MANAGE_LOGOUT_METHOD",
+    "MANAGE_VCENTER_ASSOCIATION",
+    "MANAGE_ESXI_ASSOCIATION",
+    "MANAGE_AUDIT_LOG",
+    "MANAGE_AUDIT_LOG_CONFIG",
+    "MANAGE_ALERT_EMAIL_SETTING",
+    "MANAGE_SMTP_SERVER",
+    "MANAGE_UPGRADE_CENTER",
+    "MANAGE_CLUSTER_UPGRADE",
+    "MANAGE_ALERT_NOTIFIER",
+    "MANAGE_VM_RECYCLE_BIN_SETTING",
+    "MANAGE_REPORT",
+    "MANAGE_SHARING_VM_TOOLS",
+    "MANAGE_ADVANCED_MONITOR",
+    "MANAGE_THIRD_PARTY_DRIVER",
+    "MANAGE_ORGANIZATION_NAME",
+    "MANAGE_CLOUD_TOWER_LICENSE",
+    "MANAGE_CONSISTENCY_GROUP",
+    "MANAGE_NIC",
+    "MANAGE_CLUSTER_ISCSI",
+    "MANAGE_BACKUP_LICENSE",
+    "MANAGE_BACKUP_PACKAGE",
+    "MANAGE_BACKUP_SERVICE",
+    "MANAGE_BACKUP_STORE_REPOSITORY",
+    "MANAGE_BACKUP_PLAN",
+    "MANAGE_BACKUP_TASK",
+    "MANAGE_BACKUP_RESTORE_POINT",
+    "MANAGE_BACKUP_RESTORE_POINT_TASK",
+    "MANAGE_SECURITY_POLICY",
+    "MANAGE_SECURITY_GROUP",
+    "ISOLATE_VM",
+    "MANAGE_EVEROUTE_LICENSE",
+    "MANAGE_EVEROUTE_PACKAGE",
+    "DEPLOY_EVEROUTE_CLUSTER",
+    "UNDEPLOY_EVEROUTE_CLUSTER",
+    "UPDATE_EVEROUTE_CLUSTER",
+    "UPGRADE_EVEROUTE_CLUSTER",
+    "MANAGE_EVEROUTE_NETWORK_POLICY_RULE_SERVICE",
+    "MANAGE_EVEROUTE_CLUSTER_ASSOCIATION",
+    "MANAGE_EVEROUTE_CLUSTER_GLOBAL_POLICY",
+    "MANAGE_MICRO_SEGMENTATION",
+    "MANAGE_LOAD_BALANCER_RESOURCE",
+    "MANAGE_LOAD_BALANCER",
+    "MANAGE_LOAD_BALANCER_VNET_BOND",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SERVICE",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_CLUSTER_BINDING",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_EDGE_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_EXTERNAL_SUBNET",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_BASIC_RESOURCE",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SECURITY_GROUP",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SECURITY_POLICY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_ISOLATION_POLICY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_FLOATING_IP",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_ROUTER_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_NAT_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_LAYER2_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_PEERING",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_LOAD_BALANCER_RESOURCE",
+    "MANAGE_LDAP_AD_CONFIG",
+    "MANAGE_MFA_CONFIG",
+    "MANAGE_DEFAULT_LOGIN_OPTION",
+    "MANAGE_CLUSTER_STORAGE_POLICY",
+    "MANAGE_SKS_SERVICE",
+    "MANAGE_SKS_LICENSE",
+    "CONFIGURE_SKS_SERVICE",
+    "CREATE_SKS_WORKLOAD_CLUSTER",
+    "DELETE_SKS_WORKLOAD_CLUSTER",
+    "UPDATE_SKS_WORKLOAD_CLUSTER",
+    "MANAGE_CONTAINER_REGISTRY",
+    "DOWNLOAD_SKS_WORKLOAD_CLUSTER_KUBECONFIG",
+    "DOWNLOAD_SKS_WORKLOAD_SPEC_FILE",
+    "MANAGE_SKS_WORKLOAD_CLUSTER_RECONCILE",
+    "MANAGE_OBSERVABILITY_PACKAGE",
+    "MANAGE_OBSERVABILITY_SERVICE",
+    "CONFIG_DYNAMIC_RESOURCE_SCHEDULE",
+    "GENERATE_DRS_PROPOSALS",
+    "APPLY_DRS_PROPOSAL",
+    "MANAGE_AGENT_MESH",
+    "MANAGE_REPLICATION_SERVICE",
+    "MANAGE_REPLICATION_RESTORE_POINT",
+    "MANAGE_REPLICATION_PLAN",
+    "MANAGE_REPLICATION_TASK",
+    "MANAGE_REPLICATION_FAULT_TASK",
+    "MANAGE_REPLICA_OBJECT",
+    "MANAGE_BACKUP_AND_DR_EMAIL",
+    "MANAGE_CLUSTER_PRIORITIZED",
+    "SMTX_INSPECTOR",
+    "MANAGE_SFS_LICENSE",
+    "MANAGE_SFS_IMAGE",
+    "MANAGE_SFS_FILE_STORAGE_CLUSTER",
+    "MANAGE_SFS_FILE_SYSTEM_CONFIG",
+    "MANAGE_SFS_FILE_SYSTEM_ACCESSIBILITY",
+    "MANAGE_SFS_FS_CONTROLLER",
+    "MANAGE_SFS_SNAPSHOT",
+    "MANAGE_CLOUDTOWER_SNMP_TRANSPORT",
+    "MANAGE_CLOUD_TOWER_NTP",
+    "MANAGE_CLOUDTOWER_WEBHOOK_NOTIFIER",
+    "MANAGE_API_KEY",
+    "MANAGE_KMS_CLUSTER",
+    "MANAGE_CLUSTER_STORAGE_ENCRYPTION",
+    "MANAGE_SSO_LOGIN",
+    "MANAGE_SYSTEM_DNS",
+    "MANAGE_SYSTEM_UPGRADE",
+];
+
+/// One of [`ACTIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Action(u8);
+
+impl Action {
+    /// Everything.
+    pub const ALL: Self = Self(0);
+    /// See, change and delete other people's API keys.
+    pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
+    /// Make, change and delete users and roles.
+    pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
+
+    /// Finds an action by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let at = ACTIONS.iter().position(|action| *action == name)?;
+        u8::try_from(at).ok().map(Self)
+    }
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ACTIONS.get(usize::from(self.0)).copied().unwrap_or_default()
+    }
+
+    /// Finds one of [`ACTIONS`] at compile time; a name that is not there does not compile.
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+    const fn named(name: &str) -> Self {
+        let mut at = 0;
+        loop {
+            if same(ACTIONS[at as usize].as_bytes(), name.as_bytes()) {
+                return Self(at);
+            }
+            at += 1;
+        }
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    let mut at = 0;
+    while at < left.len() && at < right.len() && left[at] == right[at] {
+        at += 1;
+    }
+    at == left.len() && at == right.len()
+}
+
+/// A set of actions. `*` in it stands for all of them, those of later releases included.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Actions([u64; 3]);
+
+impl Actions {
+    /// No action.
+    pub const NONE: Self = Self([0; 3]);
+
+    /// Reads names; those that this release does not know grant nothing.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        names.into_iter().filter_map(Action::parse).collect()
+    }
+
+    /// Tells whether the set allows an action.
+    #[must_use]
+    pub fn allows(&self, action: Action) -> bool {
+        self.has(Action::ALL) || self.has(action)
+    }
+
+    /// What both sets allow.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        match (self.has(Action::ALL), other.has(Action::ALL)) {
+            (true, _) => *other,
+            (_, true) => *self,
+            _ => self.zip(other, |mine, theirs| mine & theirs),
+        }
+    }
+
+    /// What one or the other set allows.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.zip(other, |mine, theirs| mine | theirs)
+    }
+
+    /// The names, in the contract's order; `["*"]` for everything.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        if self.has(Action::ALL) {
+            return vec![Action::ALL.name()];
+        }
+        (0..=u8::MAX).map(Action).take(ACTIONS.len()).filter(|action| self.has(*action)).map(Action::name).collect()
+    }
+
+    fn has(&self, action: Action) -> bool {
+        let (word, bit) = (usize::from(action.0 / 64), action.0 % 64);
+        self.0.get(word).is_some_and(|word| word >> bit & 1 == 1)
+    }
+
+    fn zip(&self, other: &Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        let ([a, b, c], [x, y, z]) = (self.0, other.0);
+        Self([both(a, x), both(b, y), both(c, z)])
+    }
+}
+
+impl FromIterator<Action> for Actions {
+    fn from_iter<I: IntoIterator<Item = Action>>(actions: I) -> Self {
+        let mut set = Self::NONE;
+        for action in actions {
+            let (word, bit) = (usize::from(action.0 / 64), action.0 % 64);
+            if let Some(word) = set.0.get_mut(word) {
+                *word |= 1 << bit;
+            }
+        }
+        set
+    }
+}
+
+impl fmt::Debug for Actions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// A role that keytower brings along.
+#[derive(Debug)]
+pub struct Preset {
+    /// Its name on the wire (`UserRolePreset`).
+    pub name: &'static str,
+    /// What people read.
+    pub title: &'static str,
+    /// `MANAGEMENT` or `SELF_SERVICE`.
+    pub platform: &'static str,
+    /// What it allows. Reading needs no action, so that an empty list is a read-only role.
+    pub actions: &'static [&'static str],
+}
+
+/// The super administrator's preset.
+pub const ROOT: &str = "ROOT";
+
+/// The role presets. The contract names them and leaves their actions open; these follow the names.
+pub const PRESETS: &[Preset] = &[
+    Preset { name: ROOT, title: "Super administrator", platform: "MANAGEMENT", actions: &["*"] },
+    Preset { name: "ADMIN", title: "Operations administrator", platform: "MANAGEMENT", actions: OPERATIONS },
+    Preset { name: "USER_ADMIN", title: "User administrator", platform: "MANAGEMENT", actions: IDENTITY },
+    Preset {
+        name: "AUDITOR",
+        title: "Auditor",
+        platform: "MANAGEMENT",
+        actions: &["MANAGE_AUDIT_LOG", "MANAGE_AUDIT_LOG_CONFIG"],
+    },
+    Preset { name: "READ_ONLY", title: "Read-only", platform: "MANAGEMENT", actions: &[] },
+    Preset { name: "VM_USER", title: "VM user", platform: "SELF_SERVICE", actions: VM_USE },
+    Preset {
+        name: "WORKLOAD_CLUSTER_USER",
+        title: "Workload cluster user",
+        platform: "SELF_SERVICE",
+        actions: &["DOWNLOAD_SKS_WORKLOAD_CLUSTER_KUBECONFIG", "DOWNLOAD_SKS_WORKLOAD_SPEC_FILE"],
+    },
+];
+
+/// All but the audit log and the identity-and-access group.
+const OPERATIONS: &[&str] = &[
+    "MANAGE_DATA_CENTER",
+    "MANAGE_CLUSTER_CONNECTION",
+    "MANAGE_STORAGE_CLUSTER_CONNECTION",
+    "MANAGE_PORT_ACCESS_CONTROL",
+    "MANAGE_HOST",
+    "MANAGE_NIC_MTU",
+    "MANAGE_DISK",
+    "MANAGE_HARDWARE_TOPO",
+    "MANAGE_USB_DEVICE",
+    "MANAGE_GPU_DEVICE",
+    "MANAGE_VDS",
+    "MANAGE_VLAN",
+    "MANAGE_SYSTEM_VLAN",
+    "MANAGE_ISCSI_DATA_STORE",
+    "MANAGE_NFS_DATA_STORE",
+    "MANAGE_NVMF_DATA_STORE",
+    "CREATE_VM",
+    "UPDATE_VM",
+    "DELETE_VM",
+    "UPDATE_VM_ADVANCED_SETTING",
+    "UPDATE_VM_GUEST",
+    "VM_OPERATION_OPEN_TERMINAL",
+    "VM_OPERATION_MIGRATE",
+    "VM_OPERATION_VM_FOLDER",
+    "VM_OPERATION_VM_POWER",
+    "VM_OPERATION_CLONE",
+    "VM_OPERATION_INSTALL_TOOLS",
+    "VM_IMPORT_EXPORT",
+    "CREATE_VM_TEMPLATE",
+    "MANAGE_VM_TEMPLATE",
+    "VM_TEMPLATE_IMPORT_EXPORT",
+    "MANAGE_VM_SNAPSHOT",
+    "MANAGE_VM_VOLUME",
+    "VM_VOLUME_IMPORT_EXPORT",
+    "MANAGE_ISO",
+    "DOWNLOAD_ISO",
+    "QUERY_SENSITIVE_RESOURCE_LIST",
+    "QUERY_SENSITIVE_RESOURCE",
+    "MANAGE_SENSITIVE_RESOURCE",
+    "MANAGE_VM_PLACEMENT_GROUP",
+    "MANAGE_SNAPSHOT_PLAN",
+    "MANAGE_ALERT",
+    "MANAGE_MONITOR_VIEW",
+    "MANAGE_ENTITY_FILTER",
+    "MANAGE_CLUSTER_BASIC_INFO",
+    "MANAGE_CLUSTER_LICENCE",
+    "MANAGE_CLUSTER_SNMP_TRANSPORT",
+    "MANAGE_SNMP_TRAP",
+    "MANAGE_CLUSTER_VIP",
+    "MANAGE_CLUSTER_MANAGEMENT_IP",
+    "MANAGE_DNS_SERVER",
+    "MANAGE_NTP_SERVER",
+    "MANAGE_IPMI",
+    "MANAGE_CLUSTER_VM_CPU_MODEL",
+    "MANAGE_CLUSTER_VM_TOOLS",
+    "MANAGE_CLUSTER_HOT_MIGRATION",
+    "MANAGE_CLUSTER_HA",
+    "MANAGE_LOG_COLLECTION",
+    "MANAGE_SYSLOG",
+    "MANAGE_LOG_FIND",
+    "MANAGE_LABEL",
+    "MANAGE_VCENTER_ASSOCIATION",
+    "MANAGE_ESXI_ASSOCIATION",
+    "MANAGE_ALERT_EMAIL_SETTING",
+    "MANAGE_SMTP_SERVER",
+    "MANAGE_UPGRADE_CENTER",
+    "MANAGE_CLUSTER_UPGRADE",
+    "MANAGE_ALERT_NOTIFIER",
+    "MANAGE_VM_RECYCLE_BIN_SETTING",
+    "MANAGE_REPORT",
+    "MANAGE_SHARING_VM_TOOLS",
+    "MANAGE_ADVANCED_MONITOR",
+    "MANAGE_THIRD_PARTY_DRIVER",
+    "MANAGE_ORGANIZATION_NAME",
+    "MANAGE_CLOUD_TOWER_LICENSE",
+    "MANAGE_CONSISTENCY_GROUP",
+    "MANAGE_NIC",
+    "MANAGE_CLUSTER_ISCSI",
+    "MANAGE_BACKUP_LICENSE",
+    "MANAGE_BACKUP_PACKAGE",
+    "MANAGE_BACKUP_SERVICE",
+    "MANAGE_BACKUP_STORE_REPOSITORY",
+    "MANAGE_BACKUP_PLAN",
+    "MANAGE_BACKUP_TASK",
+    "MANAGE_BACKUP_RESTORE_POINT",
+    "MANAGE_BACKUP_RESTORE_POINT_TASK",
+    "MANAGE_SECURITY_POLICY",
+    "MANAGE_SECURITY_GROUP",
+    "ISOLATE_VM",
+    "MANAGE_EVEROUTE_LICENSE",
+    "MANAGE_EVEROUTE_PACKAGE",
+    "DEPLOY_EVEROUTE_CLUSTER",
+    "UNDEPLOY_EVEROUTE_CLUSTER",
+    "UPDATE_EVEROUTE_CLUSTER",
+    "UPGRADE_EVEROUTE_CLUSTER",
+    "MANAGE_EVEROUTE_NETWORK_POLICY_RULE_SERVICE",
+    "MANAGE_EVEROUTE_CLUSTER_ASSOCIATION",
+    "MANAGE_EVEROUTE_CLUSTER_GLOBAL_POLICY",
+    "MANAGE_MICRO_SEGMENTATION",
+    "MANAGE_LOAD_BALANCER_RESOURCE",
+    "MANAGE_LOAD_BALANCER",
+    "MANAGE_LOAD_BALANCER_VNET_BOND",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SERVICE",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_CLUSTER_BINDING",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_EDGE_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_EXTERNAL_SUBNET",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_BASIC_RESOURCE",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SECURITY_GROUP",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_SECURITY_POLICY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_ISOLATION_POLICY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_FLOATING_IP",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_ROUTER_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_NAT_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_LAYER2_GATEWAY",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_PEERING",
+    "MANAGE_VIRTUAL_PRIVATE_CLOUD_LOAD_BALANCER_RESOURCE",
+    "MANAGE_CLUSTER_STORAGE_POLICY",
+    "MANAGE_SKS_SERVICE",
+    "MANAGE_SKS_LICENSE",
+    "CONFIGURE_SKS_SERVICE",
+    "CREATE_SKS_WORKLOAD_CLUSTER",
+    "DELETE_SKS_WORKLOAD_CLUSTER",
+    "UPDATE_SKS_WORKLOAD_CLUSTER",
+    "MANAGE_CONTAINER_REGISTRY",
+    "DOWNLOAD_SKS_WORKLOAD_CLUSTER_KUBECONFIG",
+    "DOWNLOAD_SKS_WORKLOAD_SPEC_FILE",
+    "MANAGE_SKS_WORKLOAD_CLUSTER_RECONCILE",
+    "MANAGE_OBSERVABILITY_PACKAGE",
+    "MANAGE_OBSERVABILITY_SERVICE",
+    "CONFIG_DYNAMIC_RESOURCE_SCHEDULE",
+    "GENERATE_DRS_PROPOSALS",
+    "APPLY_DRS_PROPOSAL",
+    "MANAGE_AGENT_MESH",
+    "MANAGE_REPLICATION_SERVICE",
+    "MANAGE_REPLICATION_RESTORE_POINT",
+    "MANAGE_REPLICATION_PLAN",
+    "MANAGE_REPLICATION_TASK",
+    "MANAGE_REPLICATION_FAULT_TASK",
+    "MANAGE_REPLICA_OBJECT",
+    "MANAGE_BACKUP_AND_DR_EMAIL",
+    "MANAGE_CLUSTER_PRIORITIZED",
+    "SMTX_INSPECTOR",
+    "MANAGE_SFS_LICENSE",
+    "MANAGE_SFS_IMAGE",
+    "MANAGE_SFS_FILE_STORAGE_CLUSTER",
+    "MANAGE_SFS_FILE_SYSTEM_CONFIG",
+    "MANAGE_SFS_FILE_SYSTEM_ACCESSIBILITY",
+    "MANAGE_SFS_FS_CONTROLLER",
+    "MANAGE_SFS_SNAPSHOT",
+    "MANAGE_CLOUDTOWER_SNMP_TRANSPORT",
+    "MANAGE_CLOUD_TOWER_NTP",
+    "MANAGE_CLOUDTOWER_WEBHOOK_NOTIFIER",
+    "MANAGE_KMS_CLUSTER",
+    "MANAGE_CLUSTER_STORAGE_ENCRYPTION",
+    "MANAGE_SYSTEM_DNS",
+    "MANAGE_SYSTEM_UPGRADE",
+];
+
+/// The identity-and-access group.
+const IDENTITY: &[&str] = &[
+    "MANAGE_USER_AND_ROLE",
+    "MANAGE_PASSWORD_SETTINGS",
+    "MANAGE_ACCESS_CONTROL",
+    "MANAGE_SESSION_EXPIRATION",
+    "MANAGE_LOGOUT_METHOD",
+    "MANAGE_LDAP_AD_CONFIG",
+    "MANAGE_MFA_CONFIG",
+    "MANAGE_DEFAULT_LOGIN_OPTION",
+    "MANAGE_API_KEY",
+    "MANAGE_SSO_LOGIN",
+    "MANAGE_SSL_CERTIFICATE",
+];
+
+const VM_USE: &[&str] = &[
+    "CREATE_VM",
+    "UPDATE_VM",
+    "DELETE_VM",
+    "UPDATE_VM_ADVANCED_SETTING",
+    "UPDATE_VM_GUEST",
+    "VM_OPERATION_OPEN_TERMINAL",
+    "VM_OPERATION_VM_POWER",
+    "VM_OPERATION_CLONE",
+    "VM_OPERATION_INSTALL_TOOLS",
+    "MANAGE_VM_SNAPSHOT",
+    "MANAGE_VM_VOLUME",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_a_preset_is_an_action() {
+        for preset in PRESETS {
+            for name in preset.actions {
+                assert!(Action::parse(name).is_some(), "{} names {name}", preset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_but_the_star_is_in_operations_or_identity_but_not_both() {
+        for name in ACTIONS.iter().skip(1) {
+            let audit = name.starts_with("MANAGE_AUDIT_LOG");
+            let homes = usize::from(OPERATIONS.contains(name)) + usize::from(IDENTITY.contains(name));
+            assert_eq!(homes, usize::from(!audit), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_star_allows_everything_and_intersects_to_the_other() {
+        let all = Actions::from_names(["*"]);
+        let some = Actions::from_names(["MANAGE_API_KEY", "CREATE_VM", "NOT_AN_ACTION"]);
+        assert!(all.allows(Action::MANAGE_USER_AND_ROLE));
+        assert_eq!(all.intersection(&some), some);
+        assert_eq!(some.intersection(&all), some);
+        assert_eq!(all.names(), ["*"]);
+        assert_eq!(some.names(), ["CREATE_VM", "MANAGE_API_KEY"]);
+        assert!(!some.allows(Action::MANAGE_USER_AND_ROLE));
+        assert_eq!(some.intersection(&Actions::NONE), Actions::NONE);
+        assert_eq!(some.union(&Actions::NONE), some);
+    }
+}

@@ -1,0 +1,89 @@
+//! A user as the rooms above exchange it, and the rules for names and passwords.
+
+use super::id::{RoleId, UserId};
+use super::secret::Password;
+
+/// Least number of characters in a new password.
+pub const PASSWORD_MIN: usize = 8;
+/// Most bytes in a password; the hash reads them all.
+pub const PASSWORD_MAX: usize = 1024;
+/// Most characters in a user name.
+pub const USERNAME_MAX: usize = 255;
+
+/// A user to be stored. The password is hashed already.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Id.
+    pub id: UserId,
+    /// Login name, unique among local users.
+    pub username: String,
+    /// Name to show.
+    pub name: String,
+    /// PHC text of the argon2id hash.
+    pub password_hash: String,
+    /// The user's one role.
+    pub role: RoleId,
+}
+
+/// What the login reads of a user.
+#[derive(Debug, Clone)]
+pub struct LoginUser {
+    /// Id.
+    pub id: UserId,
+    /// Login name.
+    pub username: String,
+    /// PHC text of the argon2id hash; absent for users who can't log in with a password.
+    pub password_hash: Option<String>,
+}
+
+/// Checks a new password's length.
+///
+/// # Errors
+/// What is wrong and what is allowed.
+pub fn check_password(password: &Password) -> Result<(), String> {
+    let (characters, bytes) = (password.expose().chars().count(), password.expose().len());
+    if characters < PASSWORD_MIN || bytes > PASSWORD_MAX {
+        return Err(format!("password must have {PASSWORD_MIN} characters or more and at most {PASSWORD_MAX} bytes"));
+    }
+    Ok(())
+}
+
+/// Checks a name that people will read: not empty, at most `max` characters, no control characters.
+///
+/// # Errors
+/// What is wrong and what is allowed, beginning with `what`.
+pub fn check_name(what: &str, name: &str, max: usize) -> Result<(), String> {
+    let length = name.chars().count();
+    if name.trim().is_empty() {
+        return Err(format!("{what} must not be empty"));
+    }
+    if length > max {
+        return Err(format!("{what} must have at most {max} characters, this one has {length}"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(format!("{what} must not contain control characters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_name, check_password};
+
+    #[test]
+    fn passwords_have_a_least_and_a_most_length() {
+        let check = |text: String| check_password(&text.into()).is_ok();
+        assert!(!check("1234567".into()) && check("12345678".into()));
+        assert!(check("x".repeat(1024)) && !check("x".repeat(1025)));
+        assert!(!check("é".repeat(7)) && check("é".repeat(8)));
+    }
+
+    #[test]
+    fn names_are_checked() {
+        for (name, good) in
+            [("ci", true), ("", false), (" ", false), ("a\u{7}", false), ("abcd", true), ("abcde", false)]
+        {
+            assert_eq!(check_name("name", name, 4).is_ok(), good, "{name:?}");
+        }
+    }
+}

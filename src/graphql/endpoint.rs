@@ -1,0 +1,196 @@
+//! GraphQL over HTTP (the GraphQL Foundation's specification): POST with JSON, GET for queries, and GraphiQL for a browser.
+//!
+//! Errors of resolvers are HTTP 200, as clients of the contract expect (section 1.7). A request that is not executed at all is 200
+//! for `application/json` too when it was a well-formed request with a bad document, and 400 for
+//! `application/graphql-response+json`; a malformed request is 4xx for both; a refused credential is 401 for both.
+
+use std::sync::Arc;
+
+use async_graphql::dynamic::{DynamicRequestExt, FieldValue, Schema};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{PathSegment, ServerError, Variables};
+use async_graphql_axum::GraphQLResponse;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+
+use super::value::{ANSWER_VALUES, Asked, code};
+use super::{arrange, guard, page};
+use crate::app::App;
+use crate::error::{Error, Kind, Result};
+use crate::http::caller::caller;
+use crate::http::{body, log, status};
+use crate::store::Budget;
+
+const JSON: &str = "application/json";
+const GRAPHQL: &str = "application/graphql-response+json";
+
+/// The routes. `/api` and `/api/` are the same address: neither redirects (contract section 0).
+pub fn routes(schema: Schema) -> Router<Arc<App>> {
+    let handler = move |State(app): State<Arc<App>>, request: Request| {
+        let schema = schema.clone();
+        async move { answer(&app, &schema, request).await }
+    };
+    Router::new().route("/api", any(handler.clone())).route("/api/", any(handler)).merge(page::routes())
+}
+
+/// What a client sent.
+struct Question {
+    query: String,
+    variables: Map<String, Value>,
+    operation: Option<String>,
+}
+
+async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let format = format(&parts.headers);
+    let question = match parts.method {
+        Method::POST => posted(app, &parts.headers, body).await,
+        Method::GET if parts.uri.query().is_none() && accepts(&parts.headers, "text/html") => return page::page(),
+        Method::GET => asked_by_address(&parts),
+        _ => return not_allowed("GET, POST", "use GET or POST"),
+    };
+    let question = match question {
+        Ok(question) => question,
+        Err(error) => return refuse(format, status(error.kind()), &error),
+    };
+    let not_executed = if format == JSON { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let document = match guard::parse(&question.query) {
+        Ok(document) => document,
+        Err(reason) => return refuse(format, not_executed, &Error::invalid(reason)),
+    };
+    if parts.method == Method::GET && is_change(&document, question.operation.as_deref()) {
+        return not_allowed("POST", "a mutation needs POST");
+    }
+    let caller = match caller(app, &parts.headers).await {
+        Ok(caller) => caller,
+        Err(error) => return refuse(format, status(error.kind()), &error),
+    };
+    let asked = arrange::asked(&document, question.operation.as_deref());
+    let mut request = async_graphql::Request::new(question.query);
+    request.set_parsed_query(document);
+    request.operation_name = question.operation;
+    request.variables = Variables::from_json(Value::Object(question.variables));
+    let request = request.data(Asked { caller, budget: Budget::of(ANSWER_VALUES) });
+    let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
+    let executed = response.errors.is_empty() || response.errors.iter().any(|error| !error.path.is_empty());
+    if !executed {
+        let body = json!({ "errors": response.errors });
+        return typed(format, (not_executed, Json(body)).into_response());
+    }
+    let failed: Vec<&str> = response.errors.iter().filter_map(first_level).collect();
+    response.data = arrange::arrange(&asked, std::mem::take(&mut response.data), &failed);
+    typed(format, GraphQLResponse::from(response).into_response())
+}
+
+/// Tells whether the operation that runs is no query.
+fn is_change(document: &ExecutableDocument, operation: Option<&str>) -> bool {
+    arrange::meant(document, operation).is_some_and(|operation| operation.node.ty != OperationType::Query)
+}
+
+fn first_level(error: &ServerError) -> Option<&str> {
+    match error.path.first() {
+        Some(PathSegment::Field(name)) => Some(name),
+        _ => None,
+    }
+}
+
+async fn posted(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Question> {
+    body::expect_json(headers)?;
+    let body = body::read(app, body).await?;
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(members)) => question(members),
+        Ok(Value::Array(_)) => Err(Error::invalid("batches are not served: send one request at a time")),
+        Ok(_) => Err(Error::invalid("the body must be a JSON object with a query")),
+        Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+    }
+}
+
+fn question(mut members: Map<String, Value>) -> Result<Question> {
+    let query = match members.remove("query") {
+        Some(Value::String(query)) => query,
+        None | Some(Value::Null) => return Err(Error::invalid("query is missing")),
+        Some(_) => return Err(Error::invalid("query must be text")),
+    };
+    let mut object = |name: &str| match members.remove(name) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(Error::invalid(format!("{name} must be an object or null"))),
+    };
+    let variables = object("variables")?;
+    object("extensions")?;
+    let operation = match members.remove("operationName") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
+        Some(_) => return Err(Error::invalid("operationName must be text or null")),
+    };
+    Ok(Question { query, variables, operation })
+}
+
+fn asked_by_address(parts: &Parts) -> Result<Question> {
+    let pairs: axum::extract::Query<Vec<(String, String)>> = axum::extract::Query::try_from_uri(&parts.uri)
+        .map_err(|error| Error::invalid(format!("the address can't be read: {error}")))?;
+    let mut members = Map::new();
+    for (name, text) in pairs.0 {
+        let value = match name.as_str() {
+            "variables" | "extensions" if !text.is_empty() => {
+                serde_json::from_str(&text).map_err(|error| Error::invalid(format!("{name} is not JSON: {error}")))?
+            }
+            "variables" | "extensions" => Value::Null,
+            _ => Value::String(text),
+        };
+        members.insert(name, value);
+    }
+    question(members)
+}
+
+/// The answer's type: `application/json` unless the other is asked for and is not less welcome.
+fn format(headers: &HeaderMap) -> &'static str {
+    let quality = |kind| quality(headers, kind);
+    match (quality(GRAPHQL), quality(JSON)) {
+        (Some(graphql), Some(json)) if graphql >= json => GRAPHQL,
+        (Some(_), None) => GRAPHQL,
+        _ => JSON,
+    }
+}
+
+fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    quality(headers, kind).is_some_and(|quality| quality > 0.0)
+}
+
+/// How welcome a type is that `Accept` names (RFC 9110, section 12.5.1).
+fn quality(headers: &HeaderMap, kind: &str) -> Option<f32> {
+    let listed =
+        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut found =
+        listed.filter_map(|item| item.trim().parse::<mime::Mime>().ok()).filter(|item| item.essence_str() == kind);
+    found.next().map(|item| item.get_param("q").and_then(|q| q.as_str().parse().ok()).unwrap_or(1.0))
+}
+
+fn refuse(format: &'static str, status: StatusCode, error: &Error) -> Response {
+    log(error);
+    let errors = json!({ "errors": [{ "message": error.public(), "extensions": { "code": code(error.kind()) } }] });
+    typed(format, (status, Json(errors)).into_response())
+}
+
+fn not_allowed(allowed: &'static str, message: &str) -> Response {
+    let error = Error::new(Kind::MethodNotAllowed, message);
+    let mut response = refuse(JSON, status(error.kind()), &error);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn typed(format: &'static str, mut response: Response) -> Response {
+    let kind = if format == JSON {
+        "application/json; charset=utf-8"
+    } else {
+        "application/graphql-response+json; charset=utf-8"
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

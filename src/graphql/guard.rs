@@ -1,0 +1,334 @@
+//! Limits on a GraphQL document, checked before it is executed or even validated.
+//!
+//! The library's own limits come too late: its validator walks a fragment once for every spread, so that a kilobyte can keep it
+//! busy for minutes. Here a document is first measured as text, in one pass, before the recursive parser sees it; then the parsed
+//! document is measured with every fragment measured once and its spreads counted by arithmetic.
+
+use std::collections::HashMap;
+
+use async_graphql::Name;
+use async_graphql::Positioned;
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
+
+/// Most tokens of a document.
+pub const TOKENS: usize = 5_000;
+/// Most characters of a name.
+pub const NAME_LEN: usize = 128;
+/// Deepest nesting of brackets of any kind.
+pub const BRACKETS: usize = 64;
+/// Deepest nesting of fields. The introspection query of the usual tools is 15 deep.
+pub const DEPTH: u64 = 15;
+/// Most fields on the first level of an operation.
+pub const ROOT_FIELDS: u64 = 30;
+/// Most fields of an operation, its fragments spread out.
+pub const FIELDS: u64 = 500;
+/// Most aliases of an operation, its fragments spread out.
+pub const ALIASES: u64 = 100;
+/// Most directives on one field, fragment or operation.
+pub const DIRECTIVES: usize = 5;
+/// Most fragment spreads of a document, as written.
+pub const SPREADS: usize = 20;
+/// Most operations of a document.
+pub const OPERATIONS: usize = 20;
+/// Most `__schema` and `__type` of an operation.
+pub const INTROSPECTIONS: u64 = 3;
+/// Deepest nesting of the lists by which introspection runs in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
+pub const INTROSPECTION_LISTS: u64 = 2;
+
+const CIRCULAR: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
+
+/// Parses a document that is within the limits.
+///
+/// # Errors
+/// What is wrong, and which limit it breaks.
+pub fn parse(document: &str) -> Result<ExecutableDocument, String> {
+    scan(document)?;
+    let parsed = parse_query(document).map_err(|error| error.to_string())?;
+    measure(&parsed)?;
+    Ok(parsed)
+}
+
+/// Counts tokens and brackets. Comments count as tokens: skipping them costs time too.
+fn scan(document: &str) -> Result<(), String> {
+    let mut rest = document;
+    let (mut tokens, mut depth) = (0usize, 0usize);
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            ' ' | '\t' | '\n' | '\r' | ',' | '\u{feff}' => {
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+                continue;
+            }
+            '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            '"' => string_length(rest),
+            '.' if rest.starts_with("...") => 3,
+            _ if is_name(first) => rest.find(|letter| !is_name(letter)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        match first {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        tokens += 1;
+        if is_name(first) && length > NAME_LEN {
+            return Err(limit("a name", length, NAME_LEN, "characters"));
+        }
+        if tokens > TOKENS {
+            return Err(format!("the document has more than {TOKENS} tokens"));
+        }
+        if depth > BRACKETS {
+            return Err(format!("the document nests brackets more than {BRACKETS} deep"));
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Length of the string that `text` begins with, block strings included; all of it when it does not end.
+fn string_length(text: &str) -> usize {
+    let block = text.starts_with("\"\"\"");
+    let quote = if block { "\"\"\"" } else { "\"" };
+    let mut at = quote.len();
+    while let Some(rest) = text.get(at..) {
+        if rest.is_empty() {
+            return text.len();
+        }
+        if rest.starts_with(quote) {
+            return at + quote.len();
+        }
+        let escape =
+            if block { rest.starts_with("\\\"\"\"").then_some(4) } else { rest.starts_with('\\').then_some(1) };
+        at += escape.unwrap_or_default();
+        at += match escape {
+            Some(4) => 0,
+            _ => text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8),
+        };
+    }
+    text.len()
+}
+
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+fn limit(what: &str, is: impl std::fmt::Display, most: impl std::fmt::Display, unit: &str) -> String {
+    format!("{what} has {is} {unit}: at most {most} are allowed")
+}
+
+/// What a selection set amounts to, its fragments spread out. Counts saturate: they may be astronomical.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    fields: u64,
+    aliases: u64,
+    depth: u64,
+    roots: u64,
+    introspections: u64,
+    circular: u64,
+}
+
+impl Size {
+    fn add(&mut self, other: &Self) {
+        self.fields = self.fields.saturating_add(other.fields);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.roots = self.roots.saturating_add(other.roots);
+        self.introspections = self.introspections.saturating_add(other.introspections);
+        self.depth = self.depth.max(other.depth);
+        self.circular = self.circular.max(other.circular);
+    }
+}
+
+struct Measure<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    known: HashMap<&'a str, Option<Size>>,
+    spreads: usize,
+}
+
+fn measure(document: &ExecutableDocument) -> Result<(), String> {
+    let mut measure = Measure { fragments: &document.fragments, known: HashMap::new(), spreads: 0 };
+    if document.operations.iter().count() > OPERATIONS {
+        return Err(limit("the document", document.operations.iter().count(), OPERATIONS, "operations"));
+    }
+    for name in document.fragments.keys() {
+        measure.fragment(name)?;
+    }
+    for (_, operation) in document.operations.iter() {
+        directives(operation.node.directives.len())?;
+        let size = measure.set(&operation.node.selection_set.node)?;
+        for (is, most, what) in [
+            (size.depth, DEPTH, "levels"),
+            (size.roots, ROOT_FIELDS, "fields on its first level"),
+            (size.fields, FIELDS, "fields"),
+            (size.aliases, ALIASES, "aliases"),
+            (size.introspections, INTROSPECTIONS, "introspections"),
+            (size.circular, INTROSPECTION_LISTS, "introspection lists inside one another"),
+        ] {
+            if is > most {
+                return Err(limit("the operation", is, most, what));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Measure<'a> {
+    fn fragment(&mut self, name: &'a str) -> Result<Size, String> {
+        match self.known.get(name) {
+            Some(Some(size)) => return Ok(*size),
+            Some(None) => return Err(format!("the fragment {name} contains itself")),
+            None => {}
+        }
+        let Some(fragment) = self.fragments.get(name) else { return Err(format!("there is no fragment {name}")) };
+        self.known.insert(name, None);
+        directives(fragment.node.directives.len())?;
+        let size = self.set(&fragment.node.selection_set.node)?;
+        self.known.insert(name, Some(size));
+        Ok(size)
+    }
+
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Size, String> {
+        let mut size = Size::default();
+        for selection in &set.items {
+            let part = match &selection.node {
+                Selection::Field(field) => {
+                    let field = &field.node;
+                    directives(field.directives.len())?;
+                    let inner = self.set(&field.selection_set.node)?;
+                    let name = field.name.node.as_str();
+                    let introspects = matches!(name, "__schema" | "__type");
+                    if introspects && inner.aliases > 0 {
+                        return Err("aliases are not allowed inside an introspection".to_owned());
+                    }
+                    Size {
+                        fields: inner.fields.saturating_add(1),
+                        aliases: inner.aliases.saturating_add(field.alias.is_some().into()),
+                        depth: inner.depth.saturating_add(1),
+                        roots: 1,
+                        introspections: inner.introspections.saturating_add(introspects.into()),
+                        circular: if introspects {
+                            inner.circular
+                        } else {
+                            inner.circular + u64::from(CIRCULAR.contains(&name))
+                        },
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    directives(spread.node.directives.len())?;
+                    self.spreads += 1;
+                    if self.spreads > SPREADS {
+                        return Err(format!("the document has more than {SPREADS} fragment spreads"));
+                    }
+                    self.fragment(spread.node.fragment_name.node.as_str())?
+                }
+                Selection::InlineFragment(inline) => {
+                    directives(inline.node.directives.len())?;
+                    self.set(&inline.node.selection_set.node)?
+                }
+            };
+            size.add(&part);
+        }
+        Ok(size)
+    }
+}
+
+fn directives(count: usize) -> Result<(), String> {
+    if count > DIRECTIVES { Err(limit("one place", count, DIRECTIVES, "directives")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(document: &str) -> String {
+        parse(document).unwrap_err()
+    }
+
+    #[test]
+    fn a_fragment_bomb_is_measured_at_once() {
+        // Each fragment spreads the next twice: 2^30 fields when spread out.
+        let mut bomb = "{ ...f0 }".to_owned();
+        for at in 0..30 {
+            bomb += &format!("fragment f{at} on Query {{ ...f{} ...f{} }}", at + 1, at + 1);
+        }
+        bomb += "fragment f30 on Query { __typename }";
+        assert!(refusal(&bomb).contains("fragment spreads"));
+        // Few spreads with much inside them.
+        let mut wide = "{ ...f0 }".to_owned();
+        for at in 0..6 {
+            wide += &format!("fragment f{at} on Query {{ {} }}", format!("...f{} ", at + 1).repeat(3));
+        }
+        wide += &format!("fragment f6 on Query {{ {} }}", "__typename ".repeat(29));
+        let refusal = refusal(&wide);
+        assert!(refusal.contains("fields on its first level"), "{refusal}");
+    }
+
+    #[test]
+    fn circles_and_missing_fragments_are_refused() {
+        assert!(
+            refusal("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }").contains("contains itself")
+        );
+        assert!(refusal("{ ...a }").contains("no fragment a"));
+        assert!(refusal("{ __typename } fragment a on Query { ...a }").contains("contains itself"));
+    }
+
+    #[test]
+    fn depth_is_refused_before_the_recursive_parser_runs() {
+        let deep = |levels: usize| "{a".repeat(levels) + &"}".repeat(levels);
+        assert!(refusal(&deep(400_000)).contains("tokens") || refusal(&deep(400_000)).contains("deep"));
+        assert!(refusal(&deep(65)).contains("brackets"));
+        assert!(refusal(&deep(16)).contains("levels"));
+        assert!(parse(&deep(15)).is_ok());
+        assert!(refusal(&format!("query($a: {}Int{}) {{ a }}", "[".repeat(70), "]".repeat(70))).contains("brackets"));
+    }
+
+    #[test]
+    fn aliases_and_fields_are_counted() {
+        let aliases = |count: usize| (0..count).map(|at| format!("a{at}: b ")).collect::<String>();
+        assert!(refusal(&format!("{{ {} }}", aliases(31))).contains("first level"));
+        assert!(refusal(&format!("{{ x {{ {} }} }}", aliases(101))).contains("aliases"));
+        assert!(refusal(&format!("{{ x {{ {} }} }}", aliases(10_000))).contains("tokens"));
+        assert!(refusal(&format!("{{ x {{ {} }} }}", "b ".repeat(501))).contains("fields"));
+        assert!(refusal(&format!("{{ {}: b }}", "a".repeat(129))).contains("characters"));
+    }
+
+    #[test]
+    fn directives_are_counted_everywhere() {
+        let six = "@skip(if: false) ".repeat(6);
+        for document in [
+            format!("{{ a {six} }}"),
+            format!("query {six} {{ a }}"),
+            format!("{{ ... {six} {{ a }} }}"),
+            format!("{{ ...f {six} }} fragment f on Query {{ a }}"),
+            format!("{{ a }} fragment f on Query {six} {{ a }}"),
+        ] {
+            assert!(refusal(&document).contains("directives"), "{document}");
+        }
+    }
+
+    #[test]
+    fn introspection_may_not_run_in_circles() {
+        let circle = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }";
+        assert!(refusal(circle).contains("introspection lists"));
+        assert!(refusal("{ __schema { a: types { name } b: types { name } } }").contains("aliases"));
+        let many: String = (0..4).map(|at| format!("a{at}: __schema {{ types {{ name }} }} ")).collect();
+        assert!(refusal(&format!("{{ {many} }}")).contains("introspections"));
+    }
+
+    #[test]
+    fn comments_and_strings_are_tokens_and_hide_nothing() {
+        assert!(refusal(&("#\n".repeat(5_001) + "{ a }")).contains("tokens"));
+        assert!(parse("{ a(b: \"}}}{{{{ \\\" # not a comment\") }").is_ok());
+        assert!(parse("{ a(b: \"\"\"block \\\"\"\" \"quoted\" \"\"\") }").is_ok());
+        let hidden = format!("{{ a(b: \"\\\\\") {} }}", "{a".repeat(70));
+        assert!(refusal(&hidden).contains("brackets"));
+    }
+
+    #[test]
+    fn malformed_documents_are_refused() {
+        for document in
+            ["", "{", "}", "{ a", "query {", "\"", "\"\"\"", "{ a(b: \"", "é", "{ é }", "\u{0}", "{a(b:\"\\"]
+        {
+            assert!(parse(document).is_err(), "{document:?}");
+        }
+    }
+}

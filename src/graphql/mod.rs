@@ -1,0 +1,21 @@
+//! GraphQL on `/api` and `/api/`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `endpoint` | HTTP: what is read, what is refused, what is answered (GraphQL over HTTP) |
+//! | `arrange` | the order of an answer, and its nulls |
+//! | `guard` | limits on a document, checked before anything is executed |
+//! | `schema` | the schema: root fields, each with its operation |
+//! | `types` | types and inputs of the entities, from their descriptions |
+//! | `value` | values to and from the wire, and which fields a query asks for |
+//! | `page` | GraphiQL, from the program itself |
+
+mod arrange;
+mod endpoint;
+pub mod guard;
+mod page;
+pub mod schema;
+mod types;
+mod value;
+
+pub use endpoint::routes;

@@ -1,0 +1,51 @@
+//! GraphiQL for a browser, from the program itself: no file comes from another host.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
+     connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
+const PAGE: &str = include_str!("../../assets/graphiql/index.html");
+
+/// Name, type, content.
+const FILES: [(&str, &str, &str); 5] = [
+    ("graphiql.min.css", "text/css", include_str!("../../assets/graphiql/graphiql.min.css")),
+    ("graphiql.min.js", "text/javascript", include_str!("../../assets/graphiql/graphiql.min.js")),
+    ("react.production.min.js", "text/javascript", include_str!("../../assets/graphiql/react.production.min.js")),
+    (
+        "react-dom.production.min.js",
+        "text/javascript",
+        include_str!("../../assets/graphiql/react-dom.production.min.js"),
+    ),
+    ("start.js", "text/javascript", include_str!("../../assets/graphiql/start.js")),
+];
+
+/// The files behind the page.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/api/graphiql/{file}", get(file))
+}
+
+/// The page.
+pub(super) fn page() -> Response {
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, POLICY)];
+    (headers, PAGE).into_response()
+}
+
+async fn file(Path(name): Path<String>) -> Response {
+    let Some((_, kind, content)) = FILES.iter().find(|(known, _, _)| *known == name) else {
+        return (StatusCode::NOT_FOUND, "there is no such file").into_response();
+    };
+    ([(CONTENT_TYPE, format!("{kind}; charset=utf-8")), (CACHE_CONTROL, "public, max-age=3600".to_owned())], *content)
+        .into_response()
+}

@@ -1,0 +1,285 @@
+//! The schema: every root field with the operation that it means, and what it calls.
+
+use std::sync::Arc;
+
+use async_graphql::dynamic::{
+    Field, FieldFuture, FieldValue, InputObject, InputValue, Object, ResolverContext, Schema, SchemaError, TypeRef,
+};
+use async_graphql::{SDLExportOptions, Value as GraphQlValue};
+use serde_json::{Map, Value};
+
+use super::types::{self, connection, list_arguments, row};
+use super::value::{Asked, arguments, failure, member, projection};
+use crate::app::App;
+use crate::domain::entity::{API_KEY, ENTITIES, Entity};
+use crate::domain::operation::Operation;
+use crate::domain::secret::{Password, SignedToken};
+use crate::error::{Error, Result};
+use crate::service::api_keys::Selector;
+use crate::service::{api_keys, lists, login};
+
+/// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
+const RECURSION: usize = 32;
+
+/// A root field: where it stands, what it is called, what it means to the authorization table.
+#[derive(Debug)]
+pub struct RootField {
+    /// `Query` or `Mutation`.
+    pub object: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub operation: Operation,
+}
+
+/// Every root field.
+#[must_use]
+pub fn table() -> Vec<RootField> {
+    let field = |object, name: &str, operation| RootField { object, name: name.to_owned(), operation };
+    let mut fields = vec![
+        field("Query", "authnStrategies", Operation::AuthnStrategies),
+        field("Query", "userCreated", Operation::UserCreated),
+        field("Query", "apiKey", Operation::Read(&API_KEY)),
+        field("Mutation", "login", Operation::Login),
+        field("Mutation", "logout", Operation::Logout),
+        field("Mutation", "createApiKey", Operation::CreateApiKey),
+        field("Mutation", "updateApiKey", Operation::UpdateApiKey),
+        field("Mutation", "deleteApiKey", Operation::DeleteApiKey),
+    ];
+    for entity in ENTITIES {
+        fields.push(field("Query", entity.plural, Operation::Read(entity)));
+        fields.push(field("Query", &format!("{}Connection", entity.plural), Operation::Read(entity)));
+    }
+    fields
+}
+
+/// Tells whether a root field may be null: those that name one object.
+pub(super) fn is_nullable(name: &str) -> bool {
+    matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey")
+}
+
+/// Builds the schema. `app` is what the resolvers call; only the SDL needs none.
+///
+/// # Errors
+/// A fault in the schema itself.
+pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> {
+    let mut builder = Schema::build("Query", Some("Mutation"), None)
+        .limit_recursive_depth(RECURSION)
+        .disable_suggestions()
+        .register(query())
+        .register(mutation());
+    for kind in types::all().into_values() {
+        builder = builder.register(kind);
+    }
+    for input in inputs() {
+        builder = builder.register(input);
+    }
+    for object in objects() {
+        builder = builder.register(object);
+    }
+    if let Some(app) = app {
+        builder = builder.data(app);
+    }
+    builder.finish()
+}
+
+/// The schema as text.
+///
+/// # Errors
+/// A fault in the schema itself.
+pub fn sdl() -> std::result::Result<String, SchemaError> {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .prefer_single_line_descriptions();
+    Ok(build(None)?.sdl_with_options(options))
+}
+
+fn query() -> Object {
+    let strategies = Field::new("authnStrategies", TypeRef::named_nn_list_nn("AuthnStrategy"), |_| {
+        FieldFuture::Value(Some(FieldValue::list(Vec::<FieldValue<'_>>::new())))
+    })
+    .description("External sources of logins; there are none.");
+    let created = Field::new("userCreated", TypeRef::named_nn("UserCreatedData"), |ctx| {
+        resolve(ctx, |Call { app, .. }| async move { Ok(Some(FieldValue::owned_any(app.store.has_users().await?))) })
+    })
+    .description("Tells whether the first user exists.");
+    let api_key = Field::new("apiKey", TypeRef::named(API_KEY.name), |ctx| {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
+            let selector = selector(&mut arguments(&ctx)?);
+            let wanted = projection(&API_KEY, ctx.field());
+            Ok(api_keys::read(app, asked.caller.as_ref(), selector, &wanted).await?.map(row))
+        })
+    })
+    .argument(unique());
+    let mut query = Object::new("Query").field(strategies).field(created).field(api_key);
+    for entity in ENTITIES {
+        query = query.field(list(entity)).field(count(entity));
+    }
+    query
+}
+
+fn list(entity: &'static Entity) -> Field {
+    let field = Field::new(entity.plural, TypeRef::named_nn_list_nn(entity.name), move |ctx| {
+        resolve(ctx, move |Call { app, ctx, asked }| async move {
+            let wanted = projection(entity, ctx.field());
+            let given = arguments(&ctx)?;
+            let rows = lists::list(app, asked.caller.as_ref(), entity, &given, &wanted, &asked.budget).await?;
+            Ok(Some(FieldValue::list(rows.into_iter().map(row))))
+        })
+    });
+    list_arguments(entity, field)
+}
+
+fn count(entity: &'static Entity) -> Field {
+    let name = format!("{}Connection", entity.plural);
+    let field = Field::new(name, TypeRef::named_nn(entity.connection()), move |ctx| {
+        resolve(ctx, move |Call { app, ctx, asked }| async move {
+            let count = lists::count(app, asked.caller.as_ref(), entity, &arguments(&ctx)?).await?;
+            Ok(Some(connection(count)))
+        })
+    });
+    list_arguments(entity, field)
+}
+
+fn mutation() -> Object {
+    let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
+        resolve(ctx, |Call { app, ctx, .. }| async move {
+            let mut given = arguments(&ctx)?;
+            if given.get("effect").and_then(|effect| effect.get("encoded")) == Some(&Value::Bool(true)) {
+                return Err(Error::invalid("effect.encoded is not served: send the password as it is"));
+            }
+            let request = login::LoginRequest {
+                username: member(&mut given, "data", "username").unwrap_or_default(),
+                password: Password::from(member(&mut given, "data", "password").unwrap_or_default()),
+                source: member(&mut given, "data", "source"),
+            };
+            Ok(Some(FieldValue::owned_any(login::login(app, request).await?)))
+        })
+    })
+    .description("Logs in with a password. The token goes into the Authorization header.")
+    .argument(InputValue::new("data", TypeRef::named_nn("LoginInput")))
+    .argument(InputValue::new("effect", TypeRef::named("LoginEffect")));
+    let logout = Field::new("logout", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
+        resolve(ctx, |Call { app, asked, .. }| async move {
+            login::logout(app, asked.caller.as_ref()).await?;
+            Ok(Some(FieldValue::value(true)))
+        })
+    })
+    .description("Ends the session of the token that is shown: the token stops working at once.");
+    let create = Field::new("createApiKey", TypeRef::named_nn(API_KEY.name), |ctx| {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
+            let mut given = arguments(&ctx)?;
+            let name = member(&mut given, "data", "name").unwrap_or_default();
+            let description = member(&mut given, "data", "description");
+            let wanted = projection(&API_KEY, ctx.field());
+            Ok(Some(row(api_keys::create(app, asked.caller.as_ref(), name, description, &wanted).await?)))
+        })
+    })
+    .description("Mints an API key with the caller's roles. Its text is in this answer and in no other.")
+    .argument(InputValue::new("data", TypeRef::named_nn("ApiKeyCreateInput")));
+    let update = Field::new("updateApiKey", TypeRef::named(API_KEY.name), |ctx| {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
+            let mut given = arguments(&ctx)?;
+            let name = member(&mut given, "data", "name");
+            let description = member(&mut given, "data", "description");
+            let wanted = projection(&API_KEY, ctx.field());
+            let selector = selector(&mut given);
+            Ok(Some(row(api_keys::update(app, asked.caller.as_ref(), selector, name, description, &wanted).await?)))
+        })
+    })
+    .description("Renames an API key or describes it anew.")
+    .argument(InputValue::new("data", TypeRef::named_nn("ApiKeyUpdateInput")))
+    .argument(unique());
+    let delete = Field::new("deleteApiKey", TypeRef::named(API_KEY.name), |ctx| {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
+            let selector = selector(&mut arguments(&ctx)?);
+            let wanted = projection(&API_KEY, ctx.field());
+            Ok(Some(row(api_keys::delete(app, asked.caller.as_ref(), selector, &wanted).await?)))
+        })
+    })
+    .description("Deletes an API key. Once this is answered, no node accepts the key any more.")
+    .argument(unique());
+    Object::new("Mutation").field(login).field(logout).field(create).field(update).field(delete)
+}
+
+fn inputs() -> Vec<InputObject> {
+    let text = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
+    let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
+    vec![
+        InputObject::new("LoginInput")
+            .field(needed("username"))
+            .field(needed("password"))
+            .field(InputValue::new("source", TypeRef::named("UserSource")))
+            .field(InputValue::new("mfa_type", TypeRef::named("MfaType")))
+            .field(text("auth_config_id")),
+        InputObject::new("LoginEffect").field(InputValue::new("encoded", TypeRef::named(TypeRef::BOOLEAN))),
+        InputObject::new("ApiKeyCreateInput").field(needed("name")).field(text("description")),
+        InputObject::new("ApiKeyUpdateInput").field(text("name")).field(text("description")),
+        InputObject::new("ApiKeyWhereUniqueInput")
+            .description("Exactly one of the two.")
+            .field(InputValue::new("id", TypeRef::named(TypeRef::ID)))
+            .field(text("key")),
+    ]
+}
+
+fn objects() -> Vec<async_graphql::dynamic::Type> {
+    let absent = |name: &str, kind: TypeRef| Field::new(name, kind, |_| FieldFuture::Value(None));
+    let text = || TypeRef::named(TypeRef::STRING);
+    let token = Field::new("token", text(), |ctx| {
+        let token = ctx.parent_value.downcast_ref::<SignedToken>();
+        FieldFuture::from_value(token.map(|token| GraphQlValue::from(token.expose())))
+    });
+    let created = Field::new("created", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
+        FieldFuture::from_value(ctx.parent_value.downcast_ref::<bool>().map(|created| GraphQlValue::from(*created)))
+    });
+    let mfa = async_graphql::dynamic::Enum::new("MfaType").items(["Mail", "Sms", "Totp", "TotpRecoveryCode"]);
+    vec![
+        Object::new("Login")
+            .field(token)
+            .field(absent("uid", text()))
+            .field(absent("need_mfa", TypeRef::named(TypeRef::BOOLEAN)))
+            .field(absent("mfa_meta", TypeRef::named("MfaMeta")))
+            .into(),
+        Object::new("MfaMeta")
+            .field(absent("recipient", text()))
+            .field(absent("mid", text()))
+            .field(absent("type", TypeRef::named("MfaType")))
+            .field(absent("valid", TypeRef::named(TypeRef::BOOLEAN)))
+            .into(),
+        Object::new("AuthnStrategy")
+            .field(absent("id", TypeRef::named_nn(TypeRef::ID)))
+            .field(absent("type", TypeRef::named_nn(TypeRef::STRING)))
+            .into(),
+        Object::new("UserCreatedData").field(created).into(),
+        mfa.into(),
+    ]
+}
+
+fn unique() -> InputValue {
+    InputValue::new("where", TypeRef::named_nn("ApiKeyWhereUniqueInput"))
+}
+
+fn selector(arguments: &mut Map<String, Value>) -> Selector {
+    Selector { id: member(arguments, "where", "id"), key: member(arguments, "where", "key") }
+}
+
+/// What a resolver has at hand.
+struct Call<'a> {
+    app: &'a App,
+    ctx: ResolverContext<'a>,
+    asked: &'a Asked,
+}
+
+/// Runs a resolver that calls a service, and renders its error.
+fn resolve<'a, F>(ctx: ResolverContext<'a>, call: impl FnOnce(Call<'a>) -> F + Send + 'a) -> FieldFuture<'a>
+where
+    F: Future<Output = Result<Option<FieldValue<'a>>>> + Send + 'a,
+{
+    FieldFuture::new(async move {
+        let app = ctx.ctx.data::<Arc<App>>()?;
+        let asked = ctx.ctx.data::<Asked>()?;
+        call(Call { app, ctx, asked }).await.map_err(|error| failure(&error))
+    })
+}

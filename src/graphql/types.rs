@@ -1,0 +1,193 @@
+//! The GraphQL types of the entities, made from their descriptions: objects, `where` inputs, `orderBy` enumerations, connections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_graphql::dynamic::{
+    Enum, Field, FieldFuture, FieldValue, InputObject, InputValue, Object, Scalar, Type, TypeRef,
+};
+use serde_json::Value;
+
+use super::value::leaf;
+use crate::domain::entity::{self, ENTITIES, Entity, Enumeration, Kind, Shape};
+use crate::store::Node;
+
+const DATE_TIME: &str = "DateTime";
+const LONG: &str = "BigInt";
+const JSON: &str = "JSON";
+
+/// What the resolver of a nested object without a list of its own starts from.
+struct Nested(Value);
+
+/// Every type that belongs to entities, by name.
+pub(super) fn all() -> BTreeMap<String, Type> {
+    let mut types = Types::default();
+    types.put(
+        DATE_TIME,
+        Scalar::new(DATE_TIME).description("A moment: ISO 8601 in UTC with milliseconds, 2026-01-31T12:00:00.000Z."),
+    );
+    types.put(LONG, Scalar::new(LONG).description("A 64-bit integer, sent as text."));
+    types.put(JSON, Scalar::new(JSON).description("Any JSON."));
+    let count = Field::new("count", TypeRef::named_nn(TypeRef::INT), |ctx| {
+        FieldFuture::from_value(ctx.parent_value.downcast_ref::<u64>().map(|count| async_graphql::Value::from(*count)))
+    });
+    types.put("Aggregate", Object::new("Aggregate").field(count));
+    for entity in ENTITIES {
+        types.entity(entity);
+    }
+    types.0
+}
+
+/// A row as a value that the resolvers of its fields start from.
+pub(super) fn row(node: Arc<Node>) -> FieldValue<'static> {
+    FieldValue::owned_any(node)
+}
+
+/// A connection, which so far is only its count.
+pub(super) fn connection(count: u64) -> FieldValue<'static> {
+    FieldValue::owned_any(count)
+}
+
+/// The arguments of a list (contract section 4.1).
+pub(super) fn list_arguments(entity: &Entity, mut field: Field) -> Field {
+    let int = || TypeRef::named(TypeRef::INT);
+    let text = || TypeRef::named(TypeRef::STRING);
+    for (name, kind) in [
+        ("where", TypeRef::named(entity.where_input())),
+        ("orderBy", TypeRef::named(entity.order_input())),
+        ("skip", int()),
+        ("after", text()),
+        ("before", text()),
+        ("first", int()),
+        ("last", int()),
+    ] {
+        field = field.argument(InputValue::new(name, kind));
+    }
+    field
+}
+
+#[derive(Default)]
+struct Types(BTreeMap<String, Type>);
+
+impl Types {
+    fn put(&mut self, name: &str, kind: impl Into<Type>) {
+        self.0.insert(name.to_owned(), kind.into());
+    }
+
+    fn entity(&mut self, entity: &'static Entity) {
+        let mut object = Object::new(entity.name);
+        for field in entity.fields {
+            object = object.field(self.column(field));
+        }
+        self.put(entity.name, object);
+
+        let name = entity.where_input();
+        let mut input = InputObject::new(&name);
+        for field in entity.filterable() {
+            let scalar = self.named(&field.kind);
+            input = input.field(InputValue::new(field.name, TypeRef::named(&scalar)));
+            if field.has_in() {
+                input = input.field(InputValue::new(format!("{}_in", field.name), TypeRef::named_nn_list(&scalar)));
+            }
+        }
+        self.put(&name, input);
+
+        let name = entity.order_input();
+        let ways = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));
+        self.put(&name, Enum::new(&name).items(ways));
+
+        let name = entity.connection();
+        let aggregate = Field::new("aggregate", TypeRef::named_nn("Aggregate"), |ctx| {
+            let count = ctx.parent_value.downcast_ref::<u64>().copied();
+            FieldFuture::Value(count.map(FieldValue::owned_any))
+        });
+        self.put(&name, Object::new(&name).field(aggregate));
+    }
+
+    /// A field of an entity.
+    fn column(&mut self, field: &'static entity::Field) -> Field {
+        let kind = self.reference(field);
+        Field::new(field.name, kind, move |ctx| {
+            let Some(node) = ctx.parent_value.downcast_ref::<Arc<Node>>() else { return FieldFuture::Value(None) };
+            match &field.kind {
+                Kind::One(_) => FieldFuture::Value(node.one(field.name).map(|node| row(Arc::clone(node)))),
+                Kind::Many(_) => {
+                    let rows = node.many(field.name).iter().map(|node| row(Arc::clone(node)));
+                    FieldFuture::Value(Some(FieldValue::list(rows)))
+                }
+                kind => plain(kind, node.value(field.name)),
+            }
+        })
+    }
+
+    /// An object without a list of its own.
+    fn shape(&mut self, shape: &'static Shape) {
+        if self.0.contains_key(shape.name) {
+            return;
+        }
+        let mut object = Object::new(shape.name);
+        for field in shape.fields {
+            let kind = self.reference(field);
+            object = object.field(Field::new(field.name, kind, move |ctx| {
+                let parent = ctx.parent_value.downcast_ref::<Nested>();
+                let value = parent.and_then(|Nested(parent)| parent.get(field.name));
+                plain(&field.kind, value.unwrap_or(&Value::Null))
+            }));
+        }
+        self.put(shape.name, object);
+    }
+
+    fn enumeration(&mut self, values: &'static Enumeration) {
+        if !self.0.contains_key(values.name) {
+            self.put(values.name, Enum::new(values.name).items(values.values.iter().copied()));
+        }
+    }
+
+    /// The name of a field's type, made known if it is new.
+    fn named(&mut self, kind: &Kind) -> String {
+        match kind {
+            Kind::Id => TypeRef::ID,
+            Kind::Text | Kind::Key | Kind::Texts => TypeRef::STRING,
+            Kind::DateTime => DATE_TIME,
+            Kind::Bool => TypeRef::BOOLEAN,
+            Kind::Int | Kind::Ints => TypeRef::INT,
+            Kind::Long => LONG,
+            Kind::Float | Kind::Floats => TypeRef::FLOAT,
+            Kind::Json => JSON,
+            Kind::Enum(values) => {
+                self.enumeration(values);
+                values.name
+            }
+            Kind::Object(shape) | Kind::Objects(shape) => {
+                self.shape(shape);
+                shape.name
+            }
+            Kind::One(relation) | Kind::Many(relation) => relation.target.name,
+        }
+        .to_owned()
+    }
+
+    fn reference(&mut self, field: &entity::Field) -> TypeRef {
+        let name = self.named(&field.kind);
+        let list = matches!(field.kind, Kind::Texts | Kind::Ints | Kind::Floats | Kind::Objects(_) | Kind::Many(_));
+        match (list, field.required) {
+            (false, false) => TypeRef::named(name),
+            (false, true) => TypeRef::named_nn(name),
+            (true, false) => TypeRef::named_nn_list(name),
+            (true, true) => TypeRef::named_nn_list_nn(name),
+        }
+    }
+}
+
+/// A field that is no relation.
+fn plain<'a>(kind: &Kind, value: &Value) -> FieldFuture<'a> {
+    let nested = |value: &Value| FieldValue::owned_any(Nested(value.clone()));
+    match (kind, value) {
+        (_, Value::Null) => FieldFuture::Value(None),
+        (Kind::Object(_), object) => FieldFuture::Value(Some(nested(object))),
+        (Kind::Objects(_), Value::Array(objects)) => {
+            FieldFuture::Value(Some(FieldValue::list(objects.iter().map(nested))))
+        }
+        (kind, value) => FieldFuture::from_value(leaf(kind, value)),
+    }
+}

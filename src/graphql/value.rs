@@ -1,0 +1,103 @@
+//! Values to and from the wire, and which fields a query asks for.
+
+use async_graphql::SelectionField;
+use async_graphql::dynamic::ResolverContext;
+use serde_json::{Map, Value};
+
+use crate::domain::entity::{Entity, Kind, Shape};
+use crate::domain::principal::Principal;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::http::log;
+use crate::store::{Budget, Projection};
+
+/// Most values of one answer: about a megabyte.
+pub(super) const ANSWER_VALUES: u64 = 40_000;
+
+/// What the endpoint knows of a request.
+pub(super) struct Asked {
+    pub(super) caller: Option<Principal>,
+    pub(super) budget: Budget,
+}
+
+/// The arguments of a field as JSON: the same members that a REST list body has.
+pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>> {
+    let members =
+        ctx.args.as_index_map().iter().map(|(name, value)| Ok((name.to_string(), value.clone().into_json()?)));
+    members.collect::<serde_json::Result<_>>().map_err(Error::internal)
+}
+
+/// One member of an argument.
+pub(super) fn member(arguments: &mut Map<String, Value>, object: &str, name: &str) -> Option<String> {
+    let member = arguments.get_mut(object)?.get_mut(name)?.take();
+    match member {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// How much of an entity a query asks for.
+pub(super) fn projection(entity: &'static Entity, field: SelectionField<'_>) -> Projection {
+    let mut wanted = Projection::default();
+    for inner in field.selection_set() {
+        let Some(known) = entity.field(inner.name()) else {
+            wanted.pad();
+            continue;
+        };
+        if let Some(relation) = known.relation() {
+            wanted.relate(known.name, relation, projection(relation.target, inner));
+            continue;
+        }
+        wanted.want(known);
+        if let Kind::Object(shape) | Kind::Objects(shape) = known.kind {
+            pad(shape, inner, &mut wanted);
+        }
+    }
+    wanted
+}
+
+fn pad(shape: &Shape, field: SelectionField<'_>, wanted: &mut Projection) {
+    for inner in field.selection_set() {
+        wanted.pad();
+        let known = shape.fields.iter().find(|known| known.name == inner.name());
+        if let Some(Kind::Object(shape) | Kind::Objects(shape)) = known.map(|known| &known.kind) {
+            pad(shape, inner, wanted);
+        }
+    }
+}
+
+/// A plain value as GraphQL sends it: 64-bit integers as text (contract section 2.4).
+pub(super) fn leaf(kind: &Kind, value: &Value) -> Option<async_graphql::Value> {
+    if value.is_null() {
+        return None;
+    }
+    let value = match kind {
+        Kind::Long => Value::String(value.to_string()),
+        _ => value.clone(),
+    };
+    async_graphql::Value::from_json(value).ok()
+}
+
+/// An error as GraphQL tells it: the message, and a code in the extensions.
+pub(super) fn failure(error: &Error) -> async_graphql::Error {
+    use async_graphql::ErrorExtensions;
+    log(error);
+    let code = code(error.kind());
+    async_graphql::Error::new(error.public()).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// The code of a kind of error.
+pub(super) fn code(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Invalid => "BAD_USER_INPUT",
+        ErrorKind::LoginFailed => "LOGIN_FAILED",
+        ErrorKind::Unauthenticated => "UNAUTHENTICATED",
+        ErrorKind::Forbidden => "FORBIDDEN",
+        ErrorKind::NotFound => "NOT_FOUND",
+        ErrorKind::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+        ErrorKind::Timeout => "REQUEST_TIMEOUT",
+        ErrorKind::TooLarge => "PAYLOAD_TOO_LARGE",
+        ErrorKind::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+        ErrorKind::Unavailable => "SERVICE_UNAVAILABLE",
+        ErrorKind::Internal => "INTERNAL_SERVER_ERROR",
+    }
+}

@@ -1,0 +1,78 @@
+//! What stands around every request: its id, its line in the log, the headers every answer has, and the net under a panic.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use crate::app::App;
+use crate::domain::id::uuid_v7;
+use crate::error::{Error, Kind};
+
+/// The id of a request, on every answer (contract section 1.6).
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
+
+/// For answers that are no pages: nothing may be loaded, and nobody may frame them.
+const BARE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Wraps a request.
+pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = uuid_v7(app.now(), app.random.as_ref()).unwrap_or_default().to_string();
+    // The matched route, never the address itself: people paste secrets into addresses.
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request.id = id, %method, route);
+    async {
+        let started = Instant::now();
+        let mut response = match host_count(request.headers()) {
+            0 | 2.. if request.uri().host().is_none() => {
+                let error = Error::invalid("a request has exactly one Host header (RFC 9112, section 3.2)");
+                (super::status(error.kind()), error.public().to_owned()).into_response()
+            }
+            _ => next.run(request).await,
+        };
+        dress(&mut response, &id);
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), duration_ms, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn host_count(headers: &HeaderMap) -> usize {
+    headers.get_all(HOST).iter().count()
+}
+
+fn dress(response: &mut Response, id: &str) {
+    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if unauthorized {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keytower\""));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(BARE);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// Answers for a handler that panicked. It should never be called.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that CatchPanicLayer asks for")]
+pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    let error = Error::internal(format!("a handler panicked: {text}"));
+    super::log(&error);
+    (super::status(Kind::Internal), error.public().to_owned()).into_response()
+}

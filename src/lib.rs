@@ -1,0 +1,31 @@
+//! keytower: self-hosted API keys.
+//!
+//! ```text
+//!   main, cli, jobs, router, telemetry          wiring
+//!   graphql      rest                           faces: parse, call one service function, render
+//!   http                                        what the faces share
+//!   service                                     use cases: authorize, begin, change, commit
+//!   app                                         what a running service holds
+//!   auth                                        bytes to principals and back
+//!   store                                       the only SQL
+//!   config   error                              settings; the one error
+//!   domain                                      ids, secrets, rights, objects: no I/O
+//! ```
+//!
+//! A room uses those below it, never those above or beside it; `tests/it/layers.rs` holds the table. `docs/ARCHITECTURE.md` tells
+//! the way of a request through them.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod graphql;
+pub mod http;
+pub mod jobs;
+pub mod rest;
+pub mod router;
+pub mod service;
+pub mod store;
+pub mod telemetry;

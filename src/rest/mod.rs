@@ -1,0 +1,208 @@
+//! REST v2 (`/v2/api/*`), shaped like the contract: every route is a row of one table.
+//!
+//! From the table come the router, the OpenAPI document and the authorization table. Lists and counts exist for every entity that
+//! has a route. Errors are the contract's ErrorBody (section 1.7).
+
+mod answer;
+mod input;
+pub mod openapi;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::domain::entity::{ENTITIES, Entity};
+use crate::domain::operation::Operation;
+use crate::domain::principal::Principal;
+use crate::domain::secret::Password;
+use crate::error::{Error, Kind, Result};
+use crate::http::caller::caller;
+use crate::http::{body, log};
+use crate::service::{lists, login, users};
+use crate::store::{Budget, Projection};
+
+/// Where all of it stands.
+pub const PREFIX: &str = "/v2/api";
+
+/// The version of the contract that is served.
+pub const CONTRACT_VERSION: &str = "4.6.0";
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// Path behind [`PREFIX`].
+    pub path: String,
+    /// `operationId` of the contract.
+    pub id: String,
+    /// What it does.
+    pub call: Call,
+}
+
+/// What a route does.
+#[derive(Debug, Clone, Copy)]
+pub enum Call {
+    /// `POST /login`.
+    Login,
+    /// `POST /create-root-user`.
+    CreateRootUser,
+    /// `GET /get-version`.
+    GetVersion,
+    /// `POST /get-my-info`.
+    GetMyInfo,
+    /// `POST /get-<route>`.
+    List(&'static Entity),
+    /// `POST /get-<route>-connection`.
+    Count(&'static Entity),
+}
+
+impl Call {
+    /// The method it answers.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::GetVersion => Method::GET,
+            _ => Method::POST,
+        }
+    }
+
+    /// What it means to the authorization table.
+    #[must_use]
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Login => Operation::Login,
+            Self::CreateRootUser => Operation::CreateRootUser,
+            Self::GetVersion => Operation::GetVersion,
+            Self::GetMyInfo => Operation::GetMyInfo,
+            Self::List(entity) | Self::Count(entity) => Operation::Read(entity),
+        }
+    }
+}
+
+/// Every route.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    let route = |path: &str, id: &str, call| Route { path: path.to_owned(), id: id.to_owned(), call };
+    let mut routes = vec![
+        route("/login", "Login", Call::Login),
+        route("/create-root-user", "CreateRootUser", Call::CreateRootUser),
+        route("/get-version", "GetApiVersion", Call::GetVersion),
+        route("/get-my-info", "GetMyInfo", Call::GetMyInfo),
+    ];
+    for entity in ENTITIES.into_iter().filter(|entity| !entity.route.is_empty()) {
+        let name = pascal(entity.plural);
+        routes.push(route(&format!("/get-{}", entity.route), &format!("Get{name}"), Call::List(entity)));
+        let path = format!("/get-{}-connection", entity.route);
+        routes.push(route(&path, &format!("Get{name}Connection"), Call::Count(entity)));
+    }
+    routes
+}
+
+/// The router.
+pub fn routes() -> Router<Arc<App>> {
+    let mut router = Router::new();
+    for Route { path, call, .. } in table() {
+        let filter = if call.method() == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
+        let full = format!("{PREFIX}{path}");
+        let path: Arc<str> = path.into();
+        let wrong: Arc<str> = Arc::clone(&path);
+        let handler = on(filter, move |State(app): State<Arc<App>>, request: Request| async move {
+            finish(&path, handle(&app, call, request).await)
+        })
+        .fallback(async move || {
+            let allowed = call.method();
+            answer::not_allowed(&wrong, &allowed, &Error::new(Kind::MethodNotAllowed, format!("use {allowed}")))
+        });
+        router = router.route(&full, handler);
+    }
+    router
+        .route(&format!("{PREFIX}/swagger3.json"), axum::routing::get(openapi::serve))
+        .merge(openapi::pages())
+        .route(PREFIX, axum::routing::any(unknown))
+        .route(&format!("{PREFIX}/"), axum::routing::any(unknown))
+        .route(&format!("{PREFIX}/{{*path}}"), axum::routing::any(unknown))
+}
+
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+    finish(&path, Err(Error::new(Kind::NotFound, "there is no such route")))
+}
+
+fn finish(path: &str, result: Result<Value>) -> Response {
+    result.map_or_else(
+        |error| {
+            log(&error);
+            answer::error(path, &error)
+        },
+        answer::json,
+    )
+}
+
+async fn handle(app: &App, call: Call, request: Request) -> Result<Value> {
+    let (parts, body) = request.into_parts();
+    if let Call::GetVersion = call {
+        return Ok(Value::from(CONTRACT_VERSION));
+    }
+    // The open routes look at no credential: a dead one must not keep its owner from logging in again.
+    match call {
+        Call::Login | Call::CreateRootUser => {
+            body::expect_json(&parts.headers)?;
+            let body = body::read(app, body).await?;
+            open(app, call, &body).await
+        }
+        Call::GetMyInfo => {
+            let caller = caller(app, &parts.headers).await?;
+            let me = users::me(app, caller.as_ref()).await?;
+            answer::node(&me)
+        }
+        _ => {
+            let caller = caller(app, &parts.headers).await?.ok_or(crate::domain::permit::Denial::NoCredential)?;
+            body::expect_json(&parts.headers)?;
+            let body = body::read(app, body).await?;
+            read(app, call, &caller, &body).await
+        }
+    }
+}
+
+async fn open(app: &App, call: Call, body: &[u8]) -> Result<Value> {
+    if let Call::Login = call {
+        let input: input::Login = input::parse(body)?;
+        let request = login::LoginRequest {
+            username: input.username,
+            password: Password::from(input.password),
+            source: input.source.map(|source| source.as_str().to_owned()),
+        };
+        let token = login::login(app, request).await?;
+        return Ok(answer::with_task(serde_json::json!({ "token": token.expose() })));
+    }
+    let input: input::RootUserCreation = input::parse(body)?;
+    let user = users::create_root(app, Password::from(input.password)).await?;
+    Ok(answer::with_task(answer::node(&user)?))
+}
+
+async fn read(app: &App, call: Call, caller: &Principal, body: &[u8]) -> Result<Value> {
+    let arguments = input::object(body)?;
+    match call {
+        Call::List(entity) => {
+            let all = Projection::full(entity);
+            let nodes = lists::list(app, Some(caller), entity, &arguments, &all, &Budget::unlimited()).await?;
+            serde_json::to_value(&nodes).map_err(Error::internal)
+        }
+        Call::Count(entity) => {
+            let count = lists::count(app, Some(caller), entity, &arguments).await?;
+            Ok(serde_json::json!({ "aggregate": { "count": count } }))
+        }
+        _ => Err(Error::internal("a route is missing from rest::handle")),
+    }
+}
+
+/// `userRoleNexts` becomes `UserRoleNexts`.
+fn pascal(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}

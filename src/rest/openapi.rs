@@ -1,0 +1,277 @@
+//! The OpenAPI document, made from the route table and the entities' descriptions, and the pages that show it.
+//!
+//! OpenAPI 3.0, like the contract's own: SDK generators fetch it from a running server, and the older ones read no 3.1.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{CONTRACT_VERSION, Call, PREFIX, Route, table};
+use crate::app::App;
+use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind};
+use crate::domain::operation::Needs;
+
+/// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+/// Answers the document.
+pub(super) async fn serve() -> Json<&'static Value> {
+    Json(&DOCUMENT)
+}
+
+/// Swagger UI, from the program itself.
+pub(super) fn pages() -> Router<Arc<App>> {
+    let ui = SwaggerUi::new(format!("{PREFIX}/docs")).config(Config::from(format!("{PREFIX}/swagger3.json")));
+    Router::from(ui).layer(SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, PAGE_POLICY))
+}
+
+/// Makes the document.
+#[must_use]
+pub fn document() -> Value {
+    let mut schemas = Schemas::default();
+    for entity in ENTITIES.into_iter().filter(|entity| !entity.route.is_empty()) {
+        schemas.entity(entity);
+    }
+    schemas.fixed();
+    let paths: Map<String, Value> =
+        table().iter().map(|route| (format!("{PREFIX}{}", route.path), path(route))).collect();
+    json!({
+        "openapi": "3.0.3",
+        "info": {
+            "title": "keytower REST v2",
+            "version": CONTRACT_VERSION,
+            "description": "CloudTower-shaped REST: log in for a token, or put an API key where the token would go. \
+                            GraphQL, where API keys are minted, stands at /api/.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas.0,
+            "securitySchemes": {
+                "Authorization": {
+                    "type": "apiKey", "in": "header", "name": "Authorization",
+                    "description": "A token or an API key, bare or behind `Bearer`.",
+                },
+            },
+        },
+    })
+}
+
+fn path(route: &Route) -> Value {
+    let method = route.call.method().as_str().to_ascii_lowercase();
+    let open = route.call.operation().needs() == Needs::Nothing;
+    let (tag, body, answer) = match route.call {
+        Call::Login => ("User", Some(reference("LoginInput")), reference("WithTask_LoginResponse_")),
+        Call::CreateRootUser => ("User", Some(reference("RootUserCreationParams")), reference("WithTask_User_")),
+        Call::GetVersion => ("ApiInfo", None, json!({ "type": "string" })),
+        Call::GetMyInfo => ("User", None, reference("User")),
+        Call::List(entity) => {
+            let list = json!({ "type": "array", "items": reference(entity.name) });
+            (entity.name, Some(reference(&list_body(entity))), list)
+        }
+        Call::Count(entity) => (entity.name, Some(reference(&list_body(entity))), reference(&entity.connection())),
+    };
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), response("Success", &answer));
+    let mut errors = vec![("500", "Server error"), ("503", "The database is away")];
+    if body.is_some() {
+        errors.extend([
+            ("400", "Bad request: the message says what is wrong and what is allowed"),
+            ("408", "The body did not arrive in time"),
+            ("413", "The body is too large"),
+            ("415", "The body is not application/json"),
+        ]);
+    }
+    if !open {
+        errors.push(("401", "No credential, or one that does not work"));
+    }
+    for (status, text) in errors {
+        responses.insert(status.to_owned(), response(text, &reference("ErrorBody")));
+    }
+    let mut operation = json!({
+        "operationId": route.id,
+        "tags": [tag],
+        "responses": responses,
+        "security": if open { json!([]) } else { json!([{ "Authorization": [] }]) },
+    });
+    if let (Some(body), Some(operation)) = (body, operation.as_object_mut()) {
+        let content = json!({ "required": true, "content": { "application/json": { "schema": body } } });
+        operation.insert("requestBody".to_owned(), content);
+    }
+    json!({ method: operation })
+}
+
+fn response(text: &str, schema: &Value) -> Value {
+    json!({
+        "description": text,
+        "headers": { "x-tower-request-id": { "schema": { "type": "string" }, "required": true } },
+        "content": { "application/json": { "schema": schema } },
+    })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A reference can't be nullable itself in OpenAPI 3.0.
+fn nullable(mut schema: Value) -> Value {
+    if schema.get("$ref").is_some() {
+        return json!({ "allOf": [schema], "nullable": true });
+    }
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("nullable".to_owned(), Value::Bool(true));
+    }
+    schema
+}
+
+fn list_body(entity: &Entity) -> String {
+    format!("{}ListBody", entity.name)
+}
+
+#[derive(Default)]
+struct Schemas(Map<String, Value>);
+
+impl Schemas {
+    /// Everything that belongs to one entity: the object, its list body with `where` and `orderBy`, its connection.
+    fn entity(&mut self, entity: &'static Entity) {
+        let object = self.object(entity.fields);
+        self.0.insert(entity.name.to_owned(), object);
+        let mut conditions = Map::new();
+        for field in entity.filterable() {
+            let value = self.field(field);
+            if field.has_in() {
+                let list = json!({ "type": "array", "items": value.clone() });
+                conditions.insert(format!("{}_in", field.name), nullable(list));
+            }
+            conditions.insert(field.name.to_owned(), nullable(value));
+        }
+        self.0.insert(entity.where_input(), closed(conditions, &[]));
+        let orders = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));
+        self.0.insert(entity.order_input(), json!({ "type": "string", "enum": orders.collect::<Vec<_>>() }));
+        let count = || nullable(json!({ "type": "integer", "format": "int32", "minimum": 0 }));
+        let id = || nullable(json!({ "type": "string" }));
+        let body = json!({
+            "where": nullable(reference(&entity.where_input())),
+            "orderBy": nullable(reference(&entity.order_input())),
+            "first": count(), "last": count(), "skip": count(), "after": id(), "before": id(),
+        });
+        self.0.insert(list_body(entity), closed(members(body), &[]));
+        let number = json!({ "count": { "type": "integer", "format": "int32" } });
+        let aggregate = json!({ "aggregate": closed(members(number), &["count"]) });
+        self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
+    }
+
+    fn object(&mut self, fields: &'static [Field]) -> Value {
+        let mut properties = Map::new();
+        for field in fields {
+            let value = self.field(field);
+            properties.insert(field.name.to_owned(), if field.required { value } else { nullable(value) });
+        }
+        let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+        closed(properties, &required)
+    }
+
+    fn field(&mut self, field: &'static Field) -> Value {
+        let list = |items: Value| json!({ "type": "array", "items": items });
+        match &field.kind {
+            Kind::Id | Kind::Text | Kind::Key => json!({ "type": "string" }),
+            Kind::DateTime => json!({ "type": "string", "format": "date-time" }),
+            Kind::Bool => json!({ "type": "boolean" }),
+            Kind::Int => json!({ "type": "integer", "format": "int32" }),
+            Kind::Long => json!({ "type": "integer", "format": "int64" }),
+            Kind::Float => json!({ "type": "number", "format": "double" }),
+            Kind::Enum(values) => self.enumeration(values),
+            Kind::Texts => list(json!({ "type": "string" })),
+            Kind::Ints => list(json!({ "type": "integer", "format": "int32" })),
+            Kind::Floats => list(json!({ "type": "number", "format": "double" })),
+            Kind::Json => json!({}),
+            Kind::Object(shape) => self.nested(shape.name, shape.fields),
+            Kind::Objects(shape) => list(self.nested(shape.name, shape.fields)),
+            Kind::One(relation) => self.brief(relation.target, relation.brief),
+            Kind::Many(relation) => list(self.brief(relation.target, relation.brief)),
+        }
+    }
+
+    fn enumeration(&mut self, values: &Enumeration) -> Value {
+        self.0.insert(values.name.to_owned(), json!({ "type": "string", "enum": values.values }));
+        reference(values.name)
+    }
+
+    fn nested(&mut self, name: &str, fields: &'static [Field]) -> Value {
+        let name = format!("Nested{name}");
+        if !self.0.contains_key(&name) {
+            let object = self.object(fields);
+            self.0.insert(name.clone(), object);
+        }
+        reference(&name)
+    }
+
+    fn brief(&mut self, target: &'static Entity, fields: &[&str]) -> Value {
+        let name = format!("Nested{}", target.name);
+        let fields = target.fields.iter().filter(|field| fields.contains(&field.name));
+        let fields: Map<String, Value> = fields.map(|field| (field.name.to_owned(), self.field(field))).collect();
+        let required: Vec<String> = fields.keys().cloned().collect();
+        let required: Vec<&str> = required.iter().map(String::as_str).collect();
+        self.0.insert(name.clone(), closed(fields, &required));
+        reference(&name)
+    }
+
+    /// What belongs to no entity.
+    fn fixed(&mut self) {
+        let text = || json!({ "type": "string" });
+        let with_task = |data: Value| {
+            let members_ = json!({ "data": data, "task_id": nullable(text()) });
+            closed(members(members_), &["data"])
+        };
+        let fixed = json!({
+            "UserSource": { "type": "string", "enum": ["AUTHN", "LDAP", "LOCAL", "SSO"] },
+            "MfaType": { "type": "string", "enum": ["Mail", "Sms", "Totp", "TotpRecoveryCode"] },
+            "LoginInput": {
+                "type": "object", "required": ["username", "password"],
+                "properties": {
+                    "username": text(), "password": text(), "source": nullable(reference("UserSource")),
+                    "mfa_type": nullable(reference("MfaType")), "auth_config_id": nullable(text()),
+                },
+            },
+            "LoginResponse": closed(members(json!({ "token": text() })), &["token"]),
+            "WithTask_LoginResponse_": with_task(reference("LoginResponse")),
+            "RootUserCreationParams": {
+                "type": "object", "required": ["password"],
+                "properties": { "password": { "type": "string", "minLength": 8, "maxLength": 1024 } },
+            },
+            "WithTask_User_": with_task(reference("User")),
+            "ErrorBody": {
+                "type": "object", "required": ["message", "path", "status"],
+                "properties": {
+                    "message": text(), "path": text(), "status": { "type": "integer", "format": "int32" },
+                },
+            },
+        });
+        self.0.extend(members(fixed));
+    }
+}
+
+/// An object without further members.
+fn closed(properties: Map<String, Value>, required: &[&str]) -> Value {
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if let (false, Some(object)) = (required.is_empty(), object.as_object_mut()) {
+        object.insert("required".to_owned(), json!(required));
+    }
+    object
+}
+
+fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}

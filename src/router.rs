@@ -1,0 +1,39 @@
+//! All routes in one router: the faces, health, and the shell around every request.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::http::{health, jwks, shell};
+use crate::{graphql, rest};
+
+/// The whole service.
+///
+/// # Errors
+/// `Internal` for a fault in the GraphQL schema.
+pub fn router(app: Arc<App>) -> Result<Router> {
+    let schema = graphql::schema::build(Some(Arc::clone(&app))).map_err(Error::internal)?;
+    let shell = axum::middleware::from_fn_with_state(Arc::clone(&app), shell::wrap);
+    Ok(Router::new()
+        .merge(rest::routes())
+        .merge(graphql::routes(schema))
+        .merge(health::routes())
+        .merge(jwks::routes())
+        .fallback(unknown)
+        .layer(CatchPanicLayer::custom(shell::panicked))
+        .layer(shell)
+        .with_state(app))
+}
+
+/// The contract's ErrorBody serves here too.
+async fn unknown(request: Request) -> Response {
+    let body = json!({ "message": "there is no such route", "path": request.uri().path(), "status": 404 });
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}

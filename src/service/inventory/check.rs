@@ -1,0 +1,236 @@
+//! Checks an inventory file against the entities' descriptions, keeping the line of every value for the messages.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::ENTITIES;
+use crate::domain::clock::{iso, parse_iso};
+use crate::domain::entity::{Entity, Field, Kind};
+
+/// Something wrong in the file, at a byte of it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    offset: usize,
+    path: String,
+    reason: String,
+}
+
+impl Problem {
+    /// Tells the problem with its line in `text`.
+    pub(super) fn tell(&self, text: &str) -> String {
+        let before = text.as_bytes().get(..self.offset).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line}: {}: {}", self.path, self.reason)
+    }
+}
+
+/// A record that was read, and where it stands.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) id: String,
+    pub(super) values: Map<String, Value>,
+    offset: usize,
+    path: String,
+}
+
+impl Record {
+    /// The rows that a relation names and that are neither in the file nor in the database.
+    pub(super) fn dangling(&self, field: &Field, known: &HashSet<String>) -> Vec<Problem> {
+        let named = match self.values.get(field.name) {
+            Some(Value::Array(others)) => others.iter().collect(),
+            Some(other) => vec![other],
+            None => Vec::new(),
+        };
+        let ids = named.into_iter().filter_map(|other| other.get("id").and_then(Value::as_str));
+        ids.filter(|id| !known.contains(*id))
+            .map(|id| Problem {
+                offset: self.offset,
+                path: format!("{}.{}", self.path, field.name),
+                reason: format!("there is no {id:?}, neither in this file nor imported before"),
+            })
+            .collect()
+    }
+}
+
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads the whole file: the records of each entity, and all problems.
+pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
+    let mut reader = Reader { text, problems: Vec::new() };
+    let mut lists = Vec::new();
+    let members: Members<'_> = match serde_json::from_str(text) {
+        Ok(members) => members,
+        Err(error) => {
+            let reason = format!("the file must be one JSON object: {error}");
+            let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+            let offset = lines.map(str::len).sum();
+            return (lists, vec![Problem { offset, path: "$".to_owned(), reason }]);
+        }
+    };
+    let known: Vec<&str> = ENTITIES.iter().map(|entity| entity.plural).collect();
+    for (name, value) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+        reader.problem(value, name, format!("is not known: allowed are {}", known.join(", ")));
+    }
+    for entity in ENTITIES {
+        let records = members.get(entity.plural).map(|list| reader.records(entity, list)).unwrap_or_default();
+        lists.push((entity, records));
+    }
+    (lists, reader.problems)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn records(&mut self, entity: &'static Entity, list: &'a RawValue) -> Vec<Record> {
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else {
+            self.problem(list, entity.plural, "must be a list");
+            return Vec::new();
+        };
+        let mut seen = HashSet::new();
+        let mut records = Vec::new();
+        for (at, item) in items.into_iter().enumerate() {
+            let path = format!("{}[{at}]", entity.plural);
+            let Some(values) = self.object(entity.fields, item, &path) else { continue };
+            let id = values.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if !seen.insert(id.clone()) {
+                self.problem(item, &format!("{path}.id"), format!("{id:?} stands in this file twice"));
+            }
+            records.push(Record { id, values, offset: self.offset(item), path });
+        }
+        records
+    }
+
+    /// Reads an object with these fields; `None` when there was a problem, which is noted.
+    fn object(&mut self, fields: &[Field], raw: &'a RawValue, path: &str) -> Option<Map<String, Value>> {
+        let Ok(members) = serde_json::from_str::<Members<'a>>(raw.get()) else {
+            self.problem(raw, path, "must be an object");
+            return None;
+        };
+        let before = self.problems.len();
+        for (name, value) in &members {
+            if !fields.iter().any(|field| field.name == name) {
+                self.problem(value, &format!("{path}.{name}"), "is not a field of this object");
+            }
+        }
+        let mut values = Map::new();
+        for field in fields {
+            let path = format!("{path}.{}", field.name);
+            match members.get(field.name) {
+                Some(value) if value.get() != "null" => {
+                    if let Some(value) = self.value(field, value, &path) {
+                        values.insert(field.name.to_owned(), value);
+                    }
+                }
+                Some(null) if field.required => self.problem(null, &path, "must not be null"),
+                None if field.required => self.problem(raw, &path, "is missing"),
+                _ => {}
+            }
+        }
+        (self.problems.len() == before).then_some(values)
+    }
+
+    fn value(&mut self, field: &Field, raw: &'a RawValue, path: &str) -> Option<Value> {
+        match &field.kind {
+            Kind::Object(shape) => return self.object(shape.fields, raw, path).map(Value::Object),
+            Kind::Objects(shape) => {
+                return self
+                    .list(raw, path, |reader, item, path| reader.object(shape.fields, item, path).map(Value::Object));
+            }
+            Kind::One(_) => return self.reference(raw, path),
+            Kind::Many(_) => return self.list(raw, path, Self::reference),
+            _ => {}
+        }
+        let value: Value = serde_json::from_str(raw.get()).ok()?;
+        match plain(&field.kind, value) {
+            Ok(value) => Some(value),
+            Err(allowed) => {
+                self.problem(raw, path, format!("must be {allowed}"));
+                None
+            }
+        }
+    }
+
+    /// A related row is an object with an id; whatever else it tells is kept by that row itself.
+    fn reference(&mut self, raw: &'a RawValue, path: &str) -> Option<Value> {
+        let value: Value = serde_json::from_str(raw.get()).ok()?;
+        match value.get("id").and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => Some(value),
+            _ => {
+                self.problem(raw, path, "must be an object with an id");
+                None
+            }
+        }
+    }
+
+    fn list(
+        &mut self,
+        raw: &'a RawValue,
+        path: &str,
+        mut item: impl FnMut(&mut Self, &'a RawValue, &str) -> Option<Value>,
+    ) -> Option<Value> {
+        let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(raw.get()) else {
+            self.problem(raw, path, "must be a list");
+            return None;
+        };
+        let items = items.into_iter().enumerate();
+        items.map(|(at, raw)| item(self, raw, &format!("{path}[{at}]"))).collect::<Option<Vec<_>>>().map(Value::Array)
+    }
+
+    fn problem(&mut self, at: &RawValue, path: &str, reason: impl Into<String>) {
+        self.problems.push(Problem { offset: self.offset(at), path: path.to_owned(), reason: reason.into() });
+    }
+
+    /// Where a value stands: it is a part of the text, so that its address tells.
+    fn offset(&self, at: &RawValue) -> usize {
+        at.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
+    }
+}
+
+/// Checks a value that is no object of ours, and brings moments into their one form.
+fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
+    let good = match kind {
+        Kind::Id => value.as_str().is_some_and(|id| !id.is_empty() && !id.contains('\0')),
+        Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
+        Kind::DateTime => {
+            let moment = value.as_str().and_then(parse_iso);
+            return moment
+                .map(|moment| Value::from(iso(moment)))
+                .ok_or_else(|| "a time such as \"2026-01-31T12:00:00.000Z\"".to_owned());
+        }
+        Kind::Bool => value.is_boolean(),
+        Kind::Int => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Kind::Long => value.as_i64().is_some(),
+        Kind::Float => value.is_number(),
+        Kind::Enum(values) => value.as_str().is_some_and(|text| values.values.contains(&text)),
+        Kind::Texts => all(&value, &|item| item.is_string()),
+        Kind::Ints => all(&value, &|item| item.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
+        Kind::Floats => all(&value, &Value::is_number),
+        _ => true,
+    };
+    if good { Ok(value) } else { Err(allowed(kind)) }
+}
+
+fn all(value: &Value, good: &dyn Fn(&Value) -> bool) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(good))
+}
+
+fn allowed(kind: &Kind) -> String {
+    match kind {
+        Kind::Id => "text, not empty",
+        Kind::Bool => "true or false",
+        Kind::Int => "a 32-bit whole number",
+        Kind::Long => "a 64-bit whole number",
+        Kind::Float => "a number",
+        Kind::Enum(values) => return format!("one of {}", values.values.join(", ")),
+        Kind::Texts => "a list of texts",
+        Kind::Ints => "a list of 32-bit whole numbers",
+        Kind::Floats => "a list of numbers",
+        _ => "text without NUL",
+    }
+    .to_owned()
+}

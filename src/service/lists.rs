@@ -1,0 +1,81 @@
+//! Reading lists, single objects and counts of any entity.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::domain::entity::{API_KEY, Entity, Kind};
+use crate::domain::filter::{Filter, Query, Scalar};
+use crate::domain::key_format;
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::principal::Principal;
+use crate::error::{Error, Result};
+use crate::store::{Budget, Node, Projection, Scope};
+
+/// Reads a list. `arguments` are the members of a list body, or the arguments of a GraphQL list: the same language.
+///
+/// # Errors
+/// `Invalid` when the arguments are wrong or the answer exceeds the budget, `Unauthenticated` without a credential,
+/// `Unavailable` when the database is away.
+pub async fn list(
+    app: &App,
+    caller: Option<&Principal>,
+    entity: &'static Entity,
+    arguments: &Map<String, Value>,
+    projection: &Projection,
+    budget: &Budget,
+) -> Result<Vec<Arc<Node>>> {
+    let (query, scope) = prepare(app, caller, entity, arguments)?;
+    app.store.list(&query, &scope, projection, budget).await
+}
+
+/// Counts a list, its window included.
+///
+/// # Errors
+/// Like [`list`].
+pub async fn count(
+    app: &App,
+    caller: Option<&Principal>,
+    entity: &'static Entity,
+    arguments: &Map<String, Value>,
+) -> Result<u64> {
+    let (query, scope) = prepare(app, caller, entity, arguments)?;
+    app.store.count(&query, &scope).await
+}
+
+fn prepare(
+    app: &App,
+    caller: Option<&Principal>,
+    entity: &'static Entity,
+    arguments: &Map<String, Value>,
+) -> Result<(Query, Scope)> {
+    let permit = authorize(caller, Operation::Read(entity))?;
+    let mut query = Query::parse(entity, arguments).map_err(Error::invalid)?;
+    query.filter = digested(app, query.filter);
+    Ok((query, scope(permit.actor(), entity)))
+}
+
+/// Which rows the caller may know of: of keys, its own, unless it manages keys.
+pub(super) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scope {
+    match caller {
+        Some(principal) if *entity == API_KEY && !principal.manages_keys() => Scope::OwnedBy(principal.user.clone()),
+        _ => Scope::All,
+    }
+}
+
+/// Replaces the texts of keys by their digests. A text that is no key matches nothing.
+pub(super) fn digested(app: &App, filter: Filter) -> Filter {
+    match filter {
+        Filter::All(filters) => Filter::All(filters.into_iter().map(|filter| digested(app, filter)).collect()),
+        Filter::In(field, values) if matches!(field.kind, Kind::Key) => {
+            let keys = values.iter().filter_map(|value| match value {
+                Scalar::Text(text) => key_format::parse(text),
+                _ => None,
+            });
+            Filter::Digests(field, keys.map(|key| app.vault.digest(&key).as_bytes().to_vec()).collect())
+        }
+        other => other,
+    }
+}

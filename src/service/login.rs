@@ -1,0 +1,86 @@
+//! Logging in and out.
+
+use chrono::TimeDelta;
+
+use crate::app::App;
+use crate::domain::clock::Timestamp;
+use crate::domain::id::SessionId;
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::secret::{Password, SignedToken};
+use crate::domain::session::Session;
+use crate::error::{Error, Kind, Result};
+
+/// What a login is tried with.
+#[derive(Debug)]
+pub struct LoginRequest {
+    /// Login name, compared exactly.
+    pub username: String,
+    /// Password.
+    pub password: Password,
+    /// Where the user comes from; `LOCAL` when absent.
+    pub source: Option<String>,
+}
+
+/// Checks name and password, opens a session, and signs the token that names it.
+///
+/// An unknown name costs as much time as a wrong password and is answered alike.
+///
+/// # Errors
+/// `LoginFailed`, `Invalid` for a source that is not served here, `Unavailable` when the database is away.
+pub async fn login(app: &App, request: LoginRequest) -> Result<SignedToken> {
+    let permit = authorize(None, Operation::Login)?;
+    if let Some(source) = request.source.filter(|source| source != "LOCAL") {
+        return Err(Error::invalid(format!("source {source} is not served here: allowed is LOCAL, or none")));
+    }
+    // No account has NUL in its name, and PostgreSQL would not even compare it.
+    let user = match request.username.contains('\0') {
+        true => None,
+        false => app.store.find_login_user(&request.username).await?,
+    };
+    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+    let right = app.passwords.verify(request.password, stored).await?;
+    let Some(user) = user.filter(|_| right) else {
+        return Err(Error::new(Kind::LoginFailed, "the username or the password is wrong"));
+    };
+    let now = app.now();
+    let session = Session {
+        id: SessionId::generate(now, app.random.as_ref())?,
+        user: user.id,
+        created_at: now,
+        expires_at: end_of_token(app, now),
+        amr: vec!["pwd".to_owned()],
+    };
+    let token = app.tokens.sign(&session)?;
+    let tx = app.store.begin(permit).await?;
+    tx.insert_session(&session).await?;
+    tx.commit().await?;
+    tracing::info!(user.name = user.username, session.id = %session.id, "logged in");
+    Ok(token)
+}
+
+/// Ends the session of the caller's own token.
+///
+/// # Errors
+/// `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn logout(app: &App, caller: Option<&Principal>) -> Result<()> {
+    let permit = authorize(caller, Operation::Logout)?;
+    let Some(CredentialRef::Session(session)) = permit.actor().map(|actor| actor.credential.clone()) else {
+        return Err(Error::new(Kind::Forbidden, "there is no session to end"));
+    };
+    let tx = app.store.begin(permit).await?;
+    tx.delete_session(&session).await?;
+    tx.commit().await?;
+    tracing::info!(%session, "logged out");
+    Ok(())
+}
+
+/// When a token made now stops working. "Until it is revoked" is a century.
+pub(super) fn end_of_token(app: &App, now: Timestamp) -> Timestamp {
+    let life = match app.settings.token_life {
+        life if life.is_zero() => TimeDelta::days(36_500),
+        life => TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX),
+    };
+    now.checked_add_signed(life).unwrap_or(Timestamp::MAX_UTC)
+}

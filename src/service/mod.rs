@@ -1,0 +1,9 @@
+//! The use cases, one function each: authorize, begin, change, commit. They know nothing of HTTP or of any face.
+
+pub mod api_keys;
+pub mod inventory;
+pub mod lists;
+pub mod login;
+pub mod setup;
+pub mod signing;
+pub mod users;

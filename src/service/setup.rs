@@ -1,0 +1,149 @@
+//! The start: data folder, database, master key, and what a fresh database needs. Whatever is wrong stops the start with one
+//! clear line and harms nothing.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+
+use super::users::{insert_root, make_up_password};
+use crate::app::App;
+use crate::auth::password::Passwords;
+use crate::auth::token::{Tokens, new_signing_key};
+use crate::auth::vault::Vault;
+use crate::config::Settings;
+use crate::domain::clock::Clock;
+use crate::domain::id::{OrganizationId, RoleId};
+use crate::domain::operation::Operation;
+use crate::domain::permission::PRESETS;
+use crate::domain::permit::authorize;
+use crate::domain::principal::Principal;
+use crate::domain::random::Random;
+use crate::domain::secret::{MasterKey, Password};
+use crate::error::{Error, Result};
+use crate::store::{Store, Tx};
+
+/// The fact that tells whether a master key is this database's: a known text, sealed.
+const CHECK: &str = "master_key_check";
+const CHECK_TEXT: &[u8] = b"keytower";
+const ORGANIZATION: &str = "keytower";
+/// Password hashes side by side; each takes a core and 19 MiB for some hundredths of a second.
+const HASHES_AT_ONCE: usize = 2;
+
+/// Opens the database, brings it up to date and makes what is missing. The password is there when it was made up here: it is
+/// known nowhere else.
+///
+/// # Errors
+/// `Invalid` with what is wrong and what to do, `Unavailable` when the database can't be reached.
+pub async fn start(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<(Arc<App>, Option<Password>)> {
+    make_data_dir(&settings.data_dir)?;
+    let store = Store::open(&settings.database_url).await?;
+    let prepared = store.prepare().await?;
+    let check = store.fact(CHECK).await?;
+    let master = master_key(&settings, check.is_some(), random.as_ref())?;
+    let vault = Vault::new(&master)?;
+    if check.as_deref().is_some_and(|check| !opens(&vault, check)) {
+        return Err(Error::invalid(
+            "the master key is not the one this database was made with: give that one as KEYTOWER_MASTER_KEY or \
+             KEYTOWER_MASTER_KEY_FILE. Nothing was changed.",
+        ));
+    }
+    let app = Arc::new(App {
+        passwords: Passwords::new(HASHES_AT_ONCE, random.as_ref())?,
+        tokens: Tokens::new(settings.issuer.clone()),
+        settings,
+        store,
+        vault,
+        clock,
+        random,
+    });
+    let tx = app.store.begin(authorize(Some(&Principal::operator()), Operation::SetUp)?).await?;
+    if check.is_none() {
+        tx.insert_fact(CHECK, STANDARD.encode(app.vault.seal(CHECK, CHECK_TEXT)?)).await?;
+    }
+    let made_up = furnish(&app, &tx).await?;
+    tx.commit().await?;
+    super::signing::reload(&app).await?;
+    drop(prepared);
+    Ok((app, made_up))
+}
+
+/// Makes the preset roles, the organization, a signing key and the first user, as far as they are missing.
+async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
+    let (now, random) = (app.now(), app.random.as_ref());
+    for preset in PRESETS {
+        tx.put_preset(preset, &RoleId::generate(now, random)?).await?;
+    }
+    tx.ensure_organization(&OrganizationId::generate(now, random)?, ORGANIZATION).await?;
+    if tx.signing_keys().await?.is_empty() {
+        tx.insert_signing_key(&new_signing_key(now, now, &app.vault, random)?, now).await?;
+    }
+    if !app.settings.create_root || tx.has_users().await? {
+        return Ok(None);
+    }
+    let (password, made_up) = match &app.settings.root_password {
+        Some(password) => (password.clone(), None),
+        None => {
+            let password = make_up_password(random)?;
+            (password.clone(), Some(password))
+        }
+    };
+    insert_root(app, tx, app.passwords.hash(password, random).await?).await?;
+    Ok(made_up)
+}
+
+fn make_data_dir(path: &Path) -> Result<()> {
+    let unusable =
+        |error: std::io::Error| Error::invalid(format!("the data folder {} can't be used: {error}", path.display()));
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    let probe = path.join(".writable");
+    fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(unusable)
+}
+
+/// Finds the master key where the settings say; makes one only for a database that has none yet.
+fn master_key(settings: &Settings, database_has_one: bool, random: &dyn Random) -> Result<MasterKey> {
+    if let Some(key) = &settings.master_key {
+        return Ok(key.clone());
+    }
+    let file = &settings.master_key_file;
+    let shown = file.display();
+    match fs::read_to_string(file) {
+        Ok(text) => MasterKey::from_hex(&text)
+            .ok_or_else(|| Error::invalid(format!("the master key file {shown} must hold 64 hexadecimal digits"))),
+        Err(error) if error.kind() == ErrorKind::NotFound && database_has_one => Err(Error::invalid(format!(
+            "the master key of this database is missing: {shown} does not exist. Give the key it was made with as \
+             KEYTOWER_MASTER_KEY or KEYTOWER_MASTER_KEY_FILE. Nothing was changed."
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound && !settings.master_key_file_named => {
+            make_master_key(file, random)
+        }
+        Err(error) => Err(Error::invalid(format!("the master key file {shown} can't be read: {error}"))),
+    }
+}
+
+fn make_master_key(file: &Path, random: &dyn Random) -> Result<MasterKey> {
+    let unusable = |error: std::io::Error| {
+        Error::invalid(format!("the master key file {} can't be made: {error}", file.display()))
+    };
+    let mut bytes = vec![0; MasterKey::LEN];
+    random.fill(&mut bytes)?;
+    let key = MasterKey::new(bytes).ok_or_else(|| Error::internal("a master key of another length"))?;
+    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unusable)?;
+    out.write_all(key.to_hex().expose_secret().as_bytes()).map_err(unusable)?;
+    out.write_all(b"\n").and_then(|()| out.sync_all()).map_err(unusable)?;
+    Ok(key)
+}
+
+fn opens(vault: &Vault, check: &str) -> bool {
+    let sealed = STANDARD.decode(check).unwrap_or_default();
+    vault.open(CHECK, &sealed).is_some_and(|text| text.as_slice() == CHECK_TEXT)
+}

@@ -1,0 +1,68 @@
+//! Signing keys: read again now and then, replaced when they are old, forgotten when their last token is over.
+
+use chrono::TimeDelta;
+
+use super::login::end_of_token;
+use crate::app::App;
+use crate::auth::token::{LEAD, new_signing_key};
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::principal::Principal;
+use crate::error::{Error, Result};
+use crate::store::SigningKeyRow;
+
+/// Publishes a new signing key, which takes over after [`LEAD`]; the tokens of the older ones stay good until they are over.
+///
+/// # Errors
+/// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
+pub async fn rotate(app: &App, caller: Option<&Principal>) -> Result<SigningKeyRow> {
+    replace(app, caller, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
+}
+
+/// Reads the signing keys as other nodes may have changed them, and replaces the newest when it is old.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn maintain(app: &App) -> Result<()> {
+    let life = app.settings.signing_key_life;
+    if !life.is_zero() {
+        let life = TimeDelta::from_std(life).map_err(Error::internal)?;
+        let old = |newest: Option<&SigningKeyRow>| newest.is_none_or(|key| app.now() - key.active_from >= life);
+        if old(app.store.signing_keys().await?.last()) {
+            let operator = Principal::operator();
+            replace(app, Some(&operator), old).await?;
+        }
+    }
+    reload(app).await
+}
+
+/// Takes the signing keys as the store has them now.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn reload(app: &App) -> Result<()> {
+    app.tokens.load(&app.store.signing_keys().await?, &app.vault)
+}
+
+async fn replace(
+    app: &App,
+    caller: Option<&Principal>,
+    wanted: impl Fn(Option<&SigningKeyRow>) -> bool,
+) -> Result<Option<SigningKeyRow>> {
+    let permit = authorize(caller, Operation::RotateSigningKey)?;
+    let now = app.now();
+    let active_from = now + TimeDelta::from_std(LEAD).map_err(Error::internal)?;
+    let tx = app.store.begin(permit).await?;
+    tx.alone_with("signing_keys").await?;
+    if !wanted(tx.signing_keys().await?.last()) {
+        return Ok(None);
+    }
+    let key = new_signing_key(now, active_from, &app.vault, app.random.as_ref())?;
+    tx.forget_signing_keys(now).await?;
+    tx.retire_signing_keys(end_of_token(app, active_from)).await?;
+    tx.insert_signing_key(&key, now).await?;
+    tx.commit().await?;
+    tracing::info!(signing_key.id = %key.id, "a new signing key is published and takes over soon");
+    reload(app).await?;
+    Ok(Some(key))
+}

@@ -1,0 +1,123 @@
+//! The reads behind `authenticate`: one indexed statement for a key, one for a token.
+
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use super::{Store, error, statement};
+use crate::domain::clock::{Timestamp, parse_iso};
+use crate::domain::id::{ApiKeyId, SessionId, UserId};
+use crate::domain::permission::Actions;
+use crate::domain::secret::KeyDigest;
+use crate::error::{Error, Result};
+
+/// What the store knows about a live key and its owner.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// The key.
+    pub id: ApiKeyId,
+    /// Its owner.
+    pub user: UserId,
+    /// The owner's login name.
+    pub username: String,
+    /// What the owner's roles allow now.
+    pub held: Actions,
+    /// What the key's roles allow now.
+    pub granted: Actions,
+    /// What the owner could do when the key was minted.
+    pub ceiling: Actions,
+}
+
+/// What the store knows about a live session and its user.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// The session.
+    pub id: SessionId,
+    /// Its user.
+    pub user: UserId,
+    /// The user's login name.
+    pub username: String,
+    /// What the user's roles allow now.
+    pub held: Actions,
+    /// When the session ends.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Finds a key by its digest, with the present rights of both key and owner, in one statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
+        const SQL: &str = "\
+            SELECT k.id, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions \
+            FROM api_keys k JOIN users u ON u.id = k.user_id \
+            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
+            UNION ALL \
+            SELECT k.id, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions \
+            FROM api_keys k JOIN users u ON u.id = k.user_id \
+            LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
+        let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
+        let rows = self.read.query_all_raw(query).await.map_err(error)?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut key = KeyRow {
+            id: ApiKeyId::from(text(first, "id")?),
+            user: UserId::from(text(first, "user_id")?),
+            username: text(first, "username")?,
+            held: Actions::NONE,
+            granted: Actions::NONE,
+            ceiling: parse_actions(&text(first, "ceiling")?)?,
+        };
+        for row in &rows {
+            let actions = role_actions(row)?;
+            match text(row, "side")?.as_str() {
+                "held" => key.held = key.held.union(&actions),
+                _ => key.granted = key.granted.union(&actions),
+            }
+        }
+        Ok(Some(key))
+    }
+
+    /// Finds a session by its id, with the present rights of its user, in one statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        const SQL: &str = "\
+            SELECT s.id, s.expires_at, s.user_id, u.username, r.actions \
+            FROM sessions s JOIN users u ON u.id = s.user_id \
+            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE s.id = $1";
+        let query = statement(self.backend(), SQL, [id.as_str().into()]);
+        let rows = self.read.query_all_raw(query).await.map_err(error)?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut session = SessionRow {
+            id: id.clone(),
+            user: UserId::from(text(first, "user_id")?),
+            username: text(first, "username")?,
+            held: Actions::NONE,
+            expires_at: parse_iso(&text(first, "expires_at")?)
+                .ok_or_else(|| Error::internal("sessions.expires_at is no time"))?,
+        };
+        for row in &rows {
+            session.held = session.held.union(&role_actions(row)?);
+        }
+        Ok(Some(session))
+    }
+}
+
+fn text(row: &QueryResult, column: &str) -> Result<String> {
+    row.try_get("", column).map_err(error)
+}
+
+fn role_actions(row: &QueryResult) -> Result<Actions> {
+    let actions: Option<String> = row.try_get("", "actions").map_err(error)?;
+    actions.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
+}
+
+fn parse_actions(json: &str) -> Result<Actions> {
+    let names: Vec<String> = serde_json::from_str(json).map_err(Error::internal)?;
+    Ok(Actions::from_names(names.iter().map(String::as_str)))
+}
+
+/// Writes a set of actions as the store keeps it.
+pub(super) fn write_actions(actions: &Actions) -> String {
+    serde_json::Value::from(actions.names()).to_string()
+}

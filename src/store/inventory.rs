@@ -1,0 +1,108 @@
+//! The inventory's rows: written through an entity's description, like they are read.
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query as Sql};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, Value as SqlValue};
+use serde_json::{Map, Value};
+
+use super::model::organization;
+use super::{Tx, error};
+use crate::domain::entity::{Entity, Field, Join, Kind};
+use crate::error::{Error, Result};
+
+/// Rows in one statement: the widest table stays far below the databases' limit on parameters.
+const BATCH: usize = 100;
+
+impl Tx {
+    /// Makes or replaces rows by id. Each record holds what the entity's description names; the caller has checked it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn upsert(&self, entity: &'static Entity, records: &[Map<String, Value>]) -> Result<()> {
+        let columns: Vec<(&str, &Field)> =
+            entity.fields.iter().filter_map(|field| Some((column(field)?, field))).collect();
+        let names = || columns.iter().map(|(name, _)| Alias::new(*name));
+        for batch in records.chunks(BATCH) {
+            let mut insert = Sql::insert();
+            insert.into_table(entity.table).columns(names());
+            for record in batch {
+                let values = columns.iter().map(|(_, field)| Expr::val(sql_value(field, record.get(field.name))));
+                insert.values(values).map_err(Error::internal)?;
+            }
+            let others = columns.iter().filter(|(name, _)| *name != "id").map(|(name, _)| Alias::new(*name));
+            insert.on_conflict(OnConflict::column("id").update_columns(others).to_owned());
+            self.db.execute(&insert).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Which of these ids exist.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn existing_ids(&self, entity: &'static Entity) -> Result<Vec<String>> {
+        let select = Sql::select().column("id").from(entity.table).to_owned();
+        let rows = self.db.query_all(&select).await.map_err(error)?;
+        rows.iter().map(|row| row.try_get("", "id").map_err(error)).collect()
+    }
+
+    /// The organization, which always exists.
+    ///
+    /// # Errors
+    /// `Internal` when it does not, `Unavailable` when the database is away.
+    pub async fn organization(&self) -> Result<String> {
+        let first = organization::Entity::find().order_by_asc(organization::Column::Id).one(&self.db).await;
+        let first = first.map_err(error)?;
+        first.map(|row| row.id).ok_or_else(|| Error::internal("there is no organization"))
+    }
+
+    /// Makes `there` the only rows that `here` is paired with.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn unlink(&self, join: Join, here: &str) -> Result<()> {
+        let Join::Through(table, column, _) = join else { return Ok(()) };
+        let delete = Sql::delete().from_table(table).and_where(Expr::col(column).eq(here)).to_owned();
+        self.db.execute(&delete).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Pairs two rows; paired ones stay so.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn link(&self, join: Join, here: &str, there: &str) -> Result<()> {
+        let Join::Through(table, left, right) = join else { return Ok(()) };
+        let mut insert = Sql::insert();
+        insert.into_table(table).columns([left, right]);
+        insert.values([here.into(), there.into()]).map_err(Error::internal)?;
+        insert.on_conflict(OnConflict::columns([left, right]).do_nothing().to_owned());
+        self.db.execute(&insert).await.map_err(error)?;
+        Ok(())
+    }
+}
+
+/// The column that keeps a field; none for relations that other rows keep.
+fn column(field: &'static Field) -> Option<&'static str> {
+    match &field.kind {
+        Kind::One(relation) => match relation.join {
+            Join::Own(column) => Some(column),
+            _ => None,
+        },
+        Kind::Many(_) | Kind::Key => None,
+        _ => Some(field.name),
+    }
+}
+
+fn sql_value(field: &Field, value: Option<&Value>) -> SqlValue {
+    let value = value.unwrap_or(&Value::Null);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match field.kind {
+        Kind::Bool => SqlValue::Bool(value.as_bool()),
+        Kind::Int => SqlValue::Int(value.as_i64().and_then(|number| i32::try_from(number).ok())),
+        Kind::Long => SqlValue::BigInt(value.as_i64()),
+        Kind::Float => SqlValue::Double(value.as_f64()),
+        Kind::Id | Kind::Text | Kind::DateTime | Kind::Enum(_) => SqlValue::String(text(value)),
+        Kind::One(_) => SqlValue::String(value.get("id").and_then(text)),
+        _ => SqlValue::String((!value.is_null()).then(|| value.to_string())),
+    }
+}

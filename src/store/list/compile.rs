@@ -1,0 +1,181 @@
+//! From a list request to SQL. The same rows come back from both databases: text compares byte by byte, and where a value is
+//! missing, ascending order puts it last and descending order first.
+
+use sea_orm::sea_query::{
+    Alias, Condition, Expr, ExprTrait, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
+};
+use sea_orm::{QueryResult, Value as SqlValue};
+use serde_json::Value;
+
+use super::super::error;
+use super::{PARENT, Projection, Scope};
+use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
+use crate::domain::filter::{Filter, Query, Scalar};
+use crate::error::{Error, Result};
+
+/// The largest LIMIT; SQLite takes no OFFSET without one.
+const NO_LIMIT: u64 = i64::MAX as u64;
+
+/// The rows that a list request matches: no columns, no order yet.
+pub(super) fn matching(query: &Query, scope: &Scope) -> SelectStatement {
+    let mut select = Sql::select();
+    select.from(query.entity.table).cond_where(condition(query.entity, &query.filter));
+    if let Scope::OwnedBy(user) = scope {
+        select.and_where(Expr::col((query.entity.table, "user_id")).eq(user.as_str()));
+    }
+    select
+}
+
+/// Adds the id and the plain columns of a projection.
+pub(super) fn columns(entity: &Entity, projection: &Projection, select: &mut SelectStatement) {
+    select.expr_as(Expr::col((entity.table, "id")), "id");
+    for field in &projection.fields {
+        if field.name != "id" && !matches!(field.kind, Kind::Key) {
+            select.expr_as(column(entity, field), field.name);
+        }
+    }
+}
+
+/// The rows on the other side of a relation, for the given ids on this side, each telling which it belongs to.
+pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
+    let table = relation.target.table;
+    let mut select = Sql::select();
+    select.from(table);
+    let link = match relation.join {
+        Join::Own(_) => Expr::col((table, "id")),
+        Join::Reverse(column) => Expr::col((table, column)),
+        Join::Through(pairs, here, there) => {
+            select.inner_join(pairs, Expr::col((pairs, there)).equals((table, "id")));
+            Expr::col((pairs, here))
+        }
+    };
+    select.expr_as(link.clone(), PARENT);
+    select.and_where(link.is_in(ids.iter().map(String::as_str)));
+    select.order_by((table, "id"), SqlOrder::Asc);
+    select
+}
+
+/// Order and window of a list.
+pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
+    let backward = query.page.last.is_some();
+    let direction = |descending: bool| if descending { SqlOrder::Desc } else { SqlOrder::Asc };
+    if let Some(order) = &query.order {
+        let descending = order.descending != backward;
+        let nulls = if descending { NullOrdering::First } else { NullOrdering::Last };
+        select.order_by_expr_with_nulls(column(query.entity, order.field), direction(descending), nulls);
+    }
+    select.order_by((query.entity.table, "id"), direction(backward));
+    let limit = query.page.first.or(query.page.last);
+    if limit.is_some() || query.page.skip > 0 {
+        select.limit(limit.unwrap_or(NO_LIMIT)).offset(query.page.skip);
+    }
+}
+
+/// Reads the place of one row in the order, for `after` and `before`.
+pub(super) fn position(query: &Query, scope: &Scope, id: &str) -> SelectStatement {
+    let mut select = matching(&Query::all(query.entity), scope);
+    select.expr_as(ordered_by(query), "place").and_where(Expr::col((query.entity.table, "id")).eq(id));
+    select
+}
+
+/// The rows behind (or ahead of) the row whose place is `at`.
+pub(super) fn beyond(query: &Query, at: &QueryResult, id: &str, after: bool) -> Result<SimpleExpr> {
+    let descending = query.order.as_ref().is_some_and(|order| order.descending);
+    let place = match &query.order {
+        Some(order) => scalar_value(at, order.field, "place")?,
+        None => Some(SqlValue::from(id)),
+    };
+    let by = || ordered_by(query);
+    let own_id = || Expr::col((query.entity.table, "id"));
+    let same_side = if after { own_id().gt(id) } else { own_id().lt(id) };
+    // Values grow along the list when ascending, and shrink when descending; missing ones stand at the end where values are greatest.
+    let upward = after != descending;
+    Ok(match place {
+        Some(value) => {
+            let further = if upward { by().gt(value.clone()) } else { by().lt(value.clone()) };
+            let beyond = further.or(by().eq(value).and(same_side));
+            if upward { beyond.or(by().is_null()) } else { beyond }
+        }
+        None if upward => by().is_null().and(same_side),
+        None => by().is_not_null().or(by().is_null().and(same_side)),
+    })
+}
+
+fn ordered_by(query: &Query) -> SimpleExpr {
+    match &query.order {
+        Some(order) => column(query.entity, order.field),
+        None => Expr::col((query.entity.table, "id")),
+    }
+}
+
+/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
+fn column(entity: &Entity, field: &Field) -> SimpleExpr {
+    match (entity.table, field.name) {
+        ("users", "role") => Expr::cust(
+            "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
+             WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
+        ),
+        ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
+        (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
+    }
+}
+
+fn condition(entity: &Entity, filter: &Filter) -> Condition {
+    match filter {
+        Filter::All(conditions) => {
+            conditions.iter().fold(Condition::all(), |all, inner| all.add(condition(entity, inner)))
+        }
+        Filter::In(field, values) => {
+            let (nulls, values): (Vec<&Scalar>, Vec<&Scalar>) =
+                values.iter().partition(|value| matches!(value, Scalar::Null));
+            let listed = column(entity, field).is_in(values.into_iter().map(sql_value));
+            let any = Condition::any().add(listed);
+            if nulls.is_empty() { any } else { any.add(column(entity, field).is_null()) }
+        }
+        Filter::Digests(_, digests) => {
+            let column = Expr::col((Alias::new(entity.table), Alias::new("digest")));
+            Condition::all().add(column.is_in(digests.iter().cloned()))
+        }
+    }
+}
+
+fn sql_value(value: &Scalar) -> SqlValue {
+    match value {
+        Scalar::Null => SqlValue::String(None),
+        Scalar::Text(text) => text.as_str().into(),
+        Scalar::Integer(number) => (*number).into(),
+        Scalar::Float(number) => (*number).into(),
+        Scalar::Bool(truth) => (*truth).into(),
+    }
+}
+
+fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<SqlValue>> {
+    Ok(match field.kind {
+        Kind::Bool => row.try_get::<Option<bool>>("", alias).map_err(error)?.map(SqlValue::from),
+        Kind::Int => row.try_get::<Option<i32>>("", alias).map_err(error)?.map(SqlValue::from),
+        Kind::Long => row.try_get::<Option<i64>>("", alias).map_err(error)?.map(SqlValue::from),
+        Kind::Float => row.try_get::<Option<f64>>("", alias).map_err(error)?.map(SqlValue::from),
+        _ => row.try_get::<Option<String>>("", alias).map_err(error)?.map(SqlValue::from),
+    })
+}
+
+/// Reads a plain field of a row as it goes over the wire.
+pub(super) fn decode(row: &QueryResult, field: &Field) -> Result<Value> {
+    let missing = || if is_list(&field.kind) { Value::Array(Vec::new()) } else { Value::Null };
+    let text = |row: &QueryResult| row.try_get::<Option<String>>("", field.name).map_err(error);
+    Ok(match field.kind {
+        Kind::Bool => row.try_get::<Option<bool>>("", field.name).map_err(error)?.into(),
+        Kind::Int => row.try_get::<Option<i32>>("", field.name).map_err(error)?.into(),
+        Kind::Long => row.try_get::<Option<i64>>("", field.name).map_err(error)?.into(),
+        Kind::Float => row.try_get::<Option<f64>>("", field.name).map_err(error)?.into(),
+        Kind::Id | Kind::Text | Kind::DateTime | Kind::Enum(_) => text(row)?.into(),
+        _ => match text(row)? {
+            None => missing(),
+            Some(json) => serde_json::from_str(&json).map_err(Error::internal)?,
+        },
+    })
+}
+
+fn is_list(kind: &Kind) -> bool {
+    matches!(kind, Kind::Texts | Kind::Ints | Kind::Floats | Kind::Objects(_))
+}

@@ -1,0 +1,216 @@
+//! What a list read answers: [`Node`]s, shaped by a [`Projection`], held within a [`Budget`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::domain::entity::{Entity, Field, Relation};
+use crate::error::{Error, Result};
+
+/// How much of an entity is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Projection {
+    /// Plain fields.
+    pub fields: Vec<&'static Field>,
+    /// Relations, each with how much of its rows is wanted.
+    pub relations: Vec<(&'static str, &'static Relation, Projection)>,
+    leaves: u64,
+}
+
+impl Projection {
+    /// Everything that REST shows of an entity: all plain fields, and of each relation its brief.
+    #[must_use]
+    pub fn full(entity: &'static Entity) -> Self {
+        let mut all = Self::default();
+        for field in entity.fields {
+            match field.relation() {
+                None => all.want(field),
+                Some(relation) => all.relate(field.name, relation, Self::brief(relation)),
+            }
+        }
+        all
+    }
+
+    fn brief(relation: &'static Relation) -> Self {
+        let mut brief = Self::default();
+        for field in relation.brief.iter().filter_map(|name| relation.target.field(name)) {
+            brief.want(field);
+        }
+        brief
+    }
+
+    /// Asks for a plain field; asking again costs again, as it is answered again.
+    pub fn want(&mut self, field: &'static Field) {
+        self.leaves += 1;
+        if !self.fields.iter().any(|wanted| wanted.name == field.name) {
+            self.fields.push(field);
+        }
+    }
+
+    /// Counts something that is answered without being read, such as `__typename`.
+    pub fn pad(&mut self) {
+        self.leaves += 1;
+    }
+
+    /// Asks for a relation; what was asked of it before is kept.
+    pub fn relate(&mut self, name: &'static str, relation: &'static Relation, inner: Self) {
+        self.leaves += 1;
+        match self.relations.iter_mut().find(|(known, _, _)| *known == name) {
+            Some((_, _, known)) => known.merge(inner),
+            None => self.relations.push((name, relation, inner)),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        let known = self.leaves;
+        let theirs = other.leaves;
+        for field in other.fields {
+            self.want(field);
+        }
+        for (name, relation, inner) in other.relations {
+            self.relate(name, relation, inner);
+        }
+        self.leaves = known + theirs;
+    }
+
+    /// How many values one row answers, its relations' rows aside.
+    pub(super) fn leaves(&self) -> u64 {
+        self.leaves.max(1)
+    }
+}
+
+/// One row with its relations. Shared where several rows point to the same one.
+#[derive(Debug)]
+pub struct Node {
+    id: String,
+    cells: BTreeMap<&'static str, Cell>,
+    weight: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Cell {
+    Value(Value),
+    One(Option<Arc<Node>>),
+    Many(Vec<Arc<Node>>),
+}
+
+impl Node {
+    pub(super) fn new(id: String, weight: u64) -> Self {
+        Self { id, cells: BTreeMap::new(), weight }
+    }
+
+    /// The row's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A plain field's value; null when it was not asked for.
+    #[must_use]
+    pub fn value(&self, field: &str) -> &Value {
+        match self.cells.get(field) {
+            Some(Cell::Value(value)) => value,
+            _ => &Value::Null,
+        }
+    }
+
+    /// Puts in a value that the store does not hold: the text of a key, in the answer to its mint.
+    pub fn reveal(&mut self, field: &'static str, value: Value) {
+        self.put(field, Cell::Value(value));
+    }
+
+    /// The row of a to-one relation.
+    #[must_use]
+    pub fn one(&self, relation: &str) -> Option<&Arc<Node>> {
+        match self.cells.get(relation) {
+            Some(Cell::One(node)) => node.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The rows of a to-many relation.
+    #[must_use]
+    pub fn many(&self, relation: &str) -> &[Arc<Node>] {
+        match self.cells.get(relation) {
+            Some(Cell::Many(nodes)) => nodes,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn put(&mut self, name: &'static str, cell: Cell) {
+        let more = match &cell {
+            Cell::Value(_) | Cell::One(None) => 0,
+            Cell::One(Some(node)) => node.weight,
+            Cell::Many(nodes) => nodes.iter().fold(0, |sum: u64, node| sum.saturating_add(node.weight)),
+        };
+        self.weight = self.weight.saturating_add(more);
+        self.cells.insert(name, cell);
+    }
+
+    /// How many values the row answers, with all rows inside it.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(&self.cells)
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::One(node) => node.serialize(serializer),
+            Self::Many(nodes) => nodes.serialize(serializer),
+        }
+    }
+}
+
+/// How many values one request may be answered, over all of its lists.
+#[derive(Debug)]
+pub struct Budget {
+    most: u64,
+    left: AtomicU64,
+}
+
+impl Budget {
+    /// No limit.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::of(u64::MAX)
+    }
+
+    /// At most so many values.
+    #[must_use]
+    pub fn of(most: u64) -> Self {
+        Self { most, left: AtomicU64::new(most) }
+    }
+
+    /// One row more than fits, so that too many are noticed without being read.
+    pub(super) fn most_rows(&self, projection: &Projection) -> Option<u64> {
+        let left = self.left.load(Ordering::Relaxed);
+        (left < u64::MAX).then(|| left / projection.leaves() + 1)
+    }
+
+    pub(super) fn check(&self, weight: u64) -> Result<()> {
+        if weight > self.left.load(Ordering::Relaxed) { Err(self.exceeded()) } else { Ok(()) }
+    }
+
+    pub(super) fn spend(&self, weight: u64) -> Result<()> {
+        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight));
+        spent.map(drop).map_err(|_| self.exceeded())
+    }
+
+    fn exceeded(&self) -> Error {
+        Error::invalid(format!(
+            "the answer would hold more than {} values: ask for fewer fields, or page with first and skip",
+            self.most
+        ))
+    }
+}

@@ -1,0 +1,81 @@
+//! Brings the schema up to date, one node at a time.
+//!
+//! The migration library takes no lock of its own, so that two nodes starting together would race: here PostgreSQL's advisory
+//! lock, or a lock on a file beside the SQLite database, is held until the caller has prepared its first rows too.
+
+use std::fs::File;
+
+use keytower_migrations::Migrator;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use sea_orm_migration::{MigratorTrait, SchemaManager};
+
+use super::connect::Place;
+use super::{Store, error, statement};
+use crate::error::{Error, Result};
+
+/// Any number that no other program on the same database uses: "keytower" in ASCII.
+const LOCK: i64 = 0x6b65_7974_6f77_6572;
+
+/// The right to prepare the database, held by one node at a time until it is dropped.
+#[derive(Debug)]
+pub struct Prepared {
+    _file: Option<File>,
+    _server: Option<DatabaseTransaction>,
+}
+
+impl Store {
+    /// Waits for the start-up lock and brings the schema up to date.
+    ///
+    /// # Errors
+    /// `Invalid` when the schema is newer than this program, `Unavailable` when the database is away.
+    pub async fn prepare(&self) -> Result<Prepared> {
+        let lock = match &self.place {
+            Place::File(path) => {
+                let file = File::create(path).map_err(Error::unavailable)?;
+                let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+                let file = file.map_err(Error::internal)?.map_err(Error::unavailable)?;
+                Prepared { _file: Some(file), _server: None }
+            }
+            Place::Server => {
+                let lock = self.write.begin().await.map_err(error)?;
+                let take = "SELECT pg_advisory_xact_lock($1)";
+                lock.execute_raw(statement(self.backend(), take, [LOCK.into()])).await.map_err(error)?;
+                Prepared { _file: None, _server: Some(lock) }
+            }
+        };
+        self.refuse_newer_schema().await?;
+        Migrator::up(&self.write, None).await.map_err(error)?;
+        Ok(lock)
+    }
+
+    /// Tells whether the schema is the one this program knows.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn is_migrated(&self) -> Result<bool> {
+        let applied = self.applied_steps().await?;
+        Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
+    }
+
+    async fn refuse_newer_schema(&self) -> Result<()> {
+        let known = Migrator::migrations();
+        let applied = self.applied_steps().await?;
+        match applied.iter().find(|name| !known.iter().any(|step| step.name() == **name)) {
+            Some(step) => Err(Error::invalid(format!(
+                "the database's schema is newer than this program: it has the step {step}, unknown here. \
+                 Start the newer keytower, or restore a backup made before the upgrade."
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    async fn applied_steps(&self) -> Result<Vec<String>> {
+        let table = "seaql_migrations";
+        if !SchemaManager::new(&self.write).has_table(table).await.map_err(error)? {
+            return Ok(Vec::new());
+        }
+        let query = statement(self.backend(), "SELECT version FROM seaql_migrations", []);
+        let rows = self.write.query_all_raw(query).await.map_err(error)?;
+        rows.iter().map(|row| row.try_get("", "version").map_err(error)).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! The only SQL. [`Store`] reads; [`Store::begin`] takes a permit and gives the [`Tx`] that writes; [`Tx::commit`] makes it last.
+//!
+//! The same code runs on SQLite and on PostgreSQL. SQLite: write-ahead log, `synchronous=FULL`, one writer and several readers.
+
+mod connect;
+mod credentials;
+mod inventory;
+mod keys;
+mod list;
+mod migrate;
+mod model;
+mod people;
+mod setup;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sea_orm::sqlx;
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+pub use credentials::{KeyRow, SessionRow};
+pub use list::{Budget, Node, Projection, Scope};
+pub use migrate::Prepared;
+pub use setup::SigningKeyRow;
+
+use crate::domain::permit::Permit;
+use crate::error::{Error, Result};
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+    place: connect::Place,
+}
+
+/// A write in progress. Dropped without [`Tx::commit`], it leaves no trace.
+#[derive(Debug)]
+pub struct Tx {
+    db: DatabaseTransaction,
+    permit: Permit,
+}
+
+impl Store {
+    /// Starts a write that `permit` allows.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn begin(&self, permit: Permit) -> Result<Tx> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let db = self.write.begin_with_options(options).await.map_err(error)?;
+        Ok(Tx { db, permit })
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is none.
+    pub async fn ping(&self) -> Result<()> {
+        self.read.execute_unprepared("SELECT 1").await.map_err(error)?;
+        Ok(())
+    }
+
+    /// How many statements this store has sent so far.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections, so that SQLite folds its log into the file.
+    pub async fn close(&self) {
+        for connection in [&self.read, &self.write] {
+            if let Err(error) = connection.close_by_ref().await {
+                tracing::warn!(%error, "the database connection did not close cleanly");
+            }
+        }
+    }
+
+    fn backend(&self) -> DatabaseBackend {
+        self.read.get_database_backend()
+    }
+}
+
+impl Tx {
+    /// Keeps other writers out of a table until the end of this write, so that what was just read of it stays true.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn alone_with(&self, entity: &'static str) -> Result<()> {
+        // SQLite has one writer anyway.
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            let lock = format!("LOCK TABLE {entity} IN SHARE ROW EXCLUSIVE MODE");
+            self.db.execute_unprepared(&lock).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the write last. Once this returns, it survives the death of the process.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away; nothing was written then.
+    pub async fn commit(self) -> Result<()> {
+        let operation = self.permit.operation().name();
+        self.db.commit().await.map_err(error)?;
+        tracing::debug!(operation, "committed");
+        Ok(())
+    }
+}
+
+/// A statement with `$1`, `$2`, … (understood by both databases).
+fn statement(backend: DatabaseBackend, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Statement {
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// Tells a database that is away from a fault of ours.
+fn error(error: DbErr) -> Error {
+    let away = match &error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_away(cause),
+        _ => false,
+    };
+    if away {
+        return Error::unavailable(error);
+    }
+    match &error {
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) if is_nul(cause) => {
+            Error::invalid("text must not contain NUL")
+        }
+        _ => Error::internal(error),
+    }
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            // PostgreSQL: connection, resources, operator's intervention, system. SQLite: busy, locked, read-only, I/O, full, can't open.
+            let postgres = ["08", "53", "57P", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
+            let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
+            postgres || (sqlite && code.len() < 5)
+        }
+        _ => false,
+    }
+}
+
+/// PostgreSQL keeps no NUL in text (character_not_in_repertoire).
+fn is_nul(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021")
+}
+
+/// The error of a write that belongs to a user: one who was deleted meanwhile is no fault of ours.
+fn of_user(cause: DbErr) -> Error {
+    match cause.sql_err() {
+        Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)) => Error::refused("the user was deleted meanwhile"),
+        _ => error(cause),
+    }
+}
+
+/// Tells whether a write failed because a unique value exists already.
+fn is_taken(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+}

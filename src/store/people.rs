@@ -1,0 +1,161 @@
+//! Users, their roles and their sessions.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::model::{role, session, user, user_role};
+use super::{Store, Tx, error, is_taken, of_user, statement};
+use crate::domain::clock::{Timestamp, iso};
+use crate::domain::id::{RoleId, SessionId, UserId};
+use crate::domain::session::Session;
+use crate::domain::user::{LoginUser, NewUser};
+use crate::error::{Error, Result};
+
+/// The source of users made here (contract: UserSource).
+const LOCAL: &str = "LOCAL";
+
+impl Store {
+    /// Finds a local user by login name, compared exactly.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn find_login_user(&self, username: &str) -> Result<Option<LoginUser>> {
+        let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
+        let row = user::Entity::find().filter(by_name).one(&self.read).await.map_err(error)?;
+        Ok(row.map(|row| LoginUser {
+            id: UserId::from(row.id),
+            username: row.username,
+            password_hash: row.password_hash,
+        }))
+    }
+
+    /// Tells whether any user exists.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn has_users(&self) -> Result<bool> {
+        Ok(user::Entity::find().count(&self.read).await.map_err(error)? > 0)
+    }
+}
+
+impl Tx {
+    /// Tells whether any user exists, as this write sees it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn has_users(&self) -> Result<bool> {
+        Ok(user::Entity::find().count(&self.db).await.map_err(error)? > 0)
+    }
+
+    /// Stores a new local user.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken or the role does not exist, `Unavailable` when the database is away.
+    pub async fn insert_user(&self, new: NewUser, now: Timestamp) -> Result<()> {
+        if role::Entity::find_by_id(new.role.as_str()).one(&self.db).await.map_err(error)?.is_none() {
+            return Err(Error::invalid(format!("there is no role {}", new.role)));
+        }
+        let taken = format!("the username {:?} is taken already", new.username);
+        let row = user::ActiveModel {
+            id: Set(new.id.to_string()),
+            auth_config_id: Set(None),
+            created_at: Set(iso(now)),
+            display_username: Set(new.username.clone()),
+            email_address: Set(None),
+            internal: Set(false),
+            ldap_dn: Set(None),
+            mobile_phone: Set(None),
+            name: Set(new.name),
+            password_expired: Set(Some(false)),
+            password_hash: Set(Some(new.password_hash)),
+            password_recover_qa: Set(r#"{"enabled":false,"items":[]}"#.to_owned()),
+            password_updated_at: Set(Some(iso(now))),
+            source: Set(LOCAL.to_owned()),
+            username: Set(new.username),
+        };
+        user::Entity::insert(row)
+            .exec_without_returning(&self.db)
+            .await
+            .map_err(|cause| if is_taken(&cause) { Error::invalid(taken) } else { error(cause) })?;
+        self.set_role(&new.id, &new.role).await
+    }
+
+    /// Gives a user one role and takes all others.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn set_role(&self, user: &UserId, role: &RoleId) -> Result<()> {
+        let of_user = user_role::Column::UserId.eq(user.as_str());
+        user_role::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
+        let pair = user_role::ActiveModel { user_id: Set(user.to_string()), role_id: Set(role.to_string()) };
+        user_role::Entity::insert(pair).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Deletes a user, and with it its sessions and keys; false when there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_user(&self, id: &UserId) -> Result<bool> {
+        let done = user::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
+        Ok(done.rows_affected == 1)
+    }
+
+    /// The roles of a user now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn roles_of(&self, user: &UserId) -> Result<Vec<RoleId>> {
+        let of_user = user_role::Column::UserId.eq(user.as_str());
+        let rows = user_role::Entity::find().filter(of_user).all(&self.db).await.map_err(error)?;
+        Ok(rows.into_iter().map(|row| RoleId::from(row.role_id)).collect())
+    }
+
+    /// The role of a preset.
+    ///
+    /// # Errors
+    /// `Internal` when it is missing, `Unavailable` when the database is away.
+    pub async fn preset_role(&self, preset: &str) -> Result<RoleId> {
+        let row = role::Entity::find().filter(role::Column::Preset.eq(preset)).one(&self.db).await.map_err(error)?;
+        row.map(|row| RoleId::from(row.id)).ok_or_else(|| Error::internal(format!("no role with preset {preset}")))
+    }
+
+    /// How many users hold the preset.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn holders_of_preset(&self, preset: &str) -> Result<Vec<UserId>> {
+        let sql = "SELECT ur.user_id FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE r.preset = $1";
+        let query = statement(self.db.get_database_backend(), sql, [preset.into()]);
+        let rows = self.db.query_all_raw(query).await.map_err(error)?;
+        rows.iter().map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).collect()
+    }
+
+    /// Stores a new session, and forgets those that are over.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    pub async fn insert_session(&self, new: &Session) -> Result<()> {
+        let over = session::Column::ExpiresAt.lt(iso(new.created_at));
+        session::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;
+        let row = session::ActiveModel {
+            id: Set(new.id.to_string()),
+            amr: Set(serde_json::Value::from(new.amr.clone()).to_string()),
+            created_at: Set(iso(new.created_at)),
+            expires_at: Set(iso(new.expires_at)),
+            user_id: Set(new.user.to_string()),
+        };
+        session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        Ok(())
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_session(&self, id: &SessionId) -> Result<()> {
+        session::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What a database needs before it serves: facts about itself, the preset roles, an organization, signing keys.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+
+use super::credentials::write_actions;
+use super::model::{meta, organization, role, signing_key};
+use super::{Store, Tx, error};
+use crate::domain::clock::{Timestamp, iso, parse_iso};
+use crate::domain::id::{OrganizationId, RoleId, SigningKeyId};
+use crate::domain::permission::{Actions, Preset};
+use crate::error::{Error, Result};
+
+/// A signing key as it is stored.
+#[derive(Debug, Clone)]
+pub struct SigningKeyRow {
+    /// The `kid`.
+    pub id: SigningKeyId,
+    /// The JWA name of its algorithm.
+    pub algorithm: String,
+    /// The public half.
+    pub public_key: Vec<u8>,
+    /// The private half, sealed.
+    pub sealed_private_key: Vec<u8>,
+    /// When it begins to sign.
+    pub active_from: Timestamp,
+    /// When the last token that it signed is over; open for the newest.
+    pub retired_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Reads a fact about this database.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>> {
+        let row = meta::Entity::find_by_id(name).one(&self.read).await.map_err(error)?;
+        Ok(row.map(|row| row.value))
+    }
+
+    /// The signing keys, oldest first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>> {
+        let query = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom);
+        let rows = query.all(&self.read).await.map_err(error)?;
+        rows.into_iter().map(signing_key_row).collect()
+    }
+}
+
+impl Tx {
+    /// Keeps a fact about this database.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn insert_fact(&self, name: &str, value: String) -> Result<()> {
+        let row = meta::ActiveModel { id: Set(name.to_owned()), value: Set(value) };
+        meta::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Makes the role of a preset, or brings it to what this release says. `id` is used for a new one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn put_preset(&self, preset: &Preset, id: &RoleId) -> Result<()> {
+        let by_preset = role::Column::Preset.eq(preset.name);
+        let existing = role::Entity::find().filter(by_preset).one(&self.db).await.map_err(error)?;
+        let actions = write_actions(&Actions::from_names(preset.actions.iter().copied()));
+        let row = role::ActiveModel {
+            id: Set(existing.as_ref().map_or_else(|| id.to_string(), |row| row.id.clone())),
+            actions: Set(actions),
+            name: Set(preset.title.to_owned()),
+            platform: Set(preset.platform.to_owned()),
+            preset: Set(Some(preset.name.to_owned())),
+        };
+        if existing.is_some() {
+            role::Entity::update(row).exec(&self.db).await.map_err(error)?;
+        } else {
+            role::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the organization while there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn ensure_organization(&self, id: &OrganizationId, name: &str) -> Result<()> {
+        if organization::Entity::find().count(&self.db).await.map_err(error)? == 0 {
+            let row = organization::ActiveModel { id: Set(id.to_string()), name: Set(name.to_owned()) };
+            organization::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// The signing keys, oldest first, as this write sees them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>> {
+        let query = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom);
+        let rows = query.all(&self.db).await.map_err(error)?;
+        rows.into_iter().map(signing_key_row).collect()
+    }
+
+    /// Stores a new signing key.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn insert_signing_key(&self, key: &SigningKeyRow, now: Timestamp) -> Result<()> {
+        let row = signing_key::ActiveModel {
+            id: Set(key.id.to_string()),
+            active_from: Set(iso(key.active_from)),
+            algorithm: Set(key.algorithm.clone()),
+            created_at: Set(iso(now)),
+            public_key: Set(key.public_key.clone()),
+            retired_at: Set(key.retired_at.map(iso)),
+            sealed_private_key: Set(key.sealed_private_key.clone()),
+        };
+        signing_key::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Says when the last token of every key that had no end so far is over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn retire_signing_keys(&self, at: Timestamp) -> Result<()> {
+        let open = signing_key::Column::RetiredAt.is_null();
+        let update = signing_key::Entity::update_many().col_expr(signing_key::Column::RetiredAt, iso(at).into());
+        update.filter(open).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Forgets the signing keys whose last token is over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_signing_keys(&self, now: Timestamp) -> Result<()> {
+        let over = signing_key::Column::RetiredAt.lt(iso(now));
+        signing_key::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}
+
+fn signing_key_row(row: signing_key::Model) -> Result<SigningKeyRow> {
+    let moment = |text: &str| parse_iso(text).ok_or_else(|| Error::internal("a signing key's time is no time"));
+    Ok(SigningKeyRow {
+        id: SigningKeyId::from(row.id),
+        algorithm: row.algorithm,
+        public_key: row.public_key,
+        sealed_private_key: row.sealed_private_key,
+        active_from: moment(&row.active_from)?,
+        retired_at: row.retired_at.as_deref().map(moment).transpose()?,
+    })
+}

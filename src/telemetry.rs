@@ -1,0 +1,23 @@
+//! Logs: one line an event, to standard error, as text or JSON. No secret is ever given to it.
+
+use std::io::IsTerminal;
+
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{LogFormat, Settings};
+
+/// Starts logging. A second call changes nothing.
+pub fn start(settings: &Settings) {
+    let lines = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::from_level(settings.log))
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match settings.log_format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(error, "logging was started before");
+    }
+}

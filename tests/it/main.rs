@@ -1,0 +1,5 @@
+//! The suite: one binary, run once on SQLite and once on PostgreSQL by `tests/run`.
+
+mod support;
+
+mod smoke;

@@ -1,0 +1,17 @@
+//! What tests share: a database of their own, a service in this process or in one of its own, and short ways to talk to it.
+
+pub mod database;
+pub mod node;
+pub mod service;
+
+pub use database::Database;
+pub use node::Node;
+pub use service::{Answer, Service, TestClock};
+
+/// The password of `root` in every test.
+pub const ROOT_PASSWORD: &str = "correct horse battery";
+
+/// Reads what `tests/run` has prepared; a test that lacks it fails and says so.
+pub fn tool(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the suite with tests/run"))
+}

@@ -1,0 +1,144 @@
+//! The program itself, as a process of its own: for starts that fail, signals, crashes and several nodes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::{Database, ROOT_PASSWORD};
+
+/// How long a start or an end may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running program; killed when dropped.
+pub struct Node {
+    child: Child,
+    pub address: SocketAddr,
+    log: mpsc::Receiver<String>,
+}
+
+/// What a program that ended by itself left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The program with a clean environment and settings (`("listen", "127.0.0.1:0")`).
+pub fn command(settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keytower"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYTOWER_")) {
+        command.env_remove(name);
+    }
+    for (name, value) in settings {
+        command.env(format!("KEYTOWER_{}", name.to_uppercase()), value);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(settings: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    let output = command(settings).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The settings of a node on a database: a free port, the database's folder, the tests' password.
+pub fn settings(database: &Database) -> Vec<(&'static str, String)> {
+    vec![
+        ("listen", "127.0.0.1:0".to_owned()),
+        ("data_dir", database.data_dir()),
+        ("database_url", database.url().to_owned()),
+        ("root_password", ROOT_PASSWORD.to_owned()),
+    ]
+}
+
+/// Borrows settings for [`command`] and [`run`].
+pub fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+impl Node {
+    /// Starts a node and waits until it listens.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let mut child = command(settings).spawn().unwrap();
+        // Whoever reads no longer must not stop the program from writing.
+        let mut stdout = child.stdout.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let mut seen = Vec::new();
+        loop {
+            match log.recv_timeout(PATIENCE) {
+                Ok(line) => seen.push(line),
+                Err(_) => {
+                    let _ = child.kill();
+                    panic!("the node did not start:\n{}", seen.join("\n"));
+                }
+            }
+            let address =
+                seen.last().and_then(|line| line.split_once("keytower listens address=")).map(|(_, rest)| rest);
+            if let Some(address) = address {
+                let address = address.trim().parse().unwrap();
+                return Self { child, address, log };
+            }
+        }
+    }
+
+    /// Starts a node on a database with the settings that every test has.
+    pub fn on(database: &Database) -> Self {
+        Self::start(&borrowed(&settings(database)))
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, as a service manager sends it.
+    pub fn terminate(&self) {
+        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// The log lines since the last call.
+    pub fn log(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a stream to its end as text.
+pub fn text(mut stream: impl Read) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
