@@ -72,6 +72,9 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
         Err(error) => return refuse(format, status(error.kind()), &error),
     };
     let asked = arrange::asked(&document, question.operation.as_deref());
+    if asked.iter().filter(|(_, name)| name == "login").count() > 1 {
+        return refuse(format, not_executed, &Error::invalid("one request can log in once"));
+    }
     let mut request = async_graphql::Request::new(question.query);
     request.set_parsed_query(document);
     request.operation_name = question.operation;
