@@ -117,6 +117,8 @@ fn scalar(field: &Field, name: &str, value: &Value) -> Result<Scalar, String> {
         return Ok(Scalar::Null);
     }
     match field.kind {
+        // GraphQL writes ids as numbers too.
+        Kind::Id if value.is_u64() => Ok(Scalar::Text(value.to_string())),
         Kind::Id | Kind::Text | Kind::Key => match value {
             Value::String(text) if !text.contains('\0') => Ok(Scalar::Text(text.clone())),
             _ => wrong("text without NUL"),

@@ -15,7 +15,7 @@ use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::Operation;
 use crate::domain::secret::{Password, SignedToken};
 use crate::error::{Error, Result};
-use crate::service::api_keys::Selector;
+use crate::service::api_keys::{Selector, Wanted};
 use crate::service::{api_keys, lists, login};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
@@ -108,8 +108,9 @@ fn query() -> Object {
     let api_key = Field::new("apiKey", TypeRef::named(API_KEY.name), |ctx| {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let selector = selector(&mut arguments(&ctx)?);
-            let wanted = projection(&API_KEY, ctx.field());
-            Ok(api_keys::read(app, asked.caller.as_ref(), selector, &wanted).await?.map(row))
+            let projection = projection(&API_KEY, ctx.field());
+            let wanted = Wanted { projection: &projection, budget: &asked.budget };
+            Ok(api_keys::read(app, asked.caller.as_ref(), selector, wanted).await?.map(row))
         })
     })
     .argument(unique());
@@ -173,8 +174,9 @@ fn mutation() -> Object {
             let mut given = arguments(&ctx)?;
             let name = member(&mut given, "data", "name").unwrap_or_default();
             let description = member(&mut given, "data", "description");
-            let wanted = projection(&API_KEY, ctx.field());
-            Ok(Some(row(api_keys::create(app, asked.caller.as_ref(), name, description, &wanted).await?)))
+            let projection = projection(&API_KEY, ctx.field());
+            let wanted = Wanted { projection: &projection, budget: &asked.budget };
+            Ok(Some(row(api_keys::create(app, asked.caller.as_ref(), name, description, wanted).await?)))
         })
     })
     .description("Mints an API key with the caller's roles. Its text is in this answer and in no other.")
@@ -184,9 +186,10 @@ fn mutation() -> Object {
             let mut given = arguments(&ctx)?;
             let name = member(&mut given, "data", "name");
             let description = member(&mut given, "data", "description");
-            let wanted = projection(&API_KEY, ctx.field());
+            let projection = projection(&API_KEY, ctx.field());
+            let wanted = Wanted { projection: &projection, budget: &asked.budget };
             let selector = selector(&mut given);
-            Ok(Some(row(api_keys::update(app, asked.caller.as_ref(), selector, name, description, &wanted).await?)))
+            Ok(Some(row(api_keys::update(app, asked.caller.as_ref(), selector, name, description, wanted).await?)))
         })
     })
     .description("Renames an API key or describes it anew.")
@@ -195,8 +198,9 @@ fn mutation() -> Object {
     let delete = Field::new("deleteApiKey", TypeRef::named(API_KEY.name), |ctx| {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let selector = selector(&mut arguments(&ctx)?);
-            let wanted = projection(&API_KEY, ctx.field());
-            Ok(Some(row(api_keys::delete(app, asked.caller.as_ref(), selector, &wanted).await?)))
+            let projection = projection(&API_KEY, ctx.field());
+            let wanted = Wanted { projection: &projection, budget: &asked.budget };
+            Ok(Some(row(api_keys::delete(app, asked.caller.as_ref(), selector, wanted).await?)))
         })
     })
     .description("Deletes an API key. Once this is answered, no node accepts the key any more.")

@@ -31,6 +31,8 @@ pub(super) fn member(arguments: &mut Map<String, Value>, object: &str, name: &st
     let member = arguments.get_mut(object)?.get_mut(name)?.take();
     match member {
         Value::String(text) => Some(text),
+        // GraphQL writes ids as numbers too.
+        Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::operation::Operation;
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::principal::Principal;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Budget, Node, Projection, Scope};
+use crate::store::{Budget, Node, Projection, Scope, Tx};
 
 /// How a caller names one key: exactly one of the two.
 #[derive(Debug, Default)]
@@ -24,6 +24,15 @@ pub struct Selector {
     pub id: Option<String>,
     /// By its text.
     pub key: Option<String>,
+}
+
+/// How much of a key the answer shows, and how much it may hold in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Which fields.
+    pub projection: &'a Projection,
+    /// How many values.
+    pub budget: &'a Budget,
 }
 
 /// Mints a key for the caller, with the caller's roles. The answer is the only one that holds the key's text.
@@ -35,7 +44,7 @@ pub async fn create(
     caller: Option<&Principal>,
     name: String,
     description: Option<String>,
-    projection: &Projection,
+    wanted: Wanted<'_>,
 ) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::CreateApiKey)?;
     let owner = actor(&permit)?.clone();
@@ -54,10 +63,10 @@ pub async fn create(
         ceiling: owner.rights,
     };
     tx.insert_api_key(key, now).await?;
+    // Read before it is kept: an answer that is too large must not leave a key that nobody knows.
+    let mut node = find(&tx, &by("id", id.to_string())?, &Scope::All, wanted).await?;
     tx.commit().await?;
     tracing::info!(user.name = owner.username, key.id = %id, "API key minted");
-    let query = by_id(id.to_string())?;
-    let mut node = find(app, &query, &Scope::All, projection).await?.ok_or_else(not_found)?;
     if let Some(node) = Arc::get_mut(&mut node) {
         node.reveal("key", Value::from(text.expose()));
     }
@@ -75,21 +84,21 @@ pub async fn update(
     selector: Selector,
     name: Option<String>,
     description: Option<String>,
-    projection: &Projection,
+    wanted: Wanted<'_>,
 ) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::UpdateApiKey)?;
     check(name.as_deref(), description.as_deref()).map_err(Error::invalid)?;
     let scope = scope(permit.actor(), &API_KEY);
-    let found = find(app, &select(app, selector)?, &scope, projection).await?.ok_or_else(not_found)?;
+    let query = select(app, selector)?;
+    let tx = app.store.begin(permit).await?;
+    let found = find(&tx, &query, &scope, wanted).await?;
     if name.is_none() && description.is_none() {
         return Ok(found);
     }
-    let tx = app.store.begin(permit).await?;
-    if !tx.describe_api_key(&ApiKeyId::from(found.id().to_owned()), name, description).await? {
-        return Err(not_found());
-    }
+    tx.describe_api_key(&ApiKeyId::from(found.id().to_owned()), name, description).await?;
+    let described = find(&tx, &query, &scope, wanted).await?;
     tx.commit().await?;
-    find(app, &by_id(found.id().to_owned())?, &scope, projection).await?.ok_or_else(not_found)
+    Ok(described)
 }
 
 /// Deletes a key and answers what it was. Once this returns, the key is refused everywhere.
@@ -101,18 +110,18 @@ pub async fn delete(
     app: &App,
     caller: Option<&Principal>,
     selector: Selector,
-    projection: &Projection,
+    wanted: Wanted<'_>,
 ) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::DeleteApiKey)?;
     let actor = actor(&permit)?.clone();
     let query = select(app, selector)?;
-    let found = find(app, &query, &scope(Some(&actor), &API_KEY), projection).await?.ok_or_else(not_found)?;
+    let tx = app.store.begin(permit).await?;
+    let found = find(&tx, &query, &scope(Some(&actor), &API_KEY), wanted).await?;
     if !actor.may_delete(found.id()) {
         return Err(Error::new(Kind::Forbidden, "an API key can delete only itself: log in and use the token"));
     }
-    let tx = app.store.begin(permit).await?;
     if !tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await? {
-        return Err(not_found());
+        return Err(Error::new(Kind::NotFound, "there is no such API key"));
     }
     tx.commit().await?;
     tracing::info!(user.name = actor.username, key.id = found.id(), "API key deleted");
@@ -127,14 +136,16 @@ pub async fn read(
     app: &App,
     caller: Option<&Principal>,
     selector: Selector,
-    projection: &Projection,
+    wanted: Wanted<'_>,
 ) -> Result<Option<Arc<Node>>> {
     let permit = authorize(caller, Operation::Read(&API_KEY))?;
-    find(app, &select(app, selector)?, &scope(permit.actor(), &API_KEY), projection).await
+    let (query, scope) = (select(app, selector)?, scope(permit.actor(), &API_KEY));
+    Ok(app.store.list(&query, &scope, wanted.projection, wanted.budget).await?.into_iter().next())
 }
 
-async fn find(app: &App, query: &Query, scope: &Scope, projection: &Projection) -> Result<Option<Arc<Node>>> {
-    Ok(app.store.list(query, scope, projection, &Budget::unlimited()).await?.into_iter().next())
+async fn find(tx: &Tx, query: &Query, scope: &Scope, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let found = tx.list(query, scope, wanted.projection, wanted.budget).await?;
+    found.into_iter().next().ok_or_else(|| Error::new(Kind::NotFound, "there is no such API key"))
 }
 
 fn select(app: &App, selector: Selector) -> Result<Query> {
@@ -148,10 +159,6 @@ fn select(app: &App, selector: Selector) -> Result<Query> {
     Ok(query)
 }
 
-fn by_id(id: String) -> Result<Query> {
-    by("id", id)
-}
-
 fn by(name: &str, text: String) -> Result<Query> {
     let field = API_KEY.field(name).ok_or_else(|| Error::internal("ApiKey has lost a field"))?;
     let filter = match text.contains('\0') {
@@ -163,8 +170,4 @@ fn by(name: &str, text: String) -> Result<Query> {
 
 fn actor(permit: &Permit) -> Result<&Principal> {
     permit.actor().ok_or_else(|| Denial::NoCredential.into())
-}
-
-fn not_found() -> Error {
-    Error::new(Kind::NotFound, "there is no such API key")
 }

@@ -32,11 +32,13 @@ impl Tx {
             api_key_id: Set(key.id.to_string()),
             role_id: Set(role.to_string()),
         });
-        api_key_role::Entity::insert_many(roles).exec_without_returning(&self.db).await.map_err(error)?;
+        if !key.roles.is_empty() {
+            api_key_role::Entity::insert_many(roles).exec_without_returning(&self.db).await.map_err(error)?;
+        }
         Ok(())
     }
 
-    /// Changes a key's name or description (one at least); `None` leaves as it is. False when there is no such key.
+    /// Changes a key's name or description (one at least); `None` leaves as it is.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
@@ -45,7 +47,7 @@ impl Tx {
         id: &ApiKeyId,
         name: Option<String>,
         description: Option<String>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let changes = [(api_key::Column::Name, name), (api_key::Column::Description, description)];
         let mut update = api_key::Entity::update_many().filter(api_key::Column::Id.eq(id.as_str()));
         for (column, text) in changes {
@@ -53,8 +55,8 @@ impl Tx {
                 update = update.col_expr(column, text.into());
             }
         }
-        let done = update.exec(&self.db).await.map_err(error)?;
-        Ok(done.rows_affected == 1)
+        update.exec(&self.db).await.map_err(error)?;
+        Ok(())
     }
 
     /// Deletes a key; false when another request was faster.

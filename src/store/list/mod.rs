@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 pub use node::{Budget, Node, Projection};
 
-use super::{Store, error};
+use super::{Store, Tx, error};
 use crate::domain::entity::{Entity, Join, Kind, Relation};
 use crate::domain::filter::Query;
 use crate::domain::id::UserId;
@@ -55,17 +55,7 @@ impl Store {
         projection: &Projection,
         budget: &Budget,
     ) -> Result<Vec<Arc<Node>>> {
-        let Some(mut select) = self.window(query, scope).await? else { return Ok(Vec::new()) };
-        if let Some(most) = budget.most_rows(projection) {
-            let wanted = query.page.first.or(query.page.last).unwrap_or(u64::MAX);
-            select.limit(Ord::min(wanted, most));
-        }
-        let mut rows = self.load(query.entity, select, &[], projection, budget).await?;
-        if query.page.last.is_some() {
-            rows.reverse();
-        }
-        budget.spend(rows.iter().map(|row| row.node.weight()).sum())?;
-        Ok(rows.into_iter().map(|row| Arc::new(row.node)).collect())
+        list(&self.read, query, scope, projection, budget).await
     }
 
     /// Counts the rows of a list, its window included.
@@ -73,95 +63,129 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn count(&self, query: &Query, scope: &Scope) -> Result<u64> {
-        let Some(mut rows) = self.window(query, scope).await? else { return Ok(0) };
+        let Some(mut rows) = window(&self.read, query, scope).await? else { return Ok(0) };
         rows.expr(Expr::val(1));
         let count = Sql::select().expr_as(Func::count(Expr::val(1)), "count").from_subquery(rows, "rows").to_owned();
         let row = self.read.query_one(&count).await.map_err(error)?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "count").map_err(error))?;
         u64::try_from(count).map_err(Error::internal)
     }
+}
 
-    /// The statement of a list without its columns; `None` when `after` or `before` names no row, so that nothing can match.
-    async fn window(&self, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
-        let mut select = compile::matching(query, scope);
-        for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
-            let Some(id) = id else { continue };
-            let at = self.read.query_one(&compile::position(query, scope, id)).await.map_err(error)?;
-            let Some(at) = at else { return Ok(None) };
-            select.and_where(compile::beyond(query, &at, id, after)?);
-        }
-        compile::order_and_limit(query, &mut select);
-        Ok(Some(select))
-    }
-
-    /// Runs a statement, reads the rows, and puts every relation of the projection into them.
-    fn load<'a>(
-        &'a self,
-        entity: &'static Entity,
-        mut select: SelectStatement,
-        links: &'a [&'static str],
-        projection: &'a Projection,
-        budget: &'a Budget,
-    ) -> Load<'a> {
-        Box::pin(async move {
-            let mut links = links.to_vec();
-            compile::columns(entity, projection, &mut select);
-            for (_, relation, _) in &projection.relations {
-                if let Join::Own(column) = relation.join {
-                    select.column((entity.table, column));
-                    links.push(column);
-                }
-            }
-            let rows = self.read.query_all(&select).await.map_err(error)?;
-            let mut rows = rows.iter().map(|row| read_row(row, projection, &links)).collect::<Result<Vec<_>>>()?;
-            for (name, relation, inner) in &projection.relations {
-                self.relate(name, relation, inner, &mut rows, budget).await?;
-            }
-            Ok(rows)
-        })
-    }
-
-    /// Puts one relation into all rows, with one statement for every [`CHUNK`] of them.
-    async fn relate(
+impl Tx {
+    /// Reads the rows of a list as this write sees them; see [`Store::list`].
+    ///
+    /// # Errors
+    /// `Invalid` when the answer would not fit the budget, `Unavailable` when the database is away.
+    pub async fn list(
         &self,
-        name: &'static str,
-        relation: &'static Relation,
-        inner: &Projection,
-        rows: &mut [Row],
+        query: &Query,
+        scope: &Scope,
+        projection: &Projection,
         budget: &Budget,
-    ) -> Result<()> {
-        let own = |row: &Row| match relation.join {
-            Join::Own(column) => row.links.get(column).cloned(),
-            _ => Some(row.node.id().to_owned()),
-        };
-        let mut ids: Vec<String> = rows.iter().filter_map(own).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut found: HashMap<String, Vec<Arc<Node>>> = HashMap::new();
-        for chunk in ids.chunks(CHUNK) {
-            let mut select = compile::related(relation, chunk);
-            if let Some(most) = budget.most_rows(inner) {
-                select.limit(most);
-            }
-            let related = self.load(relation.target, select, &[PARENT], inner, budget).await?;
-            budget.check(related.iter().map(|row| row.node.weight()).sum())?;
-            for row in related {
-                let Some(parent) = row.links.get(PARENT) else { continue };
-                found.entry(parent.clone()).or_default().push(Arc::new(row.node));
-            }
-        }
-        for row in rows {
-            let mine = own(row).and_then(|id| found.get(&id)).cloned().unwrap_or_default();
-            row.node.put(
-                name,
-                match relation.join {
-                    Join::Own(_) => Cell::One(mine.into_iter().next()),
-                    _ => Cell::Many(mine),
-                },
-            );
-        }
-        Ok(())
+    ) -> Result<Vec<Arc<Node>>> {
+        list(&self.db, query, scope, projection, budget).await
     }
+}
+
+async fn list(
+    db: &(impl ConnectionTrait + Send),
+    query: &Query,
+    scope: &Scope,
+    projection: &Projection,
+    budget: &Budget,
+) -> Result<Vec<Arc<Node>>> {
+    let Some(mut select) = window(db, query, scope).await? else { return Ok(Vec::new()) };
+    if let Some(most) = budget.most_rows(projection) {
+        let wanted = query.page.first.or(query.page.last).unwrap_or(u64::MAX);
+        select.limit(Ord::min(wanted, most));
+    }
+    let mut rows = load(db, query.entity, select, &[], projection, budget).await?;
+    if query.page.last.is_some() {
+        rows.reverse();
+    }
+    budget.spend(rows.iter().map(|row| row.node.weight()).sum())?;
+    Ok(rows.into_iter().map(|row| Arc::new(row.node)).collect())
+}
+
+/// The statement of a list without its columns; `None` when `after` or `before` names no row, so that nothing can match.
+async fn window(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
+    let mut select = compile::matching(query, scope);
+    for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
+        let Some(id) = id else { continue };
+        let at = db.query_one(&compile::position(query, scope, id)).await.map_err(error)?;
+        let Some(at) = at else { return Ok(None) };
+        select.and_where(compile::beyond(query, &at, id, after)?);
+    }
+    compile::order_and_limit(query, &mut select);
+    Ok(Some(select))
+}
+
+/// Runs a statement, reads the rows, and puts every relation of the projection into them.
+fn load<'a>(
+    db: &'a (impl ConnectionTrait + Send),
+    entity: &'static Entity,
+    mut select: SelectStatement,
+    links: &'a [&'static str],
+    projection: &'a Projection,
+    budget: &'a Budget,
+) -> Load<'a> {
+    Box::pin(async move {
+        let mut links = links.to_vec();
+        compile::columns(entity, projection, &mut select);
+        for (_, relation, _) in &projection.relations {
+            if let Join::Own(column) = relation.join {
+                select.column((entity.table, column));
+                links.push(column);
+            }
+        }
+        let rows = db.query_all(&select).await.map_err(error)?;
+        let mut rows = rows.iter().map(|row| read_row(row, projection, &links)).collect::<Result<Vec<_>>>()?;
+        for (name, relation, inner) in &projection.relations {
+            relate(db, name, relation, inner, &mut rows, budget).await?;
+        }
+        Ok(rows)
+    })
+}
+
+/// Puts one relation into all rows, with one statement for every [`CHUNK`] of them.
+async fn relate(
+    db: &(impl ConnectionTrait + Send),
+    name: &'static str,
+    relation: &'static Relation,
+    inner: &Projection,
+    rows: &mut [Row],
+    budget: &Budget,
+) -> Result<()> {
+    let own = |row: &Row| match relation.join {
+        Join::Own(column) => row.links.get(column).cloned(),
+        _ => Some(row.node.id().to_owned()),
+    };
+    let mut ids: Vec<String> = rows.iter().filter_map(own).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found: HashMap<String, Vec<Arc<Node>>> = HashMap::new();
+    for chunk in ids.chunks(CHUNK) {
+        let mut select = compile::related(relation, chunk);
+        if let Some(most) = budget.most_rows(inner) {
+            select.limit(most);
+        }
+        let related = load(db, relation.target, select, &[PARENT], inner, budget).await?;
+        budget.check(related.iter().map(|row| row.node.weight()).sum())?;
+        for row in related {
+            let Some(parent) = row.links.get(PARENT) else { continue };
+            found.entry(parent.clone()).or_default().push(Arc::new(row.node));
+        }
+    }
+    for row in rows {
+        let mine = own(row).and_then(|id| found.get(&id)).cloned().unwrap_or_default();
+        let cell = match relation.join {
+            Join::Own(_) => Cell::One(mine.into_iter().next()),
+            _ => Cell::Many(mine),
+        };
+        row.node.put(name, cell);
+    }
+    Ok(())
 }
 
 fn read_row(row: &QueryResult, projection: &Projection, links: &[&'static str]) -> Result<Row> {
