@@ -1,28 +1,29 @@
 //! Renders answers of REST v2.
 
 use axum::Json;
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::http::status;
-use crate::store::Node;
 
 /// 200 with a body.
-pub(super) fn json(body: Value) -> Response {
-    Json(body).into_response()
-}
-
-/// One object.
-pub(super) fn node(node: &Node) -> Result<Value> {
-    serde_json::to_value(node).map_err(Error::internal)
+pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
+    let text = serde_json::to_vec(body).map_err(Error::internal)?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// `WithTask<T>` of a change that is done already.
-pub(super) fn with_task(data: Value) -> Value {
-    json!({ "data": data, "task_id": null })
+pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
+    #[derive(Serialize)]
+    struct WithTask<'a, T: ?Sized> {
+        data: &'a T,
+        task_id: Option<()>,
+    }
+    json(&WithTask { data, task_id: None })
 }
 
 /// ErrorBody: `code` is absent, for its one value means something else (contract section 1.7).

@@ -1,10 +1,17 @@
 //! Reads request bodies, with messages that say where and what.
 
+use axum::body::Body;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::app::App;
+use crate::domain::permit::Denial;
+use crate::domain::principal::Principal;
 use crate::error::{Error, Result};
+use crate::http::body;
+use crate::http::caller::caller;
 
 /// `LoginInput` (contract section 1.1). The contract does not forbid further members, so that newer SDKs may send some.
 #[derive(Debug, Deserialize)]
@@ -57,24 +64,39 @@ pub(super) struct RootUserCreation {
     pub(super) password: String,
 }
 
-/// Reads a body of a known shape.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let value = Value::Object(object(body)?);
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.into_inner();
-        Error::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") })
-    })
+/// A request that has not been read yet: first who asks, then what.
+pub(super) struct Input<'a> {
+    pub(super) app: &'a App,
+    pub(super) headers: &'a HeaderMap,
 }
 
-/// Reads a body that must be a JSON object.
-pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>> {
-    if body.is_empty() {
-        return Err(Error::invalid("the body is empty: send a JSON object, at least {}"));
+impl Input<'_> {
+    /// Who asks; a request without a credential is refused before its body is read.
+    pub(super) async fn caller(&self) -> Result<Principal> {
+        Ok(caller(self.app, self.headers).await?.ok_or(Denial::NoCredential)?)
     }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Error::invalid("the body must be a JSON object")),
-        Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+
+    /// The body, which must be a JSON object.
+    pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>> {
+        body::expect_json(self.headers)?;
+        let body = body::read(self.app, body).await?;
+        if body.is_empty() {
+            return Err(Error::invalid("the body is empty: send a JSON object, at least {}"));
+        }
+        match serde_json::from_slice(&body) {
+            Ok(Value::Object(members)) => Ok(members),
+            Ok(_) => Err(Error::invalid("the body must be a JSON object")),
+            Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+        }
+    }
+
+    /// The body, which must be of a known shape.
+    pub(super) async fn parse<T: DeserializeOwned>(&self, body: Body) -> Result<T> {
+        let value = Value::Object(self.object(body).await?);
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let reason = error.into_inner();
+            Error::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") })
+        })
     }
 }

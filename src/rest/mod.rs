@@ -14,18 +14,17 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use serde_json::Value;
+use serde_json::json;
 
 use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity};
 use crate::domain::operation::Operation;
-use crate::domain::principal::Principal;
 use crate::domain::secret::Password;
 use crate::error::{Error, Kind, Result};
-use crate::http::caller::caller;
-use crate::http::{body, log};
+use crate::http::log;
 use crate::service::{lists, login, users};
 use crate::store::{Budget, Projection};
+use input::Input;
 
 /// Where all of it stands.
 pub const PREFIX: &str = "/v2/api";
@@ -133,71 +132,50 @@ async fn unknown(request: Request) -> Response {
     finish(&path, Err(Error::new(Kind::NotFound, "there is no such route")))
 }
 
-fn finish(path: &str, result: Result<Value>) -> Response {
-    result.map_or_else(
-        |error| {
-            log(&error);
-            answer::error(path, &error)
-        },
-        answer::json,
-    )
+fn finish(path: &str, result: Result<Response>) -> Response {
+    result.unwrap_or_else(|error| {
+        log(&error);
+        answer::error(path, &error)
+    })
 }
 
-async fn handle(app: &App, call: Call, request: Request) -> Result<Value> {
+async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    if let Call::GetVersion = call {
-        return Ok(Value::from(CONTRACT_VERSION));
-    }
+    let input = Input { app, headers: &parts.headers };
     // The open routes look at no credential: a dead one must not keep its owner from logging in again.
     match call {
-        Call::Login | Call::CreateRootUser => {
-            body::expect_json(&parts.headers)?;
-            let body = body::read(app, body).await?;
-            open(app, call, &body).await
+        Call::GetVersion => answer::json(&CONTRACT_VERSION),
+        Call::Login => {
+            let input: input::Login = input.parse(body).await?;
+            let request = login::LoginRequest {
+                username: input.username,
+                password: Password::from(input.password),
+                source: input.source.map(|source| source.as_str().to_owned()),
+            };
+            let token = login::login(app, request).await?;
+            answer::with_task(&json!({ "token": token.expose() }))
+        }
+        Call::CreateRootUser => {
+            let input: input::RootUserCreation = input.parse(body).await?;
+            let user = users::create_root(app, Password::from(input.password)).await?;
+            answer::with_task(user.as_ref())
         }
         Call::GetMyInfo => {
-            let caller = caller(app, &parts.headers).await?;
-            let me = users::me(app, caller.as_ref()).await?;
-            answer::node(&me)
+            let caller = input.caller().await?;
+            let me = users::me(app, Some(&caller)).await?;
+            answer::json(me.as_ref())
         }
-        _ => {
-            let caller = caller(app, &parts.headers).await?.ok_or(crate::domain::permit::Denial::NoCredential)?;
-            body::expect_json(&parts.headers)?;
-            let body = body::read(app, body).await?;
-            read(app, call, &caller, &body).await
-        }
-    }
-}
-
-async fn open(app: &App, call: Call, body: &[u8]) -> Result<Value> {
-    if let Call::Login = call {
-        let input: input::Login = input::parse(body)?;
-        let request = login::LoginRequest {
-            username: input.username,
-            password: Password::from(input.password),
-            source: input.source.map(|source| source.as_str().to_owned()),
-        };
-        let token = login::login(app, request).await?;
-        return Ok(answer::with_task(serde_json::json!({ "token": token.expose() })));
-    }
-    let input: input::RootUserCreation = input::parse(body)?;
-    let user = users::create_root(app, Password::from(input.password)).await?;
-    Ok(answer::with_task(answer::node(&user)?))
-}
-
-async fn read(app: &App, call: Call, caller: &Principal, body: &[u8]) -> Result<Value> {
-    let arguments = input::object(body)?;
-    match call {
         Call::List(entity) => {
-            let all = Projection::full(entity);
-            let nodes = lists::list(app, Some(caller), entity, &arguments, &all, &Budget::unlimited()).await?;
-            serde_json::to_value(&nodes).map_err(Error::internal)
+            let caller = input.caller().await?;
+            let (all, budget) = (Projection::full(entity), Budget::unlimited());
+            let rows = lists::list(app, Some(&caller), entity, &input.object(body).await?, &all, &budget).await?;
+            answer::json(&rows)
         }
         Call::Count(entity) => {
-            let count = lists::count(app, Some(caller), entity, &arguments).await?;
-            Ok(serde_json::json!({ "aggregate": { "count": count } }))
+            let caller = input.caller().await?;
+            let count = lists::count(app, Some(&caller), entity, &input.object(body).await?).await?;
+            answer::json(&json!({ "aggregate": { "count": count } }))
         }
-        _ => Err(Error::internal("a route is missing from rest::handle")),
     }
 }
 

@@ -32,8 +32,6 @@ use crate::store::{Store, Tx};
 const CHECK: &str = "master_key_check";
 const CHECK_TEXT: &[u8] = b"keytower";
 const ORGANIZATION: &str = "keytower";
-/// Password hashes side by side; each takes a core and 19 MiB for some hundredths of a second.
-const HASHES_AT_ONCE: usize = 2;
 
 /// Opens the database, brings it up to date and makes what is missing. The password is there when it was made up here: it is
 /// known nowhere else.
@@ -58,7 +56,7 @@ pub async fn start(
         ));
     }
     let app = Arc::new(App {
-        passwords: Passwords::new(HASHES_AT_ONCE, random.as_ref())?,
+        passwords: Passwords::new(hashes_at_once(), random.as_ref())?,
         tokens: Tokens::new(settings.issuer.clone()),
         settings,
         store,
@@ -141,6 +139,12 @@ fn make_master_key(file: &Path, random: &dyn Random) -> Result<MasterKey> {
     out.write_all(key.to_hex().expose_secret().as_bytes()).map_err(unusable)?;
     out.write_all(b"\n").and_then(|()| out.sync_all()).map_err(unusable)?;
     Ok(key)
+}
+
+/// Password hashes side by side: each takes a core and 19 MiB for some hundredths of a second. Half of the cores, so that a crowd
+/// of logins leaves room for everybody else.
+fn hashes_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 fn opens(vault: &Vault, check: &str) -> bool {
