@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
 use crate::domain::user::check_password;
 use crate::error::{Error, Result};
@@ -45,7 +48,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "master_key",
         default: "",
-        meaning: "64 hexadecimal digits that everything secret in the database hangs on; several nodes on one database share it",
+        meaning: "32 bytes as 64 hexadecimal digits or as Base64, that everything secret in the database hangs on; several nodes on one database share it",
     },
     Setting {
         name: "master_key_file",
@@ -219,7 +222,7 @@ impl Given {
             listen: self
                 .required("listen", "an address and a port such as 127.0.0.1:8080", |text| text.parse().ok())?,
             database_url: database_url.into(),
-            master_key: self.parse("master_key", "64 hexadecimal digits", MasterKey::from_hex)?,
+            master_key: self.parse("master_key", MASTER_KEY_FORM, read_master_key)?,
             master_key_file: self.given("master_key_file").map_or_else(|| data_dir.join("master.key"), PathBuf::from),
             master_key_file_named: self.given("master_key_file").is_some(),
             data_dir,
@@ -276,6 +279,16 @@ impl Given {
     }
 }
 
+/// How a master key is written.
+pub const MASTER_KEY_FORM: &str = "32 bytes, as 64 hexadecimal digits or as Base64";
+
+/// Reads a master key, white space around it ignored.
+#[must_use]
+pub fn read_master_key(text: &str) -> Option<MasterKey> {
+    let text = text.trim();
+    MasterKey::from_hex(text).or_else(|| STANDARD.decode(text).ok().and_then(MasterKey::new))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +308,16 @@ mod tests {
         assert_eq!(settings.database_url.expose(), "sqlite:./keytower-data/keytower.db");
         assert_eq!(settings.token_life, Duration::from_secs(12 * 3600));
         assert!(settings.create_root && settings.root_password.is_none());
+    }
+
+    #[test]
+    fn a_master_key_is_hexadecimal_or_base64() {
+        let hex = read_master_key(&"07".repeat(32)).unwrap();
+        let base64 = read_master_key(" BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+        assert_eq!(hex.expose(), base64.expose());
+        for wrong in ["", "07", "BwcH", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="] {
+            assert!(read_master_key(wrong).is_none(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Tokens, new_signing_key};
 use crate::auth::vault::Vault;
-use crate::config::Settings;
+use crate::config::{MASTER_KEY_FORM, Settings, read_master_key};
 use crate::domain::clock::Clock;
 use crate::domain::id::{OrganizationId, RoleId};
 use crate::domain::operation::Operation;
@@ -115,8 +115,8 @@ fn master_key(settings: &Settings, database_has_one: bool, random: &dyn Random) 
     let file = &settings.master_key_file;
     let shown = file.display();
     match fs::read_to_string(file) {
-        Ok(text) => MasterKey::from_hex(&text)
-            .ok_or_else(|| Error::invalid(format!("the master key file {shown} must hold 64 hexadecimal digits"))),
+        Ok(text) => read_master_key(&text)
+            .ok_or_else(|| Error::invalid(format!("the master key file {shown} must hold {MASTER_KEY_FORM}"))),
         Err(error) if error.kind() == ErrorKind::NotFound && database_has_one => Err(Error::invalid(format!(
             "the master key of this database is missing: {shown} does not exist. Give the key it was made with as \
              KEYTOWER_MASTER_KEY or KEYTOWER_MASTER_KEY_FILE. Nothing was changed."
