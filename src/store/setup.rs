@@ -8,7 +8,7 @@ use super::model::{meta, organization, role, signing_key};
 use super::{Store, Tx, error};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::id::{OrganizationId, RoleId, SigningKeyId};
-use crate::domain::permission::{Actions, Preset};
+use crate::domain::permission::Preset;
 use crate::error::{Error, Result};
 
 /// A signing key as it is stored.
@@ -67,7 +67,7 @@ impl Tx {
     pub async fn put_preset(&self, preset: &Preset, id: &RoleId) -> Result<()> {
         let by_preset = role::Column::Preset.eq(preset.name);
         let existing = role::Entity::find().filter(by_preset).one(&self.db).await.map_err(error)?;
-        let actions = write_actions(&Actions::from_names(preset.actions.iter().copied()));
+        let actions = write_actions(&preset.actions());
         let row = role::ActiveModel {
             id: Set(existing.as_ref().map_or_else(|| id.to_string(), |row| row.id.clone())),
             actions: Set(actions),
