@@ -1,17 +1,27 @@
-//! Puts the first level of an answer into the order of the question, and nulls where the specification wants them.
+//! Puts the first level of an answer into the order of the question, nulls where the specification wants them, and paths into
+//! errors.
 //!
-//! The library runs the fields of a query side by side, puts each into the answer as it is done, and leaves failed ones out. The
-//! GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) wants them in the order in which they were asked for, a
+//! The library runs the fields of a query side by side, puts each into the answer as it is done, leaves failed ones out, and does
+//! not say which one it was that failed. The GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) wants them in the order in which they were asked for, a
 //! failed nullable field null, and the whole of `data` null when a failed field is not nullable.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, Value};
+use async_graphql::{Name, PathSegment, Pos, Positioned, ServerError, Value};
 
 use super::schema::is_nullable;
 
-/// The fields of an operation's first level: what they are called in the answer, and in the schema.
-pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> Vec<(Name, Name)> {
+/// A field of an operation's first level.
+pub(super) struct TopField {
+    /// What it is called in the answer.
+    shown: Name,
+    /// What it is called in the schema.
+    pub(super) name: Name,
+    at: Pos,
+}
+
+/// The fields of an operation's first level.
+pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> Vec<TopField> {
     let mut found = Vec::new();
     if let Some(operation) = meant(document, operation) {
         collect(document, &operation.node.selection_set.node, &mut found);
@@ -33,12 +43,12 @@ pub(super) fn meant<'a>(
     }
 }
 
-fn collect(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<(Name, Name)>) {
+fn collect(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<TopField>) {
     for selection in &set.items {
         match &selection.node {
             Selection::Field(field) => {
                 let shown = field.node.response_key().node.clone();
-                found.push((shown, field.node.name.node.clone()));
+                found.push(TopField { shown, name: field.node.name.node.clone(), at: field.pos });
             }
             Selection::InlineFragment(inline) => collect(document, &inline.node.selection_set.node, found),
             Selection::FragmentSpread(spread) => {
@@ -50,17 +60,26 @@ fn collect(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<(N
     }
 }
 
-/// Arranges `data`; `failed` are the fields of the first level in which an error occurred.
-pub(super) fn arrange(asked: &[(Name, Name)], data: Value, failed: &[&str]) -> Value {
+/// Gives each error without a path the field that stands where it occurred.
+pub(super) fn locate(asked: &[TopField], errors: &mut [ServerError]) {
+    for error in errors.iter_mut().filter(|error| error.path.is_empty()) {
+        let field = error.locations.first().and_then(|at| asked.iter().find(|field| field.at == *at));
+        error.path.extend(field.map(|field| PathSegment::Field(field.shown.to_string())));
+    }
+}
+
+/// Arranges `data`; the errors tell which fields failed.
+pub(super) fn arrange(asked: &[TopField], data: Value, errors: &[ServerError]) -> Value {
+    let failed = |shown: &Name| errors.iter().any(|error| first_level(error) == Some(shown.as_str()));
     let mut unordered = match data {
         Value::Object(members) => members,
         _ => IndexMap::new(),
     };
     let mut ordered = IndexMap::new();
-    for (shown, name) in asked {
+    for TopField { shown, name, .. } in asked {
         if let Some(value) = unordered.swap_remove(shown) {
             ordered.insert(shown.clone(), value);
-        } else if failed.contains(&shown.as_str()) && !ordered.contains_key(shown) {
+        } else if failed(shown) && !ordered.contains_key(shown) {
             if !is_nullable(name) {
                 return Value::Null;
             }
@@ -68,6 +87,13 @@ pub(super) fn arrange(asked: &[(Name, Name)], data: Value, failed: &[&str]) -> V
         }
     }
     Value::Object(ordered)
+}
+
+fn first_level(error: &ServerError) -> Option<&str> {
+    match error.path.first() {
+        Some(PathSegment::Field(name)) => Some(name),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +104,13 @@ mod tests {
 
     fn arranged(document: &str, data: serde_json::Value, failed: &[&str]) -> String {
         let asked = asked(&parse_query(document).unwrap(), None);
-        arrange(&asked, Value::from_json(data).unwrap(), failed).to_string()
+        let error = |shown: &&str| {
+            let field = asked.iter().find(|field| field.shown == *shown).unwrap();
+            ServerError::new("failed", Some(field.at))
+        };
+        let mut errors: Vec<ServerError> = failed.iter().map(error).collect();
+        locate(&asked, &mut errors);
+        arrange(&asked, Value::from_json(data).unwrap(), &errors).to_string()
     }
 
     #[test]

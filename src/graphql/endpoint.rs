@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::dynamic::{DynamicRequestExt, FieldValue, Schema};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{PathSegment, ServerError, Variables};
+use async_graphql::{Pos, ServerError, Variables};
 use async_graphql_axum::GraphQLResponse;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -20,7 +20,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::value::{ANSWER_VALUES, Asked, code};
-use super::{arrange, guard, page};
+use super::{arrange, guard, page, variables};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::caller;
@@ -72,8 +72,13 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
         Err(error) => return refuse(format, status(error.kind()), &error),
     };
     let asked = arrange::asked(&document, question.operation.as_deref());
-    if asked.iter().filter(|(_, name)| name == "login").count() > 1 {
+    if asked.iter().filter(|field| field.name == "login").count() > 1 {
         return refuse(format, not_executed, &Error::invalid("one request can log in once"));
+    }
+    if let Err(reason) =
+        variables::check(&document, question.operation.as_deref(), schema.registry(), &question.variables)
+    {
+        return refuse(format, not_executed, &Error::invalid(reason));
     }
     let mut request = async_graphql::Request::new(question.query);
     request.set_parsed_query(document);
@@ -81,13 +86,12 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
     request.variables = Variables::from_json(Value::Object(question.variables));
     let request = request.data(Asked { caller, budget: Budget::of(ANSWER_VALUES) });
     let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
-    let executed = response.errors.is_empty() || response.errors.iter().any(|error| !error.path.is_empty());
-    if !executed {
-        let body = json!({ "errors": response.errors });
-        return typed(format, (not_executed, Json(body)).into_response());
+    if !was_executed(&response) {
+        let errors = response.errors.into_iter().map(|error| refusal(&Error::invalid(error.message), &error.locations));
+        return refuse_with(format, not_executed, errors.collect());
     }
-    let failed: Vec<&str> = response.errors.iter().filter_map(first_level).collect();
-    response.data = arrange::arrange(&asked, std::mem::take(&mut response.data), &failed);
+    arrange::locate(&asked, &mut response.errors);
+    response.data = arrange::arrange(&asked, std::mem::take(&mut response.data), &response.errors);
     typed(format, GraphQLResponse::from(response).into_response())
 }
 
@@ -96,11 +100,13 @@ fn is_change(document: &ExecutableDocument, operation: Option<&str>) -> bool {
     arrange::meant(document, operation).is_some_and(|operation| operation.node.ty != OperationType::Query)
 }
 
-fn first_level(error: &ServerError) -> Option<&str> {
-    match error.path.first() {
-        Some(PathSegment::Field(name)) => Some(name),
-        _ => None,
-    }
+/// Tells whether resolvers ran: there is data, or an error that only a resolver gives. Otherwise the document is at fault.
+fn was_executed(response: &async_graphql::Response) -> bool {
+    let ours =
+        |error: &ServerError| error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
+    response.errors.is_empty()
+        || response.data != async_graphql::Value::Null
+        || response.errors.iter().any(|error| ours(error) || !error.path.is_empty())
 }
 
 async fn posted(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Question> {
@@ -156,8 +162,7 @@ fn asked_by_address(parts: &Parts) -> Result<Question> {
 fn format(headers: &HeaderMap) -> &'static str {
     let quality = |kind| quality(headers, kind);
     match (quality(GRAPHQL), quality(JSON)) {
-        (Some(graphql), Some(json)) if graphql >= json => GRAPHQL,
-        (Some(_), None) => GRAPHQL,
+        (Some(graphql), json) if graphql > 0.0 && json.is_none_or(|json| graphql >= json) => GRAPHQL,
         _ => JSON,
     }
 }
@@ -177,8 +182,21 @@ fn quality(headers: &HeaderMap, kind: &str) -> Option<f32> {
 
 fn refuse(format: &'static str, status: StatusCode, error: &Error) -> Response {
     log(error);
-    let errors = json!({ "errors": [{ "message": error.public(), "extensions": { "code": code(error.kind()) } }] });
-    typed(format, (status, Json(errors)).into_response())
+    refuse_with(format, status, vec![refusal(error, &[])])
+}
+
+fn refusal(error: &Error, locations: &[Pos]) -> Value {
+    let mut refusal = Map::new();
+    refusal.insert("message".to_owned(), Value::from(error.public()));
+    if !locations.is_empty() {
+        refusal.insert("locations".to_owned(), json!(locations));
+    }
+    refusal.insert("extensions".to_owned(), json!({ "code": code(error.kind()) }));
+    Value::Object(refusal)
+}
+
+fn refuse_with(format: &'static str, status: StatusCode, errors: Vec<Value>) -> Response {
+    typed(format, (status, Json(json!({ "errors": errors }))).into_response())
 }
 
 fn not_allowed(allowed: &'static str, message: &str) -> Response {

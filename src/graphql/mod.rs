@@ -7,6 +7,7 @@
 //! | `guard` | limits on a document, checked before anything is executed |
 //! | `schema` | the schema: root fields, each with its operation |
 //! | `types` | types and inputs of the entities, from their descriptions |
+//! | `variables` | checks of variables that the library lacks |
 //! | `value` | values to and from the wire, and which fields a query asks for |
 //! | `page` | GraphiQL, from the program itself |
 
@@ -17,5 +18,6 @@ mod page;
 pub mod schema;
 mod types;
 mod value;
+mod variables;
 
 pub use endpoint::routes;

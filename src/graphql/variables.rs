@@ -1,0 +1,79 @@
+//! What the library does not check of an operation's variables: it panics over a default for a list of an unknown type, and takes
+//! a required variable that is missing for an error of the field that uses it, when other fields have run already.
+
+use async_graphql::parser::types::{BaseType, ExecutableDocument};
+use async_graphql::registry::{MetaType, Registry};
+use serde_json::{Map, Value};
+
+use super::arrange::meant;
+
+/// Checks the variables of every operation, and the values that are given for those of the one that runs.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check(
+    document: &ExecutableDocument,
+    operation: Option<&str>,
+    registry: &Registry,
+    given: &Map<String, Value>,
+) -> Result<(), String> {
+    let declared = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    for variable in declared {
+        let name = base(&variable.node.var_type.node.base);
+        if !registry.types.get(name).is_some_and(MetaType::is_input) {
+            return Err(format!("variable ${}: {name} is no input type", variable.node.name.node));
+        }
+    }
+    let needed = meant(document, operation).into_iter().flat_map(|operation| &operation.node.variable_definitions);
+    for variable in needed {
+        let (name, kind) = (&variable.node.name.node, &variable.node.var_type.node);
+        let missing = match given.get(name.as_str()) {
+            None => variable.node.default_value.is_none(),
+            Some(value) => value.is_null(),
+        };
+        if missing && !kind.nullable {
+            return Err(format!("variable ${name} of type {kind} is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn base(kind: &BaseType) -> &str {
+    match kind {
+        BaseType::Named(name) => name,
+        BaseType::List(of) => base(&of.base),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn types_are_known_and_required_values_given() {
+        let schema = super::super::schema::build(None).unwrap();
+        for (document, given, refusal) in [
+            ("query($a: Int) { a }", json!({}), None),
+            ("query($a: [VmStatus!]! = [RUNNING]) { a }", json!({}), None),
+            ("query($a: Int!) { a }", json!({ "a": 1 }), None),
+            ("query A { a } query B($a: Int!) { a }", json!({}), None),
+            ("query($a: Nope) { a }", json!({}), Some("Nope")),
+            ("query($a: [[Nope!]!]! = [[1]]) { a }", json!({}), Some("Nope")),
+            ("query A { a } query B($a: [Vm]) { a }", json!({}), Some("Vm")),
+            ("query($a: Int!) { a }", json!({}), Some("Int!")),
+            ("query($a: Int!) { a }", json!({ "a": null }), Some("Int!")),
+            ("query($a: Int! = 1) { a }", json!({ "a": null }), Some("Int!")),
+        ] {
+            let operation = document.contains("query A").then_some("A");
+            let given = given.as_object().unwrap();
+            let checked = check(&parse_query(document).unwrap(), operation, schema.registry(), given);
+            match refusal {
+                None => assert_eq!(checked, Ok(()), "{document}"),
+                Some(word) => assert!(checked.as_ref().unwrap_err().contains(word), "{document}: {checked:?}"),
+            }
+        }
+    }
+}
