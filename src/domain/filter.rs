@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use super::entity::{Entity, Field, Kind};
 use super::page::{Order, Page};
 
+/// Most values of a whole `where`. A statement of SQLite takes 32,766 of them, one of PostgreSQL 65,535.
+const VALUES_MAX: usize = 30_000;
+
 /// A whole list request.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -89,8 +92,22 @@ impl Filter {
             Some(Value::Object(members)) => members,
             Some(_) => return Err(format!("where must be an object, a {}", entity.where_input())),
         };
-        let conditions = members.iter().map(|(name, value)| condition(entity, name, value));
-        Ok(Self::All(conditions.collect::<Result<_, _>>()?))
+        let conditions: Vec<Self> =
+            members.iter().map(|(name, value)| condition(entity, name, value)).collect::<Result<_, _>>()?;
+        let values: usize = conditions.iter().map(Self::values).sum();
+        if values > VALUES_MAX {
+            return Err(format!("where holds {values} values: at most {VALUES_MAX} are allowed"));
+        }
+        Ok(Self::All(conditions))
+    }
+
+    /// How many values are compared with.
+    fn values(&self) -> usize {
+        match self {
+            Self::All(filters) => filters.iter().map(Self::values).sum(),
+            Self::In(_, values) => values.len(),
+            Self::Digests(_, digests) => digests.len(),
+        }
     }
 }
 
