@@ -5,6 +5,9 @@ use std::fmt;
 use crate::domain::permit::Denial;
 use crate::domain::random::Exhausted;
 
+/// Most characters of what the caller may read.
+const PUBLIC_MAX: usize = 1000;
+
 /// What went wrong, as far as a caller can act on it. Each face renders each kind in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -60,9 +63,14 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error whose text the caller may read.
+    /// An error whose text the caller may read; it is cut where it would repeat much of what the caller sent.
     pub fn new(kind: Kind, public: impl Into<String>) -> Self {
-        Self { kind, public: public.into(), internal: None }
+        let mut public = public.into();
+        if let Some((end, _)) = public.char_indices().nth(PUBLIC_MAX) {
+            public.truncate(end);
+            public.push('…');
+        }
+        Self { kind, public, internal: None }
     }
 
     /// A wrong request.
