@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
-use serde_json::json;
+use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::http::{health, jwks, shell};
+use crate::error::{Error, Kind, Result};
+use crate::http::{error_body, health, jwks, shell};
 use crate::{graphql, rest};
 
 /// The whole service.
@@ -32,8 +30,6 @@ pub fn router(app: Arc<App>) -> Result<Router> {
         .with_state(app))
 }
 
-/// The contract's ErrorBody serves here too.
 async fn unknown(request: Request) -> Response {
-    let body = json!({ "message": "there is no such route", "path": request.uri().path(), "status": 404 });
-    (StatusCode::NOT_FOUND, Json(body)).into_response()
+    error_body(request.uri().path(), &Error::new(Kind::NotFound, "there is no such route"))
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
+use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 
@@ -32,7 +31,11 @@ const FILES: [(&str, &str, &str); 5] = [
 
 /// The files behind the page.
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/graphiql/{file}", get(file))
+    FILES.iter().fold(Router::new(), |router, (name, kind, content)| {
+        let headers =
+            [(CONTENT_TYPE, format!("{kind}; charset=utf-8")), (CACHE_CONTROL, "public, max-age=3600".to_owned())];
+        router.route(&format!("/api/graphiql/{name}"), get(async move || (headers, *content)))
+    })
 }
 
 /// The page.
@@ -40,12 +43,4 @@ pub(super) fn page() -> Response {
     let headers =
         [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, POLICY)];
     (headers, PAGE).into_response()
-}
-
-async fn file(Path(name): Path<String>) -> Response {
-    let Some((_, kind, content)) = FILES.iter().find(|(known, _, _)| *known == name) else {
-        return (StatusCode::NOT_FOUND, "there is no such file").into_response();
-    };
-    ([(CONTENT_TYPE, format!("{kind}; charset=utf-8")), (CACHE_CONTROL, "public, max-age=3600".to_owned())], *content)
-        .into_response()
 }

@@ -7,7 +7,10 @@ pub mod jwks;
 pub mod serve;
 pub mod shell;
 
+use axum::Json;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use crate::error::{Error, Kind};
 
@@ -27,6 +30,14 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// The contract's ErrorBody, which serves outside of REST v2 too. `code` is absent, for its one value means something else (contract
+/// section 1.7).
+pub fn error_body(path: &str, error: &Error) -> Response {
+    let status = status(error.kind());
+    let body = json!({ "message": error.public(), "path": path, "status": status.as_u16() });
+    (status, Json(body)).into_response()
 }
 
 /// Writes to the log what the caller is not told.

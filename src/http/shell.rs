@@ -7,14 +7,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tracing::Instrument;
 
 use crate::app::App;
 use crate::domain::id::uuid_v7;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// The id of a request, on every answer (contract section 1.6).
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
@@ -31,12 +32,11 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     let span = tracing::info_span!("request", request.id = id, %method, route);
     async {
         let started = Instant::now();
-        let mut response = match host_count(request.headers()) {
-            0 | 2.. if request.uri().host().is_none() => {
-                let error = Error::invalid("a request has exactly one Host header (RFC 9112, section 3.2)");
-                (super::status(error.kind()), error.public().to_owned()).into_response()
-            }
-            _ => next.run(request).await,
+        let mut response = if has_host(request.headers()) {
+            next.run(request).await
+        } else {
+            let error = Error::invalid("a request has exactly one valid Host header (RFC 9112, section 3.2)");
+            super::error_body(request.uri().path(), &error)
         };
         dress(&mut response, &id);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -47,8 +47,11 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     .await
 }
 
-fn host_count(headers: &HeaderMap) -> usize {
-    headers.get_all(HOST).iter().count()
+/// Tells whether there is exactly one `Host`: a host with or without a port, or nothing.
+fn has_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    host.to_str().is_ok_and(|host| host.is_empty() || (!host.contains('@') && host.parse::<Authority>().is_ok()))
 }
 
 fn dress(response: &mut Response, id: &str) {
@@ -74,5 +77,5 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     let error = Error::internal(format!("a handler panicked: {text}"));
     super::log(&error);
-    (super::status(Kind::Internal), error.public().to_owned()).into_response()
+    super::error_body("", &error)
 }

@@ -1,14 +1,12 @@
 //! Renders answers of REST v2.
 
-use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::http::status;
+use crate::http::error_body;
 
 /// 200 with a body.
 pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
@@ -26,16 +24,9 @@ pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
     json(&WithTask { data, task_id: None })
 }
 
-/// ErrorBody: `code` is absent, for its one value means something else (contract section 1.7).
-pub(super) fn error(path: &str, error: &Error) -> Response {
-    let status = status(error.kind());
-    let body = json!({ "message": error.public(), "path": path, "status": status.as_u16() });
-    (status, Json(body)).into_response()
-}
-
 /// 405 with the method that would do.
 pub(super) fn not_allowed(path: &str, allowed: &Method, cause: &Error) -> Response {
-    let mut response = error(path, cause);
+    let mut response = error_body(path, cause);
     if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
         response.headers_mut().insert(ALLOW, allowed);
     }

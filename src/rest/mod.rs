@@ -21,7 +21,7 @@ use crate::domain::entity::{ENTITIES, Entity};
 use crate::domain::operation::Operation;
 use crate::domain::secret::Password;
 use crate::error::{Error, Kind, Result};
-use crate::http::log;
+use crate::http::{error_body, log};
 use crate::service::{lists, login, users};
 use crate::store::{Budget, Projection};
 use input::Input;
@@ -135,7 +135,7 @@ async fn unknown(request: Request) -> Response {
 fn finish(path: &str, result: Result<Response>) -> Response {
     result.unwrap_or_else(|error| {
         log(&error);
-        answer::error(path, &error)
+        error_body(path, &error)
     })
 }
 
