@@ -21,7 +21,7 @@ use crate::domain::entity::{ENTITIES, Entity};
 use crate::domain::operation::Operation;
 use crate::domain::secret::Password;
 use crate::error::{Error, Kind, Result};
-use crate::http::{error_body, log};
+use crate::http::{body, error_body, log};
 use crate::service::{lists, login, users};
 use crate::store::{Budget, Projection};
 use input::Input;
@@ -162,6 +162,8 @@ async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
         }
         Call::GetMyInfo => {
             let caller = input.caller().await?;
+            // Nothing is expected; SDKs send nothing, or {}.
+            body::read(app, body).await?;
             let me = users::me(app, Some(&caller)).await?;
             answer::json(me.as_ref())
         }
