@@ -6,7 +6,7 @@ use crate::domain::permit::Denial;
 use crate::domain::random::Exhausted;
 
 /// Most characters of what the caller may read.
-const PUBLIC_MAX: usize = 1000;
+const PUBLIC_MAX: usize = 4000;
 
 /// What went wrong, as far as a caller can act on it. Each face renders each kind in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
