@@ -27,7 +27,7 @@ pub(super) fn all() -> BTreeMap<String, Type> {
         Scalar::new(DATE_TIME).description("A moment: ISO 8601 in UTC with milliseconds, 2026-01-31T12:00:00.000Z."),
     );
     types.put(LONG, Scalar::new(LONG).description("A 64-bit integer, sent as text."));
-    types.put(JSON, Scalar::new(JSON).description("Any JSON."));
+    types.put(JSON, Scalar::new(JSON).description("A JSON object."));
     let count = Field::new("count", TypeRef::named_nn(TypeRef::INT), |ctx| {
         FieldFuture::from_value(ctx.parent_value.downcast_ref::<u64>().map(|count| async_graphql::Value::from(*count)))
     });

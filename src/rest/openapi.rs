@@ -42,9 +42,13 @@ pub fn document() -> Value {
     for entity in ENTITIES.into_iter().filter(|entity| !entity.route.is_empty()) {
         schemas.entity(entity);
     }
+    for route in table() {
+        if let Call::List(entity) | Call::Count(entity) = route.call {
+            schemas.list_body(entity, &route.id);
+        }
+    }
     schemas.fixed();
-    let paths: Map<String, Value> =
-        table().iter().map(|route| (format!("{PREFIX}{}", route.path), path(route))).collect();
+    let paths: Map<String, Value> = table().into_iter().map(|route| (route.path.clone(), path(&route))).collect();
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -53,6 +57,7 @@ pub fn document() -> Value {
             "description": "CloudTower-shaped REST: log in for a token, or put an API key where the token would go. \
                             GraphQL, where API keys are minted, stands at /api/.",
         },
+        "servers": [{ "url": PREFIX }],
         "paths": paths,
         "components": {
             "schemas": schemas.0,
@@ -76,9 +81,9 @@ fn path(route: &Route) -> Value {
         Call::GetMyInfo => ("User", None, reference("User")),
         Call::List(entity) => {
             let list = json!({ "type": "array", "items": reference(entity.name) });
-            (entity.name, Some(reference(&list_body(entity))), list)
+            (entity.name, Some(reference(&body_of(&route.id))), list)
         }
-        Call::Count(entity) => (entity.name, Some(reference(&list_body(entity))), reference(&entity.connection())),
+        Call::Count(entity) => (entity.name, Some(reference(&body_of(&route.id))), reference(&entity.connection())),
     };
     let mut responses = Map::new();
     responses.insert("200".to_owned(), response("Success", &answer));
@@ -133,15 +138,16 @@ fn nullable(mut schema: Value) -> Value {
     schema
 }
 
-fn list_body(entity: &Entity) -> String {
-    format!("{}ListBody", entity.name)
+/// Name of the body of a list or a count, by the route's `operationId`.
+fn body_of(id: &str) -> String {
+    format!("{id}RequestBody")
 }
 
 #[derive(Default)]
 struct Schemas(Map<String, Value>);
 
 impl Schemas {
-    /// Everything that belongs to one entity: the object, its list body with `where` and `orderBy`, its connection.
+    /// Everything that belongs to one entity: the object, its `where` and `orderBy`, its connection.
     fn entity(&mut self, entity: &'static Entity) {
         let object = self.object(entity.fields);
         self.0.insert(entity.name.to_owned(), object);
@@ -157,17 +163,23 @@ impl Schemas {
         self.0.insert(entity.where_input(), closed(conditions, &[]));
         let orders = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));
         self.0.insert(entity.order_input(), json!({ "type": "string", "enum": orders.collect::<Vec<_>>() }));
+        let name = format!("NestedAggregate{}", entity.name);
+        let number = json!({ "count": { "type": "integer", "format": "int32" } });
+        let aggregate = json!({ "aggregate": reference(&name) });
+        self.0.insert(name, closed(members(number), &["count"]));
+        self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
+    }
+
+    /// The body that asks for a list or a count.
+    fn list_body(&mut self, entity: &Entity, id: &str) {
         let count = || nullable(json!({ "type": "integer", "format": "int32", "minimum": 0 }));
-        let id = || nullable(json!({ "type": "string" }));
+        let row = || nullable(json!({ "type": "string" }));
         let body = json!({
             "where": nullable(reference(&entity.where_input())),
             "orderBy": nullable(reference(&entity.order_input())),
-            "first": count(), "last": count(), "skip": count(), "after": id(), "before": id(),
+            "first": count(), "last": count(), "skip": count(), "after": row(), "before": row(),
         });
-        self.0.insert(list_body(entity), closed(members(body), &[]));
-        let number = json!({ "count": { "type": "integer", "format": "int32" } });
-        let aggregate = json!({ "aggregate": closed(members(number), &["count"]) });
-        self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
+        self.0.insert(body_of(id), closed(members(body), &[]));
     }
 
     fn object(&mut self, fields: &'static [Field]) -> Value {
@@ -183,8 +195,8 @@ impl Schemas {
     fn field(&mut self, field: &'static Field) -> Value {
         let list = |items: Value| json!({ "type": "array", "items": items });
         match &field.kind {
-            Kind::Id | Kind::Text | Kind::Key => json!({ "type": "string" }),
-            Kind::DateTime => json!({ "type": "string", "format": "date-time" }),
+            // The contract gives moments no format, and code made from it takes them as plain text.
+            Kind::Id | Kind::Text | Kind::Key | Kind::DateTime => json!({ "type": "string" }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Int => json!({ "type": "integer", "format": "int32" }),
             Kind::Long => json!({ "type": "integer", "format": "int64" }),
@@ -193,7 +205,7 @@ impl Schemas {
             Kind::Texts => list(json!({ "type": "string" })),
             Kind::Ints => list(json!({ "type": "integer", "format": "int32" })),
             Kind::Floats => list(json!({ "type": "number", "format": "double" })),
-            Kind::Json => json!({}),
+            Kind::Json => json!({ "type": "object" }),
             Kind::Object(shape) => self.nested(shape.name, shape.fields),
             Kind::Objects(shape) => list(self.nested(shape.name, shape.fields)),
             Kind::One(relation) => self.brief(relation.target, relation.brief),
@@ -229,8 +241,8 @@ impl Schemas {
     fn fixed(&mut self) {
         let text = || json!({ "type": "string" });
         let with_task = |data: Value| {
-            let members_ = json!({ "data": data, "task_id": nullable(text()) });
-            closed(members(members_), &["data"])
+            let properties = json!({ "data": data, "task_id": nullable(text()) });
+            json!({ "type": "object", "required": ["data"], "properties": properties })
         };
         let fixed = json!({
             "UserSource": { "type": "string", "enum": ["AUTHN", "LDAP", "LOCAL", "SSO"] },
@@ -242,7 +254,7 @@ impl Schemas {
                     "mfa_type": nullable(reference("MfaType")), "auth_config_id": nullable(text()),
                 },
             },
-            "LoginResponse": closed(members(json!({ "token": text() })), &["token"]),
+            "LoginResponse": { "type": "object", "required": ["token"], "properties": { "token": text() } },
             "WithTask_LoginResponse_": with_task(reference("LoginResponse")),
             "RootUserCreationParams": {
                 "type": "object", "required": ["password"],
@@ -253,8 +265,10 @@ impl Schemas {
                 "type": "object", "required": ["message", "path", "status"],
                 "properties": {
                     "message": text(), "path": text(), "status": { "type": "integer", "format": "int32" },
+                    "code": reference("ErrorCode"), "props": {}, "stack": text(), "operationName": text(),
                 },
             },
+            "ErrorCode": { "type": "string", "enum": ["ResourceLocked"] },
         });
         self.0.extend(members(fixed));
     }

@@ -103,7 +103,7 @@ pub enum Kind {
     Object(&'static Shape),
     /// A list of such objects.
     Objects(&'static Shape),
-    /// Any JSON.
+    /// A JSON object whose members nobody fixed.
     Json,
     /// At most one row of another entity.
     One(Relation),

@@ -210,6 +210,7 @@ fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
         Kind::Texts => all(&value, &|item| item.is_string()),
         Kind::Ints => all(&value, &|item| item.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
         Kind::Floats => all(&value, &Value::is_number),
+        Kind::Json => value.is_object(),
         _ => true,
     };
     if good { Ok(value) } else { Err(allowed(kind)) }
@@ -230,6 +231,7 @@ fn allowed(kind: &Kind) -> String {
         Kind::Texts => "a list of texts",
         Kind::Ints => "a list of 32-bit whole numbers",
         Kind::Floats => "a list of numbers",
+        Kind::Json => "an object",
         _ => "text without NUL",
     }
     .to_owned()
