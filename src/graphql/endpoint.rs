@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::caller;
 use crate::http::{body, log, status};
-use crate::store::Budget;
+use crate::service::lists::Budget;
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";

@@ -16,7 +16,7 @@ use crate::domain::operation::Operation;
 use crate::domain::secret::{Password, SignedToken};
 use crate::error::{Error, Result};
 use crate::service::api_keys::{Selector, Wanted};
-use crate::service::{api_keys, lists, login};
+use crate::service::{api_keys, lists, login, users};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
 const RECURSION: usize = 32;
@@ -102,7 +102,7 @@ fn query() -> Object {
     })
     .description("External sources of logins; there are none.");
     let created = Field::new("userCreated", TypeRef::named_nn("UserCreatedData"), |ctx| {
-        resolve(ctx, |Call { app, .. }| async move { Ok(Some(FieldValue::owned_any(app.store.has_users().await?))) })
+        resolve(ctx, |Call { app, .. }| async move { Ok(Some(FieldValue::owned_any(users::exist(app).await?))) })
     })
     .description("Tells whether the first user exists.");
     let api_key = Field::new("apiKey", TypeRef::named(API_KEY.name), |ctx| {

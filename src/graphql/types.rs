@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::value::leaf;
 use crate::domain::entity::{self, ENTITIES, Entity, Enumeration, Kind, Shape};
-use crate::store::Node;
+use crate::service::lists::Node;
 
 const DATE_TIME: &str = "DateTime";
 const LONG: &str = "BigInt";

@@ -8,7 +8,7 @@ use crate::domain::entity::{Entity, Kind, Shape};
 use crate::domain::principal::Principal;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
-use crate::store::{Budget, Projection};
+use crate::service::lists::{Budget, Projection};
 
 /// Most values of one answer: about a megabyte.
 pub(super) const ANSWER_VALUES: u64 = 40_000;

@@ -9,6 +9,7 @@ use axum::{Json, Router, routing::get};
 use serde_json::json;
 
 use crate::app::App;
+use crate::service::setup;
 
 /// The routes.
 pub fn routes() -> Router<Arc<App>> {
@@ -22,7 +23,7 @@ async fn live() -> Json<serde_json::Value> {
 
 /// 200 when the database answers and its schema is this program's, else 503 with what is missing.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    let (database, migrations) = match app.store.is_migrated().await {
+    let (database, migrations) = match setup::is_migrated(&app).await {
         Ok(migrated) => (true, migrated),
         Err(error) => {
             super::log(&error);

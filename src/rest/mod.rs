@@ -22,8 +22,8 @@ use crate::domain::operation::Operation;
 use crate::domain::secret::Password;
 use crate::error::{Error, Kind, Result};
 use crate::http::{body, error_body, log};
+use crate::service::lists::{Budget, Projection};
 use crate::service::{lists, login, users};
-use crate::store::{Budget, Projection};
 use input::Input;
 
 /// Where all of it stands.

@@ -12,7 +12,9 @@ use crate::domain::operation::Operation;
 use crate::domain::permit::authorize;
 use crate::domain::principal::Principal;
 use crate::error::{Error, Result};
-use crate::store::{Budget, Node, Projection, Scope};
+use crate::store::Scope;
+
+pub use crate::store::{Budget, Node, Projection};
 
 /// Reads a list. `arguments` are the members of a list body, or the arguments of a GraphQL list: the same language.
 ///

@@ -75,6 +75,14 @@ pub async fn start(
     Ok((app, made_up))
 }
 
+/// Tells whether the database's schema is the one this program knows.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn is_migrated(app: &App) -> Result<bool> {
+    app.store.is_migrated().await
+}
+
 /// Makes the preset roles, the organization, a signing key and the first user, as far as they are missing.
 async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
     let (now, random) = (app.now(), app.random.as_ref());

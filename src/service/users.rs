@@ -43,6 +43,15 @@ pub async fn me(app: &App, caller: Option<&Principal>) -> Result<Arc<Node>> {
     read(app, &id).await?.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
 }
 
+/// Tells whether there is a user at all.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn exist(app: &App) -> Result<bool> {
+    authorize(None, Operation::UserCreated)?;
+    app.store.has_users().await
+}
+
 /// Makes the first user, `root`, while there is no user at all.
 ///
 /// # Errors
