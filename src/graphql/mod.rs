@@ -21,3 +21,4 @@ mod value;
 mod variables;
 
 pub use endpoint::routes;
+pub use value::code;

@@ -88,7 +88,8 @@ pub(super) fn failure(error: &Error) -> async_graphql::Error {
 }
 
 /// The code of a kind of error.
-pub(super) fn code(kind: ErrorKind) -> &'static str {
+#[must_use]
+pub fn code(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Invalid => "BAD_USER_INPUT",
         ErrorKind::LoginFailed => "LOGIN_FAILED",
