@@ -64,8 +64,14 @@ impl Passwords {
         Ok(same && known)
     }
 
+    /// The turn goes with the work, not with who waits for it: a client that hangs up stops nothing that is running already, and
+    /// must not let the next one in beside it.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _turn = self.at_once.acquire().await.map_err(Error::internal)?;
+        let turn = Arc::clone(&self.at_once).acquire_owned().await.map_err(Error::internal)?;
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)
     }
 }
@@ -106,5 +112,23 @@ mod tests {
         let stored = passwords.hash(String::new().into(), &SystemRandom).await.unwrap();
         let long = Password::from("x".repeat(PASSWORD_MAX + 1));
         assert!(!passwords.verify(long, Some(stored)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_gives_nobody_else_a_turn() {
+        let passwords = Passwords::new(1, &SystemRandom).unwrap();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let waiting = passwords.run(move || {
+            let _ = begun.send(());
+            let _ = may_end.recv();
+        });
+        tokio::select! {
+            _ = waiting => panic!("the work ended before it was told to"),
+            begun = has_begun => begun.unwrap(),
+        }
+        assert_eq!(passwords.at_once.available_permits(), 0, "the work runs on, though nobody waits for it");
+        end.send(()).unwrap();
+        passwords.run(|| ()).await.unwrap();
     }
 }
