@@ -19,7 +19,8 @@ pub async fn rotate(app: &App, caller: Option<&Principal>) -> Result<SigningKeyR
     replace(app, caller, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
 }
 
-/// Reads the signing keys as other nodes may have changed them, and replaces the newest when it is old.
+/// Reads the signing keys as other nodes may have changed them, replaces the newest when it is old, and deletes those whose last
+/// token is over.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
@@ -29,19 +30,25 @@ pub async fn maintain(app: &App) -> Result<()> {
         let life = TimeDelta::from_std(life).map_err(Error::internal)?;
         let old = |newest: Option<&SigningKeyRow>| newest.is_none_or(|key| app.now() - key.active_from >= life);
         if old(app.store.signing_keys().await?.last()) {
-            let operator = Principal::operator();
-            replace(app, Some(&operator), old).await?;
+            replace(app, Some(&Principal::operator()), old).await?;
         }
+    }
+    if app.store.signing_keys().await?.iter().any(|key| key.is_over(app.now())) {
+        let tx = app.store.begin(authorize(Some(&Principal::operator()), Operation::RotateSigningKey)?).await?;
+        tx.forget_signing_keys(app.now()).await?;
+        tx.commit().await?;
     }
     reload(app).await
 }
 
-/// Takes the signing keys as the store has them now.
+/// Takes the signing keys as the store has them now, but for those whose last token is over.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
 pub async fn reload(app: &App) -> Result<()> {
-    app.tokens.load(&app.store.signing_keys().await?, &app.vault)
+    let mut keys = app.store.signing_keys().await?;
+    keys.retain(|key| !key.is_over(app.now()));
+    app.tokens.load(&keys, &app.vault)
 }
 
 async fn replace(

@@ -28,6 +28,14 @@ pub struct SigningKeyRow {
     pub retired_at: Option<Timestamp>,
 }
 
+impl SigningKeyRow {
+    /// Tells whether the last token that it signed is over.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.retired_at.is_some_and(|at| at <= now)
+    }
+}
+
 impl Store {
     /// Reads a fact about this database.
     ///
@@ -139,7 +147,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn forget_signing_keys(&self, now: Timestamp) -> Result<()> {
-        let over = signing_key::Column::RetiredAt.lt(iso(now));
+        let over = signing_key::Column::RetiredAt.lte(iso(now));
         signing_key::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
