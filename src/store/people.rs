@@ -1,7 +1,7 @@
 //! Users, their roles and their sessions.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::model::{role, session, user, user_role};
@@ -137,8 +137,6 @@ impl Tx {
     /// # Errors
     /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
     pub async fn insert_session(&self, new: &Session) -> Result<()> {
-        let over = session::Column::ExpiresAt.lt(iso(new.created_at));
-        session::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;
         let row = session::ActiveModel {
             id: Set(new.id.to_string()),
             amr: Set(serde_json::Value::from(new.amr.clone()).to_string()),
@@ -147,6 +145,16 @@ impl Tx {
             user_id: Set(new.user.to_string()),
         };
         session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        // After the insert, which waits for whoever deletes the user, and without those that another write holds: whoever deletes a
+        // user would wait for the sessions that this write holds, and this one for theirs.
+        let over = Sql::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .and_where(session::Column::ExpiresAt.lt(iso(new.created_at)))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .to_owned();
+        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(over));
+        forgotten.exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
