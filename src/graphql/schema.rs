@@ -12,7 +12,7 @@ use super::types::{self, connection, list_arguments, row};
 use super::value::{Asked, arguments, failure, member, projection};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Needs, Operation};
 use crate::domain::secret::{Password, SignedToken};
 use crate::error::{Error, Result};
 use crate::service::api_keys::{Selector, Wanted};
@@ -51,6 +51,11 @@ pub fn table() -> Vec<RootField> {
         fields.push(field("Query", &format!("{}Connection", entity.plural), Operation::Read(entity)));
     }
     fields
+}
+
+/// Tells whether a root field is open to anybody.
+pub(super) fn is_open(name: &str) -> bool {
+    table().iter().any(|field| field.name == name && field.operation.needs() == Needs::Nothing)
 }
 
 /// Tells whether a root field may be null: those that name one object.
