@@ -1,5 +1,13 @@
 //! The suite: one binary, run once on SQLite and once on PostgreSQL by `tests/run`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "helpers of tests may fail like tests, and modules of one binary have no outside"
+)]
+
 mod support;
 
 mod docs;
