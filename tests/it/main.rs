@@ -11,4 +11,6 @@
 mod support;
 
 mod docs;
+mod forgeries;
 mod smoke;
+mod tokens;

@@ -3,10 +3,12 @@
 pub mod database;
 pub mod node;
 pub mod service;
+pub mod signer;
 
 pub use database::Database;
 pub use node::Node;
 pub use service::{Answer, Service, TestClock};
+pub use signer::Signer;
 
 /// The password of `root` in every test.
 pub const ROOT_PASSWORD: &str = "correct horse battery";
