@@ -12,5 +12,7 @@ mod support;
 
 mod docs;
 mod forgeries;
+mod keys;
+mod misspellings;
 mod smoke;
 mod tokens;
