@@ -12,6 +12,8 @@ mod support;
 
 mod docs;
 mod forgeries;
+mod key_races;
+mod key_rights;
 mod keys;
 mod misspellings;
 mod smoke;
