@@ -15,6 +15,7 @@ mod forgeries;
 mod key_races;
 mod key_rights;
 mod keys;
+mod login;
 mod misspellings;
 mod smoke;
 mod tokens;
