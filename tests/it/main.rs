@@ -17,5 +17,6 @@ mod key_rights;
 mod keys;
 mod login;
 mod misspellings;
+mod layers;
 mod smoke;
 mod tokens;
