@@ -10,6 +10,7 @@
 
 mod support;
 
+mod authz;
 mod docs;
 mod forgeries;
 mod key_races;
@@ -17,6 +18,7 @@ mod key_rights;
 mod keys;
 mod login;
 mod misspellings;
+mod health;
 mod layers;
 mod smoke;
 mod tokens;

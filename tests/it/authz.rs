@@ -1,0 +1,230 @@
+//! The authorization matrix, asked for real: who may call which REST route, GraphQL field and service function.
+//!
+//! A cell is ✔ when authorization let the call through, whatever became of it then. Each cell is also what
+//! [`authorize`] says. The table is a snapshot, so that a change of rights shows in review.
+
+use std::fmt::Write;
+
+use keytower::domain::id::UserId;
+use keytower::domain::operation::Operation;
+use keytower::domain::permit::authorize;
+use keytower::domain::permission::PRESETS;
+use keytower::domain::principal::Principal;
+use keytower::domain::secret::Password;
+use keytower::error::{Error, Kind};
+use keytower::service::users::UserRequest;
+use keytower::service::{inventory, signing, users};
+use keytower::{graphql, http, rest};
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, ROOT_PASSWORD, Service};
+
+/// Somebody who asks.
+struct Caller {
+    title: String,
+    credential: Option<String>,
+    /// A second token of the same rights, to be used up.
+    spare: Option<String>,
+}
+
+/// The smallest valid body of a REST route; `None` for a route without a row here.
+fn rest_body(path: &str) -> Option<Value> {
+    Some(match path {
+        "/login" => json!({ "username": "root", "password": ROOT_PASSWORD }),
+        "/create-root-user" => json!({ "password": ROOT_PASSWORD }),
+        "/get-version" | "/get-my-info" => Value::Null,
+        "/get-clusters" | "/get-clusters-connection" => json!({}),
+        "/get-datacenters" | "/get-datacenters-connection" => json!({}),
+        "/get-hosts" | "/get-hosts-connection" => json!({}),
+        "/get-organizations" | "/get-organizations-connection" => json!({}),
+        "/get-user-role-nexts" | "/get-user-role-nexts-connection" => json!({}),
+        "/get-users" | "/get-users-connection" => json!({}),
+        "/get-vms" | "/get-vms-connection" => json!({}),
+        _ => return None,
+    })
+}
+
+/// The smallest valid question to a GraphQL field; `None` for a field without a row here.
+fn question(name: &str) -> Option<String> {
+    let list = |name: &str| format!("{{ {name}(first: 1) {{ id }} }}");
+    let count = |name: &str| format!("{{ {name} {{ aggregate {{ count }} }} }}");
+    Some(match name {
+        "authnStrategies" => "{ authnStrategies { id type } }".to_owned(),
+        "userCreated" => "{ userCreated { created } }".to_owned(),
+        "apiKey" => "{ apiKey(where: { id: \"none\" }) { id } }".to_owned(),
+        "login" => {
+            format!("mutation {{ login(data: {{ username: \"root\", password: \"{ROOT_PASSWORD}\" }}) {{ token }} }}")
+        }
+        "logout" => "mutation { logout }".to_owned(),
+        "createApiKey" => "mutation { createApiKey(data: { name: \"a\" }) { id } }".to_owned(),
+        "updateApiKey" => "mutation { updateApiKey(where: { id: \"none\" }, data: { name: \"b\" }) { id } }".to_owned(),
+        "deleteApiKey" => "mutation { deleteApiKey(where: { id: \"none\" }) { id } }".to_owned(),
+        "apiKeys" | "clusters" | "datacenters" | "hosts" | "organizations" | "users" | "userRoleNexts" | "vms" => {
+            list(name)
+        }
+        "apiKeysConnection"
+        | "clustersConnection"
+        | "datacentersConnection"
+        | "hostsConnection"
+        | "organizationsConnection"
+        | "usersConnection"
+        | "userRoleNextsConnection"
+        | "vmsConnection" => count(name),
+        _ => return None,
+    })
+}
+
+async fn callers(service: &Service) -> Vec<Caller> {
+    let mut callers = vec![Caller { title: "nobody".to_owned(), credential: None, spare: None }];
+    let mut keys = Vec::new();
+    for preset in PRESETS {
+        let (_, token) = service.user(preset.name).await;
+        let (_, spare) = service.user(preset.name).await;
+        let (_, key) = service.mint(&token, "matrix").await;
+        callers.push(Caller { title: format!("{} token", preset.name), credential: Some(token), spare: Some(spare) });
+        keys.push(Caller { title: format!("{} key", preset.name), credential: Some(key), spare: None });
+    }
+    callers.extend(keys);
+    callers
+}
+
+async fn principal(service: &Service, caller: &Caller) -> Option<Principal> {
+    match &caller.credential {
+        Some(credential) => Some(service.app.authenticate(credential).await.unwrap()),
+        None => None,
+    }
+}
+
+/// Asks a REST route; tells whether authorization let it through.
+async fn rest_lets_through(service: &Service, route: &rest::Route, caller: &Caller) -> bool {
+    let body = rest_body(&route.path).unwrap_or_else(|| panic!("{} has no row in rest_body", route.path));
+    let url = service.url(&format!("{}{}", rest::PREFIX, route.path));
+    let mut request = service.http.request(route.call.method(), url);
+    if !body.is_null() {
+        request = request.json(&body);
+    }
+    if let Some(credential) = &caller.credential {
+        request = request.header(AUTHORIZATION, credential);
+    }
+    let answer = Answer::read(request.send().await.unwrap()).await;
+    // Whoever is let through is understood too; the one user that there can be made once exists already.
+    let expected: &[u16] = if route.path == "/create-root-user" { &[400, 401, 403] } else { &[200, 401, 403] };
+    assert!(expected.contains(&answer.status), "{} {}: {answer:?}", caller.title, route.path);
+    !matches!(answer.status, 401 | 403)
+}
+
+/// Asks a GraphQL field; tells whether authorization let it through.
+async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootField, caller: &Caller) -> bool {
+    let question = question(&field.name).unwrap_or_else(|| panic!("{} has no row in question", field.name));
+    let credential = match field.operation {
+        Operation::Logout => caller.spare.as_ref().or(caller.credential.as_ref()),
+        _ => caller.credential.as_ref(),
+    };
+    let answer = service.graphql(credential.map(String::as_str), &question, json!({})).await;
+    assert_eq!(answer.status, 200, "{} {}: {answer:?}", caller.title, field.name);
+    let error = answer.json().get("errors").map(|_| answer.code());
+    match error.as_deref() {
+        None | Some("NOT_FOUND") => true,
+        Some("UNAUTHENTICATED" | "FORBIDDEN") => false,
+        Some(_) => panic!("{} {}: {answer:?}", caller.title, field.name),
+    }
+}
+
+fn let_through<T>(result: Result<T, Error>) -> bool {
+    !result.is_err_and(|error| matches!(error.kind(), Kind::Unauthenticated | Kind::Forbidden))
+}
+
+/// Calls a service function that no face offers yet; tells whether authorization let it through.
+async fn service_lets_through(service: &Service, operation: Operation, caller: Option<&Principal>) -> bool {
+    let app = &service.app;
+    match operation {
+        Operation::CreateUser => {
+            let (username, name) = (String::new(), String::new());
+            let password = Password::from(ROOT_PASSWORD.to_owned());
+            let request = UserRequest { username, name, password, role: "none".to_owned().into() };
+            let_through(users::create(app, caller, request).await)
+        }
+        Operation::DeleteUser => let_through(users::delete(app, caller, &UserId::from("none".to_owned())).await),
+        Operation::ImportInventory => let_through(inventory::import(app, caller, "{}", |_| {}).await),
+        Operation::RotateSigningKey => let_through(signing::rotate(app, caller).await),
+        other => panic!("{} is offered by a face", other.name()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
+    let service = Service::start().await;
+    service.import_example().await;
+    let callers = callers(&service).await;
+    let mut principals = Vec::new();
+    for caller in &callers {
+        principals.push(principal(&service, caller).await);
+    }
+    let mut rows = Vec::new();
+    for route in rest::table() {
+        let mut cells = Vec::new();
+        for (caller, principal) in callers.iter().zip(&principals) {
+            let real = rest_lets_through(&service, &route, caller).await;
+            let rule = authorize(principal.as_ref(), route.call.operation()).is_ok();
+            assert_eq!(real, rule, "{} {}", caller.title, route.path);
+            cells.push(real);
+        }
+        rows.push((format!("{} {}{}", route.call.method(), rest::PREFIX, route.path), cells));
+    }
+    for field in graphql::schema::table() {
+        let mut cells = Vec::new();
+        for (caller, principal) in callers.iter().zip(&principals) {
+            let real = graphql_lets_through(&service, &field, caller).await;
+            let rule = authorize(principal.as_ref(), field.operation).is_ok();
+            assert_eq!(real, rule, "{} {}", caller.title, field.name);
+            cells.push(real);
+        }
+        rows.push((format!("{}.{}", field.object, field.name), cells));
+    }
+    for operation in
+        [Operation::CreateUser, Operation::DeleteUser, Operation::ImportInventory, Operation::RotateSigningKey]
+    {
+        let mut cells = Vec::new();
+        for (caller, principal) in callers.iter().zip(&principals) {
+            let real = service_lets_through(&service, operation, principal.as_ref()).await;
+            let rule = authorize(principal.as_ref(), operation).is_ok();
+            assert_eq!(real, rule, "{} {}", caller.title, operation.name());
+            cells.push(real);
+        }
+        rows.push((format!("service {}", operation.name()), cells));
+    }
+    insta::assert_snapshot!("matrix", matrix(&callers, &rows));
+}
+
+/// The table: a number for every caller, a line for every operation.
+fn matrix(callers: &[Caller], rows: &[(String, Vec<bool>)]) -> String {
+    let mut text = String::new();
+    for (at, caller) in callers.iter().enumerate() {
+        writeln!(text, "{:>2} {}", at + 1, caller.title).unwrap();
+    }
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    write!(text, "\n{:width$}", "").unwrap();
+    for at in 1..=callers.len() {
+        write!(text, " {at:>2}").unwrap();
+    }
+    text.push('\n');
+    for (name, cells) in rows {
+        write!(text, "{name:width$}").unwrap();
+        for cell in cells {
+            write!(text, "  {}", if *cell { '✔' } else { '✘' }).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn every_kind_of_error_looks_the_same_wherever_it_comes_from() {
+    let mut text = format!("{:<22} {:>4}  GraphQL\n", "kind", "REST");
+    for kind in Kind::ALL {
+        let (kind_name, status) = (format!("{kind:?}"), http::status(kind).as_u16());
+        writeln!(text, "{kind_name:<22} {status:>4}  {}", graphql::code(kind)).unwrap();
+    }
+    insta::assert_snapshot!("errors", text);
+}
