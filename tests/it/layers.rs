@@ -48,7 +48,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("async_graphql_axum", &["graphql"]),
     ("aws_lc_rs", &["auth"]),
     ("axum", &["graphql", "http", "rest", "router"]),
-    ("base64", &["auth", "service"]),
+    ("base64", &["auth", "config", "service"]),
     ("chrono", &["auth", "domain", "service"]),
     ("clap", &["cli"]),
     ("crc32fast", &["domain"]),

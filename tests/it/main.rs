@@ -11,6 +11,7 @@
 mod support;
 
 mod authz;
+mod contracts;
 mod docs;
 mod forgeries;
 mod key_races;

@@ -2,6 +2,8 @@
 
 pub mod database;
 pub mod node;
+pub mod samples;
+pub mod schema;
 pub mod service;
 pub mod signer;
 
