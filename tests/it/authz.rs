@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 use keytower::domain::id::UserId;
 use keytower::domain::operation::Operation;
-use keytower::domain::permit::authorize;
 use keytower::domain::permission::PRESETS;
+use keytower::domain::permit::authorize;
 use keytower::domain::principal::Principal;
 use keytower::domain::secret::Password;
 use keytower::error::{Error, Kind};

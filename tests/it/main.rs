@@ -21,5 +21,6 @@ mod login;
 mod misspellings;
 mod health;
 mod layers;
+mod migrations;
 mod smoke;
 mod tokens;
