@@ -21,6 +21,8 @@ mod login;
 mod misspellings;
 mod health;
 mod layers;
+mod lists;
 mod migrations;
 mod smoke;
 mod tokens;
+mod windows;
