@@ -23,6 +23,7 @@ mod health;
 mod layers;
 mod lists;
 mod migrations;
+mod relations;
 mod smoke;
 mod tokens;
 mod windows;
