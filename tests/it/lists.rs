@@ -85,7 +85,7 @@ pub(crate) async fn ids(service: &Service, entity: &'static Entity, arguments: V
 pub(crate) async fn refusal(service: &Service, entity: &'static Entity, arguments: Value) -> String {
     let operator = Principal::operator();
     let counted = lists::count(&service.app, Some(&operator), entity, &members(arguments.clone())).await;
-    let error = counted.expect_err(&format!("{} {arguments}", entity.name));
+    let Err(error) = counted else { panic!("{} {arguments}", entity.name) };
     assert_eq!(error.kind(), ErrorKind::Invalid, "{} {arguments}: {error:?}", entity.name);
     error.public().to_owned()
 }
