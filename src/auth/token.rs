@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -38,6 +38,9 @@ const TYPE: &str = "at+jwt";
 const MAX_LEN: usize = 2048;
 /// Between the publication of a new signing key and its first signature: several polls of [`REFRESH`].
 pub const LEAD: Duration = Duration::from_secs(60);
+/// By how much the clocks of nodes on one database may differ (RFC 7519, section 4.1.5): a token works everywhere from its first
+/// moment on.
+const SKEW: TimeDelta = TimeDelta::seconds(30);
 /// How often a node reads the signing keys.
 pub const REFRESH: Duration = Duration::from_secs(15);
 
@@ -112,11 +115,12 @@ impl Tokens {
     /// Signs a token for a session.
     ///
     /// # Errors
-    /// `Internal` when no key is active yet.
+    /// `Internal` when there is no key.
     pub fn sign(&self, session: &Session) -> Result<SignedToken> {
         let keys = self.current();
-        let active = keys.iter().rev().find(|key| key.active_from <= session.created_at);
-        let key = active.ok_or_else(|| Error::internal("no signing key is active"))?;
+        // The oldest serves before its time, too: the node that made it may have a clock that is ahead of ours.
+        let active = keys.iter().rev().find(|key| key.active_from <= session.created_at).or(keys.first());
+        let key = active.ok_or_else(|| Error::internal("there is no signing key"))?;
         let issued = session.created_at.timestamp();
         let claims = WireClaims {
             iss: self.issuer.clone(),
@@ -164,7 +168,7 @@ impl Tokens {
             .map_err(|_| "token: signature or claims")?
             .claims;
         let moment = |seconds| DateTime::from_timestamp(seconds, 0).ok_or("token: a time out of range");
-        if now < moment(claims.nbf)? {
+        if now < moment(claims.nbf)? - SKEW {
             return Err("token: not valid yet");
         }
         if now >= moment(claims.exp)? {
