@@ -1,11 +1,12 @@
 //! The start: data folder, database, master key, and what a fresh database needs. Whatever is wrong stops the start with one
 //! clear line and harms nothing.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -111,8 +112,21 @@ fn make_data_dir(path: &Path) -> Result<()> {
     let unusable =
         |error: std::io::Error| Error::invalid(format!("the data folder {} can't be used: {error}", path.display()));
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-    let probe = path.join(".writable");
-    fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(unusable)
+    // A name of one's own: several may start at once.
+    tempfile_in(path, "writable").and_then(|(_, probe)| fs::remove_file(probe)).map_err(unusable)
+}
+
+/// Makes a file that only its owner may read, under a name that nobody else uses.
+fn tempfile_in(folder: &Path, purpose: &str) -> std::io::Result<(File, PathBuf)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let path = folder.join(format!(".{purpose}-{process}-{count}"));
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    Ok((file, path))
 }
 
 /// Finds the master key where the settings say; makes one only for a database that has none yet.
@@ -143,10 +157,22 @@ fn make_master_key(file: &Path, random: &dyn Random) -> Result<MasterKey> {
     let mut bytes = vec![0; MasterKey::LEN];
     random.fill(&mut bytes)?;
     let key = MasterKey::new(bytes).ok_or_else(|| Error::internal("a master key of another length"))?;
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unusable)?;
-    out.write_all(key.to_hex().expose_secret().as_bytes()).map_err(unusable)?;
-    out.write_all(b"\n").and_then(|()| out.sync_all()).map_err(unusable)?;
+    write_master_key(file, &key).map_err(unusable)?;
     Ok(key)
+}
+
+/// The file appears whole or not at all, never replaces another, and is on the disk before the database depends on it.
+fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (mut out, draft) = tempfile_in(folder, "master-key")?;
+    let written = out
+        .write_all(key.to_hex().expose_secret().as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.sync_all())
+        .and_then(|()| fs::hard_link(&draft, file));
+    fs::remove_file(&draft)?;
+    written?;
+    File::open(folder)?.sync_all()
 }
 
 /// Password hashes side by side: each takes a core and 19 MiB for some hundredths of a second. Half of the cores, so that a crowd
@@ -158,4 +184,38 @@ fn hashes_at_once() -> usize {
 fn opens(vault: &Vault, check: &str) -> bool {
     let sealed = STANDARD.decode(check).unwrap_or_default();
     vault.open(CHECK, &sealed).is_some_and(|text| text.as_slice() == CHECK_TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::auth::random::SystemRandom;
+
+    #[test]
+    fn a_data_folder_is_usable_by_many_starts_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..100).for_each(|_| make_data_dir(&path).unwrap()));
+            }
+        });
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_master_key_file_appears_whole_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("master.key");
+        let key = make_master_key(&file, &SystemRandom).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(MasterKey::from_hex(&text).unwrap().expose(), key.expose());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(make_master_key(&file, &SystemRandom).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft was left");
+    }
 }
