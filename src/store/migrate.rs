@@ -6,7 +6,7 @@
 use std::fs::File;
 
 use keytower_migrations::Migrator;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 use super::connect::Place;
@@ -53,13 +53,13 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn is_migrated(&self) -> Result<bool> {
-        let applied = self.applied_steps().await?;
+        let applied = applied_steps(&self.read).await?;
         Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
     }
 
     async fn refuse_newer_schema(&self) -> Result<()> {
         let known = Migrator::migrations();
-        let applied = self.applied_steps().await?;
+        let applied = applied_steps(&self.write).await?;
         match applied.iter().find(|name| !known.iter().any(|step| step.name() == **name)) {
             Some(step) => Err(Error::invalid(format!(
                 "the database's schema is newer than this program: it has the step {step}, unknown here. \
@@ -68,14 +68,14 @@ impl Store {
             None => Ok(()),
         }
     }
+}
 
-    async fn applied_steps(&self) -> Result<Vec<String>> {
-        let table = "seaql_migrations";
-        if !SchemaManager::new(&self.write).has_table(table).await.map_err(error)? {
-            return Ok(Vec::new());
-        }
-        let query = statement(self.backend(), "SELECT version FROM seaql_migrations", []);
-        let rows = self.write.query_all_raw(query).await.map_err(error)?;
-        rows.iter().map(|row| row.try_get("", "version").map_err(error)).collect()
+async fn applied_steps(connection: &DatabaseConnection) -> Result<Vec<String>> {
+    let table = "seaql_migrations";
+    if !SchemaManager::new(connection).has_table(table).await.map_err(error)? {
+        return Ok(Vec::new());
     }
+    let query = statement(connection.get_database_backend(), "SELECT version FROM seaql_migrations", []);
+    let rows = connection.query_all_raw(query).await.map_err(error)?;
+    rows.iter().map(|row| row.try_get("", "version").map_err(error)).collect()
 }
