@@ -28,7 +28,7 @@ pub(super) async fn run(settings: Settings, Command::Import { file }: Command) -
     let shown = file.display();
     let text =
         std::fs::read_to_string(&file).map_err(|error| Error::invalid(format!("{shown} can't be read: {error}")))?;
-    let (app, _) = open(settings).await?;
+    let app = open(settings).await?;
     let watched = std::io::stderr().is_terminal();
     let progress = |Progress { list, done, of }| {
         if watched {

@@ -124,9 +124,18 @@ fn schema(which: Contract) -> Result<()> {
     print(&text)
 }
 
-/// Opens what the service opens, so that a command works beside it or without it.
-async fn open(settings: Settings) -> Result<(Arc<App>, Option<Password>)> {
-    setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await
+/// Opens what the service opens, so that a command works beside it or without it. On a fresh database a command is the first
+/// start: then it is the one that must tell the password.
+async fn open(settings: Settings) -> Result<Arc<App>> {
+    let (app, made_up) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+    if let Some(password) = made_up {
+        print(&root_was_made(&password))?;
+    }
+    Ok(app)
+}
+
+fn root_was_made(password: &Password) -> String {
+    format!("\nThe user root was made. Its password is shown this once:\n\n    {}\n\n", password.expose())
 }
 
 /// Writes to standard output; a closed pipe is an error, not a panic.

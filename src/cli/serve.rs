@@ -6,13 +6,16 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{open, print};
+use super::{print, root_was_made};
+use crate::auth::random::SystemRandom;
 use crate::config::Settings;
+use crate::domain::clock::SystemClock;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
 use crate::http::serve::{Times, serve};
 use crate::jobs;
 use crate::router::router;
+use crate::service::setup;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(settings: Settings) -> Result<()> {
@@ -23,7 +26,7 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
         .await
         .map_err(|error| Error::invalid(format!("the address {asked} can't be listened on: {error}")))?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let (app, made_up) = open(settings).await?;
+    let (app, made_up) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     if let Some(password) = made_up {
         print(&welcome(&password, address))?;
     }
@@ -49,9 +52,9 @@ fn stop_on(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 }
 
 fn welcome(password: &Password, address: SocketAddr) -> String {
-    let password = password.expose();
+    let (made, password) = (root_was_made(password), password.expose());
     format!(
-        "\nThe user root was made. Its password is shown this once:\n\n    {password}\n\nLog in for a token:\n\n    \
+        "{made}Log in for a token:\n\n    \
          curl -s -X POST -H 'Content-Type: application/json' \\\n      \
          --data-raw '{{\"username\": \"root\", \"password\": \"{password}\", \"source\": \"LOCAL\"}}' \\\n      \
          http://{address}/v2/api/login\n\n"

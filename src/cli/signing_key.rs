@@ -16,7 +16,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, Command::Rotate: Command) -> Result<()> {
-    let (app, _) = open(settings).await?;
+    let app = open(settings).await?;
     let key = signing::rotate(&app, Some(&Principal::operator())).await?;
     app.store.close().await;
     print(&format!("signing key {} takes over at {}\n", key.id, iso(key.active_from)))

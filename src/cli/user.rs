@@ -28,7 +28,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
-    let (app, _) = open(settings).await?;
+    let app = open(settings).await?;
     let operator = Principal::operator();
     let done = match command {
         Command::Create { username, role } => {
