@@ -1,6 +1,6 @@
 //! A database for one test: SQLite in a folder, or a fresh database on the PostgreSQL server that `tests/run` started.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Statement};
 use tempfile::TempDir;
 
 /// Which of the two databases this run is about.
@@ -60,6 +60,15 @@ impl Database {
     /// A connection of the test's own, to look at rows or to damage them.
     pub async fn connect(&self) -> sea_orm::DatabaseConnection {
         sea_orm::Database::connect(&self.url).await.unwrap()
+    }
+
+    /// What a query for one number answers.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let connection = self.connect().await;
+        let rows = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await;
+        let number = rows.unwrap().unwrap().try_get_by_index(0).unwrap();
+        connection.close().await.unwrap();
+        number
     }
 }
 

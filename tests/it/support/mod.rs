@@ -4,11 +4,14 @@ pub mod database;
 pub mod node;
 pub mod samples;
 pub mod schema;
+pub mod peer;
+pub mod random;
 pub mod service;
 pub mod signer;
 
 pub use database::Database;
 pub use node::Node;
+pub use peer::Peer;
 pub use service::{Answer, Service, TestClock};
 pub use signer::Signer;
 

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use super::{Database, ROOT_PASSWORD};
 
@@ -16,6 +16,8 @@ pub struct Node {
     child: Child,
     pub address: SocketAddr,
     log: mpsc::Receiver<String>,
+    early: Mutex<Vec<String>>,
+    stdout: Arc<Mutex<Vec<u8>>>,
 }
 
 /// What a program that ended by itself left behind.
@@ -64,10 +66,22 @@ pub fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a
 impl Node {
     /// Starts a node and waits until it listens.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        let mut child = command(settings).spawn().unwrap();
+        Self::spawn(command(settings))
+    }
+
+    /// Starts a node by a command of the test's own and waits until it listens.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         // Whoever reads no longer must not stop the program from writing.
-        let mut stdout = child.stdout.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let mut out = child.stdout.take().unwrap();
+        let stdout = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&stdout);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = out.read(&mut buffer) {
+                written.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (send, log) = mpsc::channel();
         std::thread::spawn(move || {
@@ -84,11 +98,9 @@ impl Node {
                     panic!("the node did not start:\n{}", seen.join("\n"));
                 }
             }
-            let address =
-                seen.last().and_then(|line| line.split_once("keytower listens address=")).map(|(_, rest)| rest);
+            let address = seen.last().filter(|line| line.contains("keytower listens")).and_then(|line| address(line));
             if let Some(address) = address {
-                let address = address.trim().parse().unwrap();
-                return Self { child, address, log };
+                return Self { child, address, log, early: Mutex::new(seen), stdout };
             }
         }
     }
@@ -114,18 +126,36 @@ impl Node {
 
     /// SIGTERM, as a service manager sends it.
     pub fn terminate(&self) {
-        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
+    }
+
+    /// What it has written to standard output so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.stdout.lock().unwrap().clone()).unwrap()
     }
 
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the node did not end:\n{}", self.log().join("\n"));
     }
 
-    /// The log lines since the last call.
+    /// The log lines since the last call, or since the start.
     pub fn log(&self) -> Vec<String> {
-        self.log.try_iter().collect()
+        let mut lines = std::mem::take(&mut *self.early.lock().unwrap());
+        lines.extend(self.log.try_iter());
+        lines
     }
 }
 
@@ -134,6 +164,13 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The address in the log line, in either format.
+fn address(line: &str) -> Option<SocketAddr> {
+    let rest = &line[line.find("127.0.0.1:")?..];
+    let end = rest.find(|letter: char| letter != '.' && letter != ':' && !letter.is_ascii_digit());
+    rest[..end.unwrap_or(rest.len())].parse().ok()
 }
 
 /// Reads a stream to its end as text.
