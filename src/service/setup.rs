@@ -56,6 +56,8 @@ pub async fn start(
              KEYTOWER_MASTER_KEY_FILE. Nothing was changed.",
         ));
     }
+    // Not before: a start with the wrong master key must change nothing.
+    store.migrate(&prepared).await?;
     let app = Arc::new(App {
         passwords: Passwords::new(hashes_at_once(), random.as_ref())?,
         tokens: Tokens::new(settings.issuer.clone()),

@@ -41,9 +41,16 @@ impl Store {
         let address = url.expose();
         if let Some(path) = address.strip_prefix("sqlite:") {
             let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+            if ["", ":memory:"].map(Path::new).contains(&path) {
+                return Err(Error::invalid("database_url must name a file: a SQLite database in memory is not kept"));
+            }
             make_file(path)?;
-            let write = connect(sqlite(path, 1, false)?, &statements).await?;
-            let read = connect(sqlite(path, POOL, true)?, &statements).await?;
+            let unusable = |error: Error| {
+                let cause = error.cause().unwrap_or(error.public());
+                Error::unavailable(format!("{}: {cause}", path.display()))
+            };
+            let write = connect(sqlite(path, 1, false)?, &statements).await.map_err(unusable)?;
+            let read = connect(sqlite(path, POOL, true)?, &statements).await.map_err(unusable)?;
             let place = Place::File(path.with_extension("lock"));
             return Ok(Self { read, write, statements, place });
         }

@@ -24,7 +24,7 @@ pub struct Prepared {
 }
 
 impl Store {
-    /// Waits for the start-up lock and brings the schema up to date.
+    /// Waits for the start-up lock and makes sure that this program knows the schema.
     ///
     /// # Errors
     /// `Invalid` when the schema is newer than this program, `Unavailable` when the database is away.
@@ -44,8 +44,15 @@ impl Store {
             }
         };
         self.refuse_newer_schema().await?;
-        Migrator::up(&self.write, None).await.map_err(error)?;
         Ok(lock)
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn migrate(&self, _: &Prepared) -> Result<()> {
+        Migrator::up(&self.write, None).await.map_err(error)
     }
 
     /// Tells whether the schema is the one this program knows.

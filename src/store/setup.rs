@@ -2,6 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm_migration::SchemaManager;
 
 use super::credentials::write_actions;
 use super::model::{meta, organization, role, signing_key};
@@ -37,11 +38,14 @@ impl SigningKeyRow {
 }
 
 impl Store {
-    /// Reads a fact about this database.
+    /// Reads a fact about this database; none before its first migration.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn fact(&self, name: &str) -> Result<Option<String>> {
+        if !SchemaManager::new(&self.read).has_table("meta").await.map_err(error)? {
+            return Ok(None);
+        }
         let row = meta::Entity::find_by_id(name).one(&self.read).await.map_err(error)?;
         Ok(row.map(|row| row.value))
     }
