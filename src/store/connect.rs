@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
@@ -55,7 +56,7 @@ impl Store {
             return Ok(Self { read, write, statements, place });
         }
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            let both = connect(postgres(address), &statements).await?;
+            let both = connect(postgres(address)?, &statements).await?;
             return Ok(Self { read: both.clone(), write: both, statements, place: Place::Server });
         }
         Err(Error::invalid("database_url must start with sqlite: or postgres://"))
@@ -116,7 +117,14 @@ fn make_file(path: &Path) -> Result<()> {
     }
 }
 
-fn postgres(address: &str) -> ConnectOptions {
+fn postgres(address: &str) -> Result<ConnectOptions> {
+    // The library would show the whole address, password and all.
+    if address.parse::<PgConnectOptions>().is_err() {
+        return Err(Error::invalid(
+            "database_url can't be read: it must look like postgres://user:password@host:port/database, with special \
+             characters of the password as %XX",
+        ));
+    }
     let mut options = ConnectOptions::new(address);
     options
         .max_connections(POOL)
@@ -124,7 +132,7 @@ fn postgres(address: &str) -> ConnectOptions {
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
         .set_application_name("keytower");
-    options
+    Ok(options)
 }
 
 #[cfg(test)]
