@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,9 @@ use crate::http::serve::{Times, serve};
 use crate::jobs;
 use crate::router::router;
 use crate::service::setup;
+
+/// How long the database may take to finish what was cut; one that does not answer must not keep the process alive.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(settings: Settings) -> Result<()> {
@@ -42,7 +46,9 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
     tracing::info!(%address, "keytower listens");
     serve(listener, router(Arc::clone(&app))?, times, stop).await;
     jobs.abort();
-    app.store.close().await;
+    if tokio::time::timeout(FAREWELL, app.store.close()).await.is_err() {
+        tracing::warn!("the database did not let go in time");
+    }
     tracing::info!("stopped");
     Ok(())
 }
