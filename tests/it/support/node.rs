@@ -134,6 +134,16 @@ impl Node {
         assert!(done.success());
     }
 
+    /// What it has written to standard output, once that holds `text`: it comes by another pipe than the log.
+    pub fn told(&self, text: &str) -> String {
+        let start = Instant::now();
+        while !self.stdout().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text:?} was not printed: {:?}", self.stdout());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stdout()
+    }
+
     /// What it has written to standard output so far.
     pub fn stdout(&self) -> String {
         String::from_utf8(self.stdout.lock().unwrap().clone()).unwrap()
