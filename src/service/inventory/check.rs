@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::ENTITIES;
 use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{Entity, Field, Kind};
+
+const TWICE: &str = "stands here twice";
 
 /// Something wrong in the file, at a byte of it.
 #[derive(Debug)]
@@ -54,13 +58,47 @@ impl Record {
     }
 }
 
-type Members<'a> = BTreeMap<String, &'a RawValue>;
+/// The members of an object. JSON leaves open what a name that stands twice means: here it is a mistake.
+#[derive(Default)]
+struct Members<'a> {
+    by_name: BTreeMap<String, &'a RawValue>,
+    twice: Vec<(String, &'a RawValue)>,
+}
+
+impl<'a> Members<'a> {
+    fn read(text: &'a str) -> serde_json::Result<Self> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let members = reader.deserialize_map(MembersVisitor)?;
+        reader.end()?;
+        Ok(members)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'a> Visitor<'a> for MembersVisitor {
+    type Value = Members<'a>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if members.by_name.insert(name.clone(), value).is_some() {
+                members.twice.push((name, value));
+            }
+        }
+        Ok(members)
+    }
+}
 
 /// Reads the whole file: the records of each entity, and all problems.
 pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
     let mut reader = Reader { text, problems: Vec::new() };
     let mut lists = Vec::new();
-    let members: Members<'_> = match serde_json::from_str(text) {
+    let Members { by_name: members, twice } = match Members::read(text) {
         Ok(members) => members,
         Err(error) => {
             let reason = format!("the file must be one JSON object: {error}");
@@ -69,6 +107,9 @@ pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Prob
             return (lists, vec![Problem { offset, path: "$".to_owned(), reason }]);
         }
     };
+    for (name, value) in twice {
+        reader.problem(value, &name, TWICE);
+    }
     let known: Vec<&str> = ENTITIES.iter().map(|entity| entity.plural).collect();
     for (name, value) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         reader.problem(value, name, format!("is not known: allowed are {}", known.join(", ")));
@@ -107,11 +148,14 @@ impl<'a> Reader<'a> {
 
     /// Reads an object with these fields; `None` when there was a problem, which is noted.
     fn object(&mut self, fields: &[Field], raw: &'a RawValue, path: &str) -> Option<Map<String, Value>> {
-        let Ok(members) = serde_json::from_str::<Members<'a>>(raw.get()) else {
+        let Ok(Members { by_name: members, twice }) = Members::read(raw.get()) else {
             self.problem(raw, path, "must be an object");
             return None;
         };
         let before = self.problems.len();
+        for (name, value) in twice {
+            self.problem(value, &format!("{path}.{name}"), TWICE);
+        }
         for (name, value) in &members {
             if !fields.iter().any(|field| field.name == name) {
                 self.problem(value, &format!("{path}.{name}"), "is not a field of this object");
@@ -145,8 +189,9 @@ impl<'a> Reader<'a> {
             Kind::Many(_) => return self.list(raw, path, Self::reference),
             _ => {}
         }
-        let value: Value = serde_json::from_str(raw.get()).ok()?;
-        match plain(&field.kind, value) {
+        // What is JSON by its grammar alone, like 1e999 or half a surrogate pair, is not a value yet.
+        let value = serde_json::from_str(raw.get()).map_err(|_| allowed(&field.kind));
+        match value.and_then(|value| plain(&field.kind, value)) {
             Ok(value) => Some(value),
             Err(allowed) => {
                 self.problem(raw, path, format!("must be {allowed}"));
@@ -157,9 +202,9 @@ impl<'a> Reader<'a> {
 
     /// A related row is an object with an id; whatever else it tells is kept by that row itself.
     fn reference(&mut self, raw: &'a RawValue, path: &str) -> Option<Value> {
-        let value: Value = serde_json::from_str(raw.get()).ok()?;
-        match value.get("id").and_then(Value::as_str) {
-            Some(id) if !id.is_empty() => Some(value),
+        let value: Option<Value> = serde_json::from_str(raw.get()).ok();
+        match value {
+            Some(value) if value.get("id").and_then(Value::as_str).is_some_and(|id| !id.is_empty()) => Some(value),
             _ => {
                 self.problem(raw, path, "must be an object with an id");
                 None
@@ -198,9 +243,7 @@ fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
         Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
         Kind::DateTime => {
             let moment = value.as_str().and_then(parse_iso);
-            return moment
-                .map(|moment| Value::from(iso(moment)))
-                .ok_or_else(|| "a time such as \"2026-01-31T12:00:00.000Z\"".to_owned());
+            return moment.map(|moment| Value::from(iso(moment))).ok_or_else(|| allowed(kind));
         }
         Kind::Bool => value.is_boolean(),
         Kind::Int => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
@@ -227,6 +270,7 @@ fn allowed(kind: &Kind) -> String {
         Kind::Int => "a 32-bit whole number",
         Kind::Long => "a 64-bit whole number",
         Kind::Float => "a number",
+        Kind::DateTime => "a time such as \"2026-01-31T12:00:00.000Z\"",
         Kind::Enum(values) => return format!("one of {}", values.values.join(", ")),
         Kind::Texts => "a list of texts",
         Kind::Ints => "a list of 32-bit whole numbers",
