@@ -12,6 +12,8 @@ pub fn start(settings: &Settings) {
         .with_writer(std::io::stderr)
         .with_max_level(LevelFilter::from_level(settings.log))
         .with_target(false)
+        // It would be told to standard error, too, and a closed one would be a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match settings.log_format {
         LogFormat::Text => lines.try_init(),
