@@ -44,13 +44,13 @@ enum Command {
     #[command(after_help = "Example:\n  KEYTOWER_DATABASE_URL=postgres://keytower@127.0.0.1/keytower keytower serve")]
     Serve,
     /// Load the inventory that the lists show.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Inventory(inventory::Command),
     /// Make and delete users at the machine itself.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     User(user::Command),
     /// Replace the key that signs tokens.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  keytower signing-key rotate")]
     SigningKey(signing_key::Command),
     /// Print a contract: the GraphQL schema or the OpenAPI document.
     #[command(after_help = "Example:\n  keytower schema graphql > schema.graphql")]
