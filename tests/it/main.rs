@@ -36,3 +36,6 @@ mod tokens;
 mod windows;
 mod start;
 mod stop;
+mod clients;
+mod smoke;
+mod tour;

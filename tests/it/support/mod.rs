@@ -6,6 +6,7 @@ pub mod samples;
 pub mod schema;
 pub mod peer;
 pub mod random;
+pub mod program;
 pub mod service;
 pub mod signer;
 

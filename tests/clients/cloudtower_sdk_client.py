@@ -1,0 +1,260 @@
+"""Drives keytower with the PyPI package cloudtower-sdk, unmodified, the way its README says.
+
+KEYTOWER is the address of a service (`http://host:port`), ROOT_PASSWORD the password of its user root, INVENTORY the file that was
+imported into it. `FreshService` wants a service without any user, everything else one with root and the inventory.
+"""
+
+import json
+import os
+import unittest
+
+from cloudtower import (
+    ActivePassiveApiClient,
+    ApiClient,
+    ApiException,
+    ApiInfoApi,
+    ClusterApi,
+    ClusterType,
+    Configuration,
+    DatacenterApi,
+    GetVmsConnectionRequestBody,
+    GetVmsRequestBody,
+    HostApi,
+    LoginInput,
+    OrganizationApi,
+    RootUserCreationParams,
+    UserApi,
+    UserRoleNextApi,
+    UserSource,
+    VmApi,
+    VmOrderByInput,
+    VmStatus,
+    VmWhereInput,
+)
+from cloudtower.exceptions import UnauthorizedException
+from cloudtower.models import NestedCluster, NestedHost, Vm
+from cloudtower.utils import login
+
+SERVICE = os.environ["KEYTOWER"]
+PASSWORD = os.environ["ROOT_PASSWORD"]
+MINT = "mutation createApiKey($name: String!) { createApiKey(data: { name: $name }) { id key roles { id preset }}}"
+DELETE = "mutation deleteApiKey($key: String!) { deleteApiKey(where: { key: $key }) { id } }"
+
+
+def client(credential=None, prefix=None):
+    """A client of its own, with a credential where its README puts the token."""
+    configuration = Configuration(host=SERVICE + "/v2/api")
+    if credential is not None:
+        configuration.api_key["Authorization"] = credential
+    if prefix is not None:
+        configuration.api_key_prefix["Authorization"] = prefix
+    return ApiClient(configuration)
+
+
+def token():
+    return UserApi(client()).login({"username": "root", "password": PASSWORD}).data.token
+
+
+def graphql(credential, query, variables):
+    """GraphQL through the SDK's own HTTP, as its login helper does it."""
+    body = {"query": query, "variables": variables}
+    answer = client().request("POST", SERVICE + "/api", headers={"Authorization": credential}, body=body)
+    return json.loads(answer.data)["data"]
+
+
+def mint(name):
+    return graphql(token(), MINT, {"name": name})["createApiKey"]["key"]
+
+
+def without_nulls(value):
+    if isinstance(value, dict):
+        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    return value
+
+
+class Login(unittest.TestCase):
+    def test_every_way_to_log_in_gives_a_token_that_works(self):
+        ways = {
+            "model": LoginInput(username="root", password=PASSWORD, source=UserSource.LOCAL),
+            "model without source": LoginInput(username="root", password=PASSWORD),
+            "dict": {"username": "root", "password": PASSWORD, "source": UserSource.LOCAL},
+            "dict without source": {"username": "root", "password": PASSWORD},
+            "dict with nulls": {
+                "username": "root", "password": PASSWORD, "source": None, "mfa_type": None, "auth_config_id": None,
+            },
+        }
+        for name, body in ways.items():
+            with self.subTest(name):
+                answer = UserApi(client()).login(body)
+                self.assertIsNone(answer.task_id)
+                self.assertEqual(UserApi(client(answer.data.token)).get_my_info().username, "root")
+
+    def test_the_login_helper_leaves_the_token_in_the_client(self):
+        api = client()
+        login(api, "root", PASSWORD)
+        self.assertEqual(UserApi(api).get_my_info().username, "root")
+
+    def test_the_ldap_helper_asks_for_strategies_and_is_told_what_is_served(self):
+        asked = []
+
+        class Watched(ApiClient):
+            def request(self, method, url, *arguments, **named):
+                answer = super().request(method, url, *arguments, **named)
+                asked.append((method, url, json.loads(answer.data)))
+                return answer
+
+        with self.assertRaises(ApiException) as refused:
+            login(Watched(client().configuration), "root", PASSWORD, source=UserSource.LDAP)
+        # There is no external source of logins, so the helper falls back to the source LDAP.
+        self.assertEqual(asked, [("POST", SERVICE + "/api", {"data": {"authnStrategies": []}})])
+        self.assertEqual(refused.exception.status, 400)
+        self.assertIn("LDAP", json.loads(refused.exception.body)["message"])
+
+    def test_a_wrong_password_is_an_api_exception_that_says_so(self):
+        with self.assertRaises(ApiException) as refused:
+            login(client(), "root", "not " + PASSWORD)
+        error = refused.exception
+        body = json.loads(error.body)
+        self.assertNotIsInstance(error, UnauthorizedException)
+        self.assertEqual((error.status, body["status"], body["path"]), (400, 400, "/login"))
+        self.assertIn("password", body["message"])
+        self.assertNotIn("code", body)
+        self.assertTrue(error.headers["x-tower-request-id"])
+
+    def test_the_active_passive_client_probes_logs_in_and_reads(self):
+        api = ActivePassiveApiClient(endpoints=[SERVICE], user_config={"name": "root", "password": PASSWORD})
+        self.addCleanup(api.close)
+        self.assertEqual(len(VmApi(api).get_vms({})), 30)
+
+
+class Reading(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.api = client(token())
+        cls.addClassCleanup(cls.api.close)
+        with open(os.environ["INVENTORY"], encoding="utf-8") as file:
+            cls.inventory = json.load(file)
+        # A stand-alone keytower has one organization of its own, which all datacenters belong to.
+        own = OrganizationApi(cls.api).get_organizations({})[0]
+        for datacenter in cls.inventory["datacenters"]:
+            datacenter["organization"] = {"id": own.id, "name": own.name}
+
+    def test_every_field_of_every_object_comes_back_through_the_models(self):
+        calls = {
+            "vms": VmApi(self.api).get_vms,
+            "clusters": ClusterApi(self.api).get_clusters,
+            "hosts": HostApi(self.api).get_hosts,
+            "datacenters": DatacenterApi(self.api).get_datacenters,
+        }
+        self.assertEqual(calls.keys(), self.inventory.keys())
+        for name, call in calls.items():
+            with self.subTest(name):
+                got = {model.id: self.api.sanitize_for_serialization(model) for model in call({})}
+                self.maxDiff = 4000
+                self.assertEqual(got, {record["id"]: without_nulls(record) for record in self.inventory[name]})
+
+    def test_a_vm_is_a_model_with_its_cluster_and_host(self):
+        vm = VmApi(self.api).get_vms({"where": {"name": "db-01"}})[0]
+        self.assertIsInstance(vm, Vm)
+        self.assertEqual((vm.status, vm.vcpu, vm.memory), (VmStatus.RUNNING, 16, 128 << 30))
+        self.assertEqual((vm.cpu.cores, vm.cpu.sockets), (8, 2))
+        self.assertIsInstance(vm.cluster, NestedCluster)
+        self.assertIsInstance(vm.host, NestedHost)
+        self.assertEqual((vm.cluster.name, vm.host.name), ("north-a", "north-a-node1"))
+        self.assertIsNone(vm.entity_async_status)
+        states = {vm.status for vm in VmApi(self.api).get_vms({})}
+        self.assertEqual(states, set(VmStatus.allowable_values))
+        types = {cluster.type for cluster in ClusterApi(self.api).get_clusters({})}
+        self.assertEqual(types, {ClusterType.SMTX_OS})
+
+    def test_where_order_and_page_through_the_model_classes(self):
+        running = VmWhereInput(status=VmStatus.RUNNING)
+        records = [vm for vm in self.inventory["vms"] if vm["status"] == "RUNNING"]
+        names = sorted((vm["name"] for vm in records), reverse=True)
+        page = GetVmsRequestBody(where=running, order_by=VmOrderByInput.NAME_DESC, first=5, skip=3)
+        self.assertEqual([vm.name for vm in VmApi(self.api).get_vms(page)], names[3:8])
+        count = VmApi(self.api).get_vms_connection(GetVmsConnectionRequestBody(where=running))
+        self.assertEqual(count.aggregate.count, len(records))
+        two = VmWhereInput(name_in=["db-01", "monitor-01", "no such name"])
+        page = GetVmsRequestBody(where=two, order_by=VmOrderByInput.NAME_ASC)
+        self.assertEqual([vm.name for vm in VmApi(self.api).get_vms(page)], ["db-01", "monitor-01"])
+
+    def test_a_script_that_pages_until_a_short_page_sees_each_vm_once(self):
+        seen, skip = [], 0
+        while True:
+            page = VmApi(self.api).get_vms(GetVmsRequestBody(first=7, skip=skip))
+            seen += [vm.id for vm in page]
+            skip += 7
+            if len(page) < 7:
+                break
+        self.assertEqual(sorted(seen), sorted(vm["id"] for vm in self.inventory["vms"]))
+
+    def test_a_call_in_the_background_and_one_in_another_language_work_too(self):
+        self.assertEqual(len(VmApi(self.api).get_vms({}, async_req=True).get()), 30)
+        self.assertEqual(len(VmApi(self.api).get_vms({}, content_language="zh-CN")), 30)
+
+    def test_people_roles_and_the_version(self):
+        me = UserApi(self.api).get_my_info()
+        self.assertEqual((me.username, me.source, me.internal), ("root", UserSource.LOCAL, False))
+        roles = UserRoleNextApi(self.api).get_user_role_nexts({})
+        mine = [role for role in roles if role.id == me.roles[0].id]
+        self.assertEqual([(role.preset, role.actions) for role in mine], [("ROOT", ["*"])])
+        users = UserApi(self.api).get_users({"where": {"username": "root"}})
+        self.assertEqual([user.id for user in users], [me.id])
+        self.assertEqual(UserApi(self.api).get_users_connection({}).aggregate.count, 1)
+        self.assertRegex(ApiInfoApi(client()).get_api_version(), r"^\d+\.\d+\.\d+$")
+
+    def test_an_unknown_condition_is_an_api_exception_that_names_it(self):
+        with self.assertRaises(ApiException) as refused:
+            VmApi(self.api).get_vms({"where": {"colour": "red"}})
+        self.assertEqual(refused.exception.status, 400)
+        self.assertIn("colour", json.loads(refused.exception.body)["message"])
+
+
+class Key(unittest.TestCase):
+    def test_a_key_goes_where_the_token_goes(self):
+        key = mint("sdk")
+        for prefix in (None, "Bearer"):
+            with self.subTest(prefix=prefix):
+                api = client(key, prefix)
+                self.assertEqual(len(VmApi(api).get_vms({})), 30)
+                self.assertEqual(VmApi(api).get_vms_connection({}).aggregate.count, 30)
+                self.assertEqual(UserApi(api).get_my_info().username, "root")
+        self.assertEqual(len(VmApi(client(token(), "Bearer")).get_vms({})), 30)
+
+    def test_a_deleted_key_is_an_unauthorized_exception(self):
+        key, other = mint("deleted"), mint("kept")
+        api = client(key)
+        self.assertEqual(len(VmApi(api).get_vms({})), 30)
+        self.assertTrue(graphql(token(), DELETE, {"key": key})["deleteApiKey"]["id"])
+        for prefix in (None, "Bearer"):
+            for call in (VmApi(client(key, prefix)).get_vms, UserApi(client(key, prefix)).get_users):
+                with self.assertRaises(UnauthorizedException) as refused:
+                    call({})
+                self.assertEqual(json.loads(refused.exception.body)["status"], 401)
+        with self.assertRaises(UnauthorizedException):
+            UserApi(api).get_my_info()
+        self.assertEqual(len(VmApi(client(other)).get_vms({})), 30)
+
+    def test_without_a_credential_the_call_is_an_unauthorized_exception(self):
+        with self.assertRaises(UnauthorizedException):
+            VmApi(client()).get_vms({})
+
+
+class FreshService(unittest.TestCase):
+    def test_the_first_user_is_made_once(self):
+        made = UserApi(client()).create_root_user(RootUserCreationParams(password=PASSWORD))
+        self.assertEqual((made.data.username, made.data.role, made.task_id), ("root", "ROOT", None))
+        self.assertEqual(UserApi(client(token())).get_my_info().id, made.data.id)
+        with self.assertRaises(ApiException) as refused:
+            UserApi(client()).create_root_user({"password": "another " + PASSWORD})
+        self.assertIn(refused.exception.status, range(400, 500))
+        with self.assertRaises(ApiException):
+            login(client(), "root", "another " + PASSWORD)
+        self.assertEqual(UserApi(client(token())).get_users_connection({}).aggregate.count, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

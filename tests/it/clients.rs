@@ -1,0 +1,57 @@
+//! Unmodified clients from PyPI: `cloudtower-sdk`, and `gql` with its check against the introspected schema.
+//!
+//! The scripts stand in `tests/clients`; each is a `unittest` program, so that a failure names the check and the difference.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::support::program::run;
+use crate::support::{Database, ROOT_PASSWORD, Service, tool};
+
+/// Runs checks of a script: all of those classes, and none of them empty.
+async fn check(service: &Service, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
+    let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let arguments: Vec<&str> =
+        ["-B", &script].into_iter().chain(classes.iter().map(|(class, _)| *class)).chain(["--verbose"]).collect();
+    let url = service.url("");
+    let mut own = vec![("KEYTOWER", url.as_str()), ("ROOT_PASSWORD", ROOT_PASSWORD)];
+    own.extend_from_slice(environment);
+    let finished = run(&tool("KT_TEST_PYTHON"), &arguments, &own).await.succeeded();
+    for (class, checks) in classes {
+        let done = finished.stderr.lines().filter(|line| line.contains(&format!("{class}.")) && line.ends_with("ok"));
+        assert_eq!(done.count(), *checks, "checks of {class} in\n{}", finished.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_logs_in_reads_everything_and_uses_keys() {
+    let service = Service::start().await;
+    service.import_example().await;
+    let inventory = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/inventory.json");
+    let classes = [("Login", 5), ("Reading", 7), ("Key", 3)];
+    check(&service, "cloudtower_sdk_client.py", &classes, &[("INVENTORY", inventory)]).await;
+    // What the client believes was deleted is gone here too: two keys of three are left.
+    let keys = service.graphql(Some(&service.root().await), "{ apiKeys { name key } }", json!({})).await;
+    let mut left: Vec<_> =
+        keys.json()["data"]["apiKeys"].as_array().unwrap().iter().map(|key| key["name"].clone()).collect();
+    left.sort_by_key(ToString::to_string);
+    assert_eq!(left, ["kept", "sdk"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_makes_the_first_user() {
+    let settings = [("create_root", "false"), ("root_password", "")];
+    let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
+    check(&service, "cloudtower_sdk_client.py", &[("FreshService", 1)], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gql_validates_against_the_introspected_schema_and_runs_the_documented_operations() {
+    let service = Service::start().await;
+    service.import_example().await;
+    let token = service.root().await;
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+    let classes = [("Schema", 5), ("Key", 1)];
+    check(&service, "gql_client.py", &classes, &[("TOKEN", &token), ("SCHEMA", schema)]).await;
+}
