@@ -37,5 +37,6 @@ mod windows;
 mod start;
 mod stop;
 mod clients;
+mod pages;
 mod smoke;
 mod tour;
