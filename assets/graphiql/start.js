@@ -78,8 +78,7 @@
 
   var defaultQuery = [
     '# Put a login token or an API key in the',
-    '# Headers editor below, then read the schema',
-    '# again (arrows at the lower left):',
+    '# Headers editor below:',
     '#',
     '#   {"Authorization": "<token or key>"}',
     '#',
