@@ -20,7 +20,7 @@ PATIENCE = 120  # seconds, for each step
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-    "--window-size=1400,900", "--remote-debugging-pipe",
+    "--window-size=1400,900", "--log-level=3", "--remote-debugging-pipe",
 ]
 
 
@@ -88,7 +88,7 @@ class Browser:
         while not self.value(f"Boolean({expression})"):
             if time.monotonic() > until:
                 shown = self.value("document.documentElement.outerHTML")
-                raise SystemExit(f"never true: {expression}\n{json.dumps(report(self.events))}\n{shown}")
+                raise SystemExit(f"never true: {expression}\n{json.dumps(report(self.events))}\n{shown[:20000]}")
             time.sleep(0.1)
 
     def end(self):

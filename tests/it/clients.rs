@@ -55,3 +55,21 @@ async fn gql_validates_against_the_introspected_schema_and_runs_the_documented_o
     let classes = [("Schema", 5), ("Key", 1)];
     check(&service, "gql_client.py", &classes, &[("TOKEN", &token), ("SCHEMA", schema)]).await;
 }
+
+/// The README's lines of Python, with its address replaced by the service's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_of_the_readme_lists_vms() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, rest) = readme.split_once("```python\n").expect("README.md has no Python");
+    let (shown, _) = rest.split_once("```").unwrap();
+    let service = Service::start().await;
+    service.import_example().await;
+    let (_, key) = service.mint(&service.root().await, "python").await;
+    let address = "127.0.0.1:8080";
+    assert!(shown.contains(address) && shown.contains("KEY"), "{shown}");
+    let script = format!("KEY = {}\n{}", json!(key), shown.replace(address, &service.address.to_string()));
+    let finished = run(&tool("KT_TEST_PYTHON"), &["-B", "-c", &script], &[]).await.succeeded();
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert!(lines.contains(&"db-01 RUNNING"), "{lines:?}");
+}
