@@ -32,6 +32,7 @@ mod freshness;
 mod import;
 mod nodes;
 mod hostile_http;
+mod hostile_rest;
 mod smoke;
 mod tokens;
 mod windows;

@@ -28,7 +28,7 @@ pub fn error_body(answer: &Answer, status: u16, path: &str) -> String {
     assert_eq!(answer.status, status, "{answer:?}");
     let mut members = answer.json().as_object().unwrap().clone();
     let message = members.remove("message").unwrap().as_str().unwrap().to_owned();
-    assert!(!message.is_empty() && message.chars().count() <= 1001, "{answer:?}");
+    assert!(!message.is_empty() && message.chars().count() <= 4001, "{answer:?}");
     assert_eq!(serde_json::Value::Object(members), serde_json::json!({ "path": path, "status": status }), "{answer:?}");
     message
 }
