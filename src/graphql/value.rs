@@ -1,7 +1,7 @@
 //! Values to and from the wire, and which fields a query asks for.
 
-use async_graphql::SelectionField;
 use async_graphql::dynamic::ResolverContext;
+use async_graphql::{Name, SelectionField};
 use serde_json::{Map, Value};
 
 use crate::domain::entity::{Entity, Kind, Shape};
@@ -19,11 +19,19 @@ pub(super) struct Asked {
     pub(super) budget: Budget,
 }
 
+/// The arguments whose types are input objects; the library lets lists and scalars pass for them.
+const OBJECTS: [&str; 3] = ["data", "effect", "where"];
+
 /// The arguments of a field as JSON: the same members that a REST list body has.
 pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>> {
-    let members =
-        ctx.args.as_index_map().iter().map(|(name, value)| Ok((name.to_string(), value.clone().into_json()?)));
-    members.collect::<serde_json::Result<_>>().map_err(Error::internal)
+    let member = |(name, value): (&Name, &async_graphql::Value)| {
+        let value = value.clone().into_json().map_err(Error::internal)?;
+        if OBJECTS.contains(&name.as_str()) && !value.is_object() && !value.is_null() {
+            return Err(Error::invalid(format!("{name} must be an object")));
+        }
+        Ok((name.to_string(), value))
+    };
+    ctx.args.as_index_map().iter().map(member).collect()
 }
 
 /// One member of an argument.
