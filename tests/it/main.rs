@@ -31,6 +31,7 @@ mod first_start;
 mod freshness;
 mod import;
 mod nodes;
+mod graphql_over_http;
 mod hostile_graphql;
 mod hostile_http;
 mod hostile_rest;
