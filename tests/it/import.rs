@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use keytower::domain::entity::VM;
-use sea_orm::{ConnectionTrait, FromQueryResult, JsonValue, Statement};
+use sea_orm::{FromQueryResult, JsonValue, Statement};
 use serde_json::{Value, json};
 
 use crate::support::node::{self, Ended, borrowed, settings};
@@ -235,7 +235,7 @@ async fn twenty_thousand_machines_are_imported_while_the_service_reads() {
     let counted = async || {
         let answer = peer.post("/v2/api/get-vms-connection", Some(&token), &json!({})).await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["aggregate"]["count"].as_u64().unwrap() as usize
+        usize::try_from(answer.json()["aggregate"]["count"].as_u64().unwrap()).unwrap()
     };
     // All or none: nobody sees a half.
     while !importing.is_finished() {

@@ -2,8 +2,10 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "helpers of tests may fail like tests, and modules of one binary have no outside"
 )]
@@ -11,39 +13,37 @@
 mod support;
 
 mod authz;
-mod contracts;
-mod docs;
-mod forgeries;
-mod key_races;
-mod key_rights;
-mod keys;
-mod login;
-mod misspellings;
-mod health;
-mod layers;
-mod lists;
-mod migrations;
-mod relations;
 mod away;
+mod clients;
 mod commands;
+mod contracts;
 mod crash;
+mod deploy;
+mod docs;
 mod first_start;
+mod forgeries;
 mod freshness;
-mod import;
-mod nodes;
 mod graphql_over_http;
+mod health;
 mod hostile_graphql;
 mod hostile_http;
 mod hostile_rest;
-mod smoke;
-mod tokens;
-mod windows;
-mod start;
-mod stop;
-mod clients;
-mod deploy;
-mod docs;
+mod import;
+mod key_races;
+mod key_rights;
+mod keys;
+mod layers;
+mod lists;
+mod login;
+mod migrations;
+mod misspellings;
+mod nodes;
 mod pages;
 mod proxy;
+mod relations;
 mod smoke;
+mod start;
+mod stop;
+mod tokens;
 mod tour;
+mod windows;

@@ -107,7 +107,7 @@ async fn the_tour_of_the_readme_does_what_it_says() {
     let flat: Vec<&Value> =
         values.iter().flat_map(|value| value.as_array().map_or(vec![value], Vec::from_iter)).collect();
     let is_vm = |value: &&Value| ["id", "name", "status", "vcpu"].iter().all(|member| !value[*member].is_null());
-    assert!(flat.iter().any(|value| is_vm(value)), "no VM was printed:\n{printed}");
+    assert!(flat.iter().any(is_vm), "no VM was printed:\n{printed}");
     let deleted = flat.iter().filter(|value| value["data"]["deleteApiKey"]["id"].is_string());
     assert_eq!(deleted.count(), 1, "no key was deleted:\n{printed}");
     let (_, after) = printed.rsplit_once("deleteApiKey").unwrap();

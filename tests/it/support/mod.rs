@@ -4,18 +4,18 @@ pub mod check;
 pub mod database;
 pub mod nginx;
 pub mod node;
+pub mod peer;
+pub mod program;
+pub mod random;
 pub mod samples;
 pub mod schema;
-pub mod peer;
-pub mod random;
-pub mod program;
 pub mod service;
 pub mod signer;
 
 pub use database::Database;
 pub use node::Node;
 pub use peer::Peer;
-pub use service::{Answer, Service, TestClock};
+pub use service::{Answer, Service};
 pub use signer::Signer;
 
 /// The password of `root` in every test.

@@ -89,20 +89,21 @@ impl Node {
                 let _ = send.send(line);
             }
         });
+        // From here on it is killed whenever this goes wrong.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut node = Self { child, address: nowhere, log, early: Mutex::default(), stdout };
         let mut seen = Vec::new();
-        loop {
-            match log.recv_timeout(PATIENCE) {
-                Ok(line) => seen.push(line),
-                Err(_) => {
-                    let _ = child.kill();
-                    panic!("the node did not start:\n{}", seen.join("\n"));
-                }
-            }
-            let address = seen.last().filter(|line| line.contains("keytower listens")).and_then(|line| address(line));
-            if let Some(address) = address {
-                return Self { child, address, log, early: Mutex::new(seen), stdout };
-            }
+        while node.address == nowhere {
+            let line = node.log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("the node did not start:\n{}", seen.join("\n")));
+            node.address = Some(&line)
+                .filter(|line| line.contains("keytower listens"))
+                .and_then(|line| address(line))
+                .unwrap_or(nowhere);
+            seen.push(line);
         }
+        node.early = Mutex::new(seen);
+        node
     }
 
     /// Starts a node on a database with the settings that every test has.
@@ -181,11 +182,4 @@ fn address(line: &str) -> Option<SocketAddr> {
     let rest = &line[line.find("127.0.0.1:")?..];
     let end = rest.find(|letter: char| letter != '.' && letter != ':' && !letter.is_ascii_digit());
     rest[..end.unwrap_or(rest.len())].parse().ok()
-}
-
-/// Reads a stream to its end as text.
-pub fn text(mut stream: impl Read) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
 }
