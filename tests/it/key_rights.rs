@@ -248,6 +248,14 @@ async fn a_role_that_is_edited_widens_no_key() {
     assert_eq!(known(&service, &narrow).await, 2);
     edit(r#"["CREATE_VM"]"#).await;
     assert_eq!(known(&service, &wide).await, 2, "what the role loses, its keys lose");
+
+    // The owner gets the right from another role: the key's own role still lacks it.
+    let id = user_id(&service, &token).await;
+    set_role(&service, &id, &preset(&service, "USER_ADMIN").await).await;
+    assert_eq!(known(&service, &token).await, 3);
+    assert_eq!(known(&service, &wide).await, 2);
+    set_role(&service, &id, &role).await;
+
     edit("[]").await;
     for credential in [&narrow, &wide, &token] {
         assert_eq!(known(&service, credential).await, 2);

@@ -175,6 +175,9 @@ async fn a_new_signing_key_is_published_first_and_the_old_one_leaves_with_its_la
     let of_old = || old.sign(&old.header().to_string(), &part(&live, 1).to_string());
     assert_eq!(service.try_credential(&of_old()).await, 200);
     service.clock.advance(SECOND * 3);
+    signing::reload(&service.app).await.unwrap();
+    assert_eq!(kids(&service).await, std::slice::from_ref(&new), "not published, though nobody has deleted it yet");
+    assert_eq!(service.app.store.signing_keys().await.unwrap().len(), 2);
     signing::maintain(&service.app).await.unwrap();
     assert_eq!(kids(&service).await, [new], "the old key left");
     assert_eq!(service.app.store.signing_keys().await.unwrap().len(), 1, "and its private half with it");
