@@ -16,6 +16,9 @@ const ROUNDS: usize = 8;
 /// Sessions that are over already: the next login forgets them, and so does the deletion.
 const OVER: usize = 60;
 
+/// Who waits for a lock of another transaction in this database; PostgreSQL.
+const WAITING: &str = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
 /// What happened to a user while it was deleted.
 #[derive(Default)]
 struct Seen {
@@ -173,7 +176,7 @@ async fn a_login_does_not_wait_with_the_sessions_of_a_user_who_is_being_deleted(
         let (service, body) = (Arc::clone(&service), json!({ "username": "ada", "password": password.expose() }));
         tokio::spawn(async move { service.post("/v2/api/login", None, &body).await })
     };
-    while postgres && count(&db, "pg_locks WHERE NOT granted").await == 0 {
+    while postgres && count(&db, WAITING).await == 0 {
         tokio::task::yield_now().await;
     }
     for sql in [format!("DELETE FROM users WHERE id = '{id}'"), "COMMIT".to_owned()] {
