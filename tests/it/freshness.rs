@@ -257,7 +257,7 @@ async fn set_role(service: &Service, name: &str, preset: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mixed_history_has_no_refusal_too_early_and_no_accept_too_late() {
     const TASKS: usize = 32;
-    const LIVES: usize = 20;
+    const LIVES: usize = 10;
     const USES: usize = 8;
     let fleet = Fleet::start().await;
     let (token, peers) = (fleet.first().root().await, fleet.peers());
@@ -286,7 +286,7 @@ async fn a_mixed_history_has_no_refusal_too_early_and_no_accept_too_late() {
         task.await.unwrap();
     }
     let uses = TASKS * LIVES * USES * 2;
-    assert!(uses >= 10_000);
+    assert!(uses >= 5_000);
     println!("{uses} uses of {} keys: 0 refused too early, 0 accepted too late", TASKS * LIVES);
     assert_eq!(fleet.database.number("SELECT COUNT(*) FROM api_keys").await, 0);
 }
