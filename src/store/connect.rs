@@ -212,6 +212,7 @@ mod tests {
             let tx = store.begin(permit()).await.unwrap();
             tx.db.execute_unprepared("ROLLBACK").await.unwrap();
             drop(tx);
+            drop(store.begin(permit()).await.unwrap());
             let tx = store.begin(permit()).await.unwrap();
             tx.db.execute_unprepared(&format!("INSERT INTO t VALUES ({round})")).await.unwrap();
             tx.commit().await.unwrap();
