@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::value::leaf;
 use crate::domain::entity::{self, ENTITIES, Entity, Enumeration, Kind, Shape};
+use crate::domain::filter::operator::{Member, members};
 use crate::service::lists::Node;
 
 const DATE_TIME: &str = "DateTime";
@@ -83,12 +84,21 @@ impl Types {
 
         let name = entity.where_input();
         let mut input = InputObject::new(&name);
-        for field in entity.filterable() {
-            let scalar = self.named(&field.kind);
-            input = input.field(InputValue::new(field.name, TypeRef::named(&scalar)));
-            if field.has_in() {
-                input = input.field(InputValue::new(format!("{}_in", field.name), TypeRef::named_nn_list(&scalar)));
-            }
+        for word in ["AND", "OR", "NOT"] {
+            input = input.field(InputValue::new(word, TypeRef::named_nn_list(&name)));
+        }
+        for (member, meaning) in members(entity) {
+            let kind = match meaning {
+                Member::Scalar(field, operator) if operator.takes_list() => {
+                    TypeRef::named_nn_list(self.named(&field.kind))
+                }
+                Member::Scalar(field, _) => TypeRef::named(self.named(&field.kind)),
+                Member::Relation(field, _) => match field.relation() {
+                    Some(relation) => TypeRef::named(relation.target.where_input()),
+                    None => continue,
+                },
+            };
+            input = input.field(InputValue::new(member, kind));
         }
         self.put(&name, input);
 

@@ -14,6 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{CONTRACT_VERSION, Call, PREFIX, Route, table};
 use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind};
+use crate::domain::filter::operator::{self, Member};
 use crate::domain::operation::Needs;
 
 /// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
@@ -152,13 +153,20 @@ impl Schemas {
         let object = self.object(entity.fields);
         self.0.insert(entity.name.to_owned(), object);
         let mut conditions = Map::new();
-        for field in entity.filterable() {
-            let value = self.field(field);
-            if field.has_in() {
-                let list = json!({ "type": "array", "items": value.clone() });
-                conditions.insert(format!("{}_in", field.name), nullable(list));
-            }
-            conditions.insert(field.name.to_owned(), nullable(value));
+        let list = |items: Value| json!({ "type": "array", "items": items });
+        for word in ["AND", "OR", "NOT"] {
+            conditions.insert(word.to_owned(), nullable(list(reference(&entity.where_input()))));
+        }
+        for (name, member) in operator::members(entity) {
+            let schema = match member {
+                Member::Scalar(field, operator) if operator.takes_list() => list(self.field(field)),
+                Member::Scalar(field, _) => self.field(field),
+                Member::Relation(field, _) => match field.relation() {
+                    Some(relation) => reference(&relation.target.where_input()),
+                    None => continue,
+                },
+            };
+            conditions.insert(name, nullable(schema));
         }
         self.0.insert(entity.where_input(), closed(conditions, &[]));
         let orders = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));

@@ -69,15 +69,14 @@ pub(super) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scop
 
 /// Replaces the texts of keys by their digests. A text that is no key matches nothing.
 pub(super) fn digested(app: &App, filter: Filter) -> Filter {
-    match filter {
-        Filter::All(filters) => Filter::All(filters.into_iter().map(|filter| digested(app, filter)).collect()),
-        Filter::In(field, values) if matches!(field.kind, Kind::Key) => {
-            let keys = values.iter().filter_map(|value| match value {
-                Scalar::Text(text) => key_format::parse(text),
-                _ => None,
-            });
-            Filter::Digests(field, keys.map(|key| app.vault.digest(&key).as_bytes().to_vec()).collect())
+    filter.map(&|field, operator, values| {
+        if !matches!(field.kind, Kind::Key) {
+            return Filter::Compare(field, operator, values);
         }
-        other => other,
-    }
+        let keys = values.iter().filter_map(|value| match value {
+            Scalar::Text(text) => key_format::parse(text),
+            _ => None,
+        });
+        Filter::Digests(keys.map(|key| app.vault.digest(&key).as_bytes().to_vec()).collect())
+    })
 }

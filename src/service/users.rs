@@ -165,7 +165,7 @@ pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Re
 
 async fn read(app: &App, id: &UserId) -> Result<Option<Arc<Node>>> {
     let field = USER.field("id").ok_or_else(|| Error::internal("User has lost a field"))?;
-    let query = Query::one(&USER, field, Scalar::Text(id.to_string()));
+    let query = Query::having(&USER, field, vec![Scalar::Text(id.to_string())]);
     let nodes = app.store.list(&query, &Scope::All, &Projection::full(&USER), &Budget::unlimited()).await?;
     Ok(nodes.into_iter().next())
 }

@@ -173,12 +173,6 @@ impl Field {
         )
     }
 
-    /// Tells whether `<field>_in` exists: for every scalar but booleans (contract 4.2).
-    #[must_use]
-    pub fn has_in(&self) -> bool {
-        self.is_scalar() && !matches!(self.kind, Kind::Bool)
-    }
-
     /// The relation, if the field is one.
     #[must_use]
     pub fn relation(&self) -> Option<&Relation> {
@@ -196,14 +190,9 @@ impl Entity {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Fields that a `where` can name.
-    pub fn filterable(&self) -> impl Iterator<Item = &'static Field> + use<> {
-        self.fields.iter().filter(|field| field.is_scalar())
-    }
-
     /// Fields that an `orderBy` can name. Not a key's text: its order would tell about it.
     pub fn orderable(&self) -> impl Iterator<Item = &'static Field> + use<> {
-        self.filterable().filter(|field| !matches!(field.kind, Kind::Key))
+        self.fields.iter().filter(|field| field.is_scalar() && !matches!(field.kind, Kind::Key))
     }
 
     /// Name of the `where` input type.

@@ -2,7 +2,8 @@
 //! missing, ascending order puts it last and descending order first.
 
 use sea_orm::sea_query::{
-    Alias, Condition, Expr, ExprTrait, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
+    Alias, Condition, Expr, ExprTrait, Func, JoinType, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement,
+    SimpleExpr,
 };
 use sea_orm::{QueryResult, Value as SqlValue};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::super::error;
 use super::{PARENT, Projection, Scope};
 use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
-use crate::domain::filter::{Filter, Query, Scalar};
+use crate::domain::filter::{Filter, Operator, Quantifier, Query, Scalar};
 use crate::error::{Error, Result};
 
 /// The largest LIMIT; SQLite takes no OFFSET without one.
@@ -19,7 +20,7 @@ const NO_LIMIT: u64 = i64::MAX as u64;
 /// The rows that a list request matches: no columns, no order yet.
 pub(super) fn matching(query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
-    select.from(query.entity.table).cond_where(condition(query.entity, &query.filter));
+    select.from(query.entity.table).and_where(condition(query.entity, query.entity.table, &query.filter));
     if let Scope::OwnedBy(user) = scope {
         select.and_where(Expr::col((query.entity.table, "user_id")).eq(user.as_str()));
     }
@@ -31,7 +32,7 @@ pub(super) fn columns(entity: &Entity, projection: &Projection, select: &mut Sel
     select.expr_as(Expr::col((entity.table, "id")), "id");
     for field in &projection.fields {
         if field.name != "id" && !matches!(field.kind, Kind::Key) {
-            select.expr_as(column(entity, field), field.name);
+            select.expr_as(column(entity, entity.table, field), field.name);
         }
     }
 }
@@ -62,7 +63,11 @@ pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
     if let Some(order) = &query.order {
         let descending = order.descending != backward;
         let nulls = if descending { NullOrdering::First } else { NullOrdering::Last };
-        select.order_by_expr_with_nulls(column(query.entity, order.field), direction(descending), nulls);
+        select.order_by_expr_with_nulls(
+            column(query.entity, query.entity.table, order.field),
+            direction(descending),
+            nulls,
+        );
     }
     select.order_by((query.entity.table, "id"), direction(backward));
     let limit = query.page.first.or(query.page.last);
@@ -103,40 +108,129 @@ pub(super) fn beyond(query: &Query, at: &QueryResult, id: &str, after: bool) -> 
 
 fn ordered_by(query: &Query) -> SimpleExpr {
     match &query.order {
-        Some(order) => column(query.entity, order.field),
+        Some(order) => column(query.entity, query.entity.table, order.field),
         None => Expr::col((query.entity.table, "id")),
     }
 }
 
-/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
-fn column(entity: &Entity, field: &Field) -> SimpleExpr {
+/// The expression behind a field of a table that stands in the statement under the name `here`. Two fields are derived from other
+/// tables rather than kept twice.
+fn column(entity: &Entity, here: &str, field: &Field) -> SimpleExpr {
     match (entity.table, field.name) {
-        ("users", "role") => Expr::cust(
+        ("users", "role") => Expr::cust(format!(
             "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
-             WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
-        ),
-        ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
-        (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
+             WHERE ur.user_id = {here}.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))"
+        )),
+        ("api_keys", "username") => Expr::cust(format!("(SELECT u.username FROM users u WHERE u.id = {here}.user_id)")),
+        (_, name) => Expr::col((Alias::new(here), Alias::new(name))),
     }
 }
 
-fn condition(entity: &Entity, filter: &Filter) -> Condition {
+/// A condition on the rows of `table`, which stands in the statement under the name `here`.
+fn condition(entity: &Entity, here: &str, filter: &Filter) -> SimpleExpr {
+    let each = |filters: &[Filter], start: Condition| {
+        filters.iter().fold(start, |sum, inner| sum.add(condition(entity, here, inner))).into()
+    };
     match filter {
-        Filter::All(conditions) => {
-            conditions.iter().fold(Condition::all(), |all, inner| all.add(condition(entity, inner)))
-        }
-        Filter::In(field, values) => {
-            let (nulls, values): (Vec<&Scalar>, Vec<&Scalar>) =
-                values.iter().partition(|value| matches!(value, Scalar::Null));
-            let listed = column(entity, field).is_in(values.into_iter().map(sql_value));
-            let any = Condition::any().add(listed);
-            if nulls.is_empty() { any } else { any.add(column(entity, field).is_null()) }
-        }
-        Filter::Digests(_, digests) => {
-            let column = Expr::col((Alias::new(entity.table), Alias::new("digest")));
-            Condition::all().add(column.is_in(digests.iter().cloned()))
-        }
+        Filter::All(filters) if filters.is_empty() => Expr::val(1).eq(1),
+        Filter::Any(filters) if filters.is_empty() => Expr::val(1).eq(0),
+        Filter::All(filters) => each(filters, Condition::all()),
+        Filter::Any(filters) => each(filters, Condition::any()),
+        Filter::Not(filter) => condition(entity, here, filter).not(),
+        Filter::Compare(field, operator, values) => compare(column(entity, here, field), *operator, values),
+        Filter::Digests(digests) => Expr::col((Alias::new(here), Alias::new("digest"))).is_in(digests.iter().cloned()),
+        Filter::Related(field, quantifier, filter) => related_match(here, field, *quantifier, filter),
+        Filter::Unrelated(field) => match &field.kind {
+            Kind::One(Relation { join: Join::Own(column), .. }) => {
+                Expr::col((Alias::new(here), Alias::new(*column))).is_null()
+            }
+            _ => related_match(here, field, Quantifier::None, &Filter::All(Vec::new())),
+        },
     }
+}
+
+/// Related rows that match: a subquery whose table has a name of its own, for it may be the outer one's table again.
+fn related_match(here: &str, field: &Field, quantifier: Quantifier, filter: &Filter) -> SimpleExpr {
+    let Some(relation) = field.relation() else { return Expr::val(1).eq(0) };
+    let there = format!("{here}_{}", field.name);
+    let outer = |column: &str| (Alias::new(here), Alias::new(column));
+    let inner = |column: &str| Expr::col((Alias::new(&there), Alias::new(column)));
+    let mut rows = Sql::select();
+    rows.expr(Expr::val(1)).from_as(relation.target.table, Alias::new(&there));
+    match relation.join {
+        Join::Own(column) => rows.and_where(inner("id").equals(outer(column))),
+        Join::Reverse(column) => rows.and_where(inner(column).equals(outer("id"))),
+        Join::Through(pairs, mine, theirs) => {
+            let between = format!("{there}_pairs");
+            let pair = |column: &str| (Alias::new(&between), Alias::new(column));
+            rows.join_as(JoinType::InnerJoin, pairs, Alias::new(&between), inner("id").equals(pair(theirs)));
+            rows.and_where(Expr::col(pair(mine)).equals(outer("id")))
+        }
+    };
+    let matches = condition(relation.target, &there, filter);
+    match quantifier {
+        Quantifier::One | Quantifier::Some => Expr::exists(rows.and_where(matches).take()),
+        Quantifier::None => Expr::exists(rows.and_where(matches).take()).not(),
+        Quantifier::Every => Expr::exists(rows.and_where(matches.not()).take()).not(),
+    }
+}
+
+fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar]) -> SimpleExpr {
+    let (nulls, present): (Vec<&Scalar>, Vec<&Scalar>) = values.iter().partition(|value| matches!(value, Scalar::Null));
+    let has_null = !nulls.is_empty();
+    let first = || present.first().map(|value| sql_value(value));
+    let text = || match present.first() {
+        Some(Scalar::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    // Nothing is known of a comparison with a missing value.
+    let unknown = || Expr::cust("NULL");
+    match operator {
+        Operator::Equals | Operator::In => {
+            let listed = column.clone().is_in(present.into_iter().map(sql_value));
+            if has_null { listed.or(column.is_null()) } else { listed }
+        }
+        Operator::Not | Operator::NotIn => {
+            if has_null && present.is_empty() {
+                return column.is_not_null();
+            }
+            let listed = column.clone().is_not_in(present.into_iter().map(sql_value));
+            if has_null { listed.and(column.is_not_null()) } else { listed }
+        }
+        Operator::Lt => first().map_or_else(unknown, |value| column.lt(value)),
+        Operator::Lte => first().map_or_else(unknown, |value| column.lte(value)),
+        Operator::Gt => first().map_or_else(unknown, |value| column.gt(value)),
+        Operator::Gte => first().map_or_else(unknown, |value| column.gte(value)),
+        Operator::Contains => text().map_or_else(unknown, |text| contains(column, text)),
+        Operator::NotContains => text().map_or_else(unknown, |text| contains(column, text).not()),
+        Operator::StartsWith => text().map_or_else(unknown, |text| starts_with(column, text)),
+        Operator::NotStartsWith => text().map_or_else(unknown, |text| starts_with(column, text).not()),
+        Operator::EndsWith => text().map_or_else(unknown, |text| ends_with(column, text)),
+        Operator::NotEndsWith => text().map_or_else(unknown, |text| ends_with(column, text).not()),
+    }
+}
+
+/// `LIKE` ignores case on SQLite and not on PostgreSQL, and has wildcards; these functions are the same on both.
+fn contains(column: SimpleExpr, text: String) -> SimpleExpr {
+    let without = Func::cust("replace").args([column.clone(), Expr::val(text.clone()), Expr::val("")]);
+    // Every text contains the empty one; a missing value is unknown.
+    if text.is_empty() { column.clone().eq(column) } else { Expr::from(without).ne(column) }
+}
+
+fn starts_with(column: SimpleExpr, text: String) -> SimpleExpr {
+    let start = Func::cust("substr").args([column, Expr::val(1), length(&text)]);
+    Expr::from(start).eq(text)
+}
+
+fn ends_with(column: SimpleExpr, text: String) -> SimpleExpr {
+    let from = Expr::from(Func::cust("length").arg(column.clone())).sub(length(&text)).add(1);
+    let end = Func::cust("substr").args([column.clone(), from]);
+    if text.is_empty() { column.clone().eq(column) } else { Expr::from(end).eq(text) }
+}
+
+/// The number of characters, as both databases count them.
+fn length(text: &str) -> SimpleExpr {
+    Expr::val(i32::try_from(text.chars().count()).unwrap_or(i32::MAX))
 }
 
 fn sql_value(value: &Scalar) -> SqlValue {

@@ -1,0 +1,170 @@
+//! Which operators a field has (contract section 4.2). REST's check, the GraphQL inputs and the OpenAPI schemas all ask here.
+
+use crate::domain::entity::{Entity, Field, Kind};
+
+/// How a field is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// Equal; with null, missing.
+    Equals,
+    /// Not equal; with null, present.
+    Not,
+    /// One of.
+    In,
+    /// None of.
+    NotIn,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Has this text in it; case counts, and no character is a wildcard.
+    Contains,
+    /// Does not have this text in it.
+    NotContains,
+    /// Begins with this text.
+    StartsWith,
+    /// Does not begin with this text.
+    NotStartsWith,
+    /// Ends with this text.
+    EndsWith,
+    /// Does not end with this text.
+    NotEndsWith,
+}
+
+/// How many related rows must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quantifier {
+    /// The one there is; there must be one.
+    One,
+    /// At least one.
+    Some,
+    /// None that does not; true when there is none at all.
+    Every,
+    /// None that does.
+    None,
+}
+
+/// A member of a `where`.
+#[derive(Debug, Clone, Copy)]
+pub enum Member {
+    /// A scalar field and how it is compared.
+    Scalar(&'static Field, Operator),
+    /// A relation and how many of its rows must match.
+    Relation(&'static Field, Quantifier),
+}
+
+const BOOLEAN: &[Operator] = &[Operator::Equals, Operator::Not];
+const LISTED: &[Operator] = &[Operator::Equals, Operator::Not, Operator::In, Operator::NotIn];
+const ORDERED: &[Operator] = &[
+    Operator::Equals,
+    Operator::Not,
+    Operator::In,
+    Operator::NotIn,
+    Operator::Lt,
+    Operator::Lte,
+    Operator::Gt,
+    Operator::Gte,
+];
+const TEXT: &[Operator] = &[
+    Operator::Equals,
+    Operator::Not,
+    Operator::In,
+    Operator::NotIn,
+    Operator::Lt,
+    Operator::Lte,
+    Operator::Gt,
+    Operator::Gte,
+    Operator::Contains,
+    Operator::NotContains,
+    Operator::StartsWith,
+    Operator::NotStartsWith,
+    Operator::EndsWith,
+    Operator::NotEndsWith,
+];
+/// Any other operator on a key's text would be an oracle that recovers it.
+const KEY: &[Operator] = &[Operator::Equals, Operator::In];
+
+impl Operator {
+    /// What stands behind the field's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Equals => "",
+            Self::Not => "_not",
+            Self::In => "_in",
+            Self::NotIn => "_not_in",
+            Self::Lt => "_lt",
+            Self::Lte => "_lte",
+            Self::Gt => "_gt",
+            Self::Gte => "_gte",
+            Self::Contains => "_contains",
+            Self::NotContains => "_not_contains",
+            Self::StartsWith => "_starts_with",
+            Self::NotStartsWith => "_not_starts_with",
+            Self::EndsWith => "_ends_with",
+            Self::NotEndsWith => "_not_ends_with",
+        }
+    }
+
+    /// Tells whether it takes a list of values.
+    #[must_use]
+    pub fn takes_list(self) -> bool {
+        matches!(self, Self::In | Self::NotIn)
+    }
+}
+
+impl Quantifier {
+    /// What stands behind the relation's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Some => "_some",
+            Self::Every => "_every",
+            Self::None => "_none",
+        }
+    }
+}
+
+impl Field {
+    /// The operators of a scalar field; none for anything else.
+    #[must_use]
+    pub fn operators(&self) -> &'static [Operator] {
+        match self.kind {
+            Kind::Id | Kind::Text => TEXT,
+            Kind::Key => KEY,
+            Kind::DateTime | Kind::Int | Kind::Long | Kind::Float => ORDERED,
+            Kind::Enum(_) => LISTED,
+            Kind::Bool => BOOLEAN,
+            _ => &[],
+        }
+    }
+
+    /// The quantifiers of a relation; none for anything else.
+    #[must_use]
+    pub fn quantifiers(&self) -> &'static [Quantifier] {
+        match self.kind {
+            Kind::One(_) => &[Quantifier::One],
+            Kind::Many(_) => &[Quantifier::Some, Quantifier::Every, Quantifier::None],
+            _ => &[],
+        }
+    }
+}
+
+/// The members that a `where` of this entity can have beside AND, OR and NOT, by name.
+pub fn members(entity: &'static Entity) -> impl Iterator<Item = (String, Member)> {
+    entity.fields.iter().flat_map(|field| {
+        let scalars = field
+            .operators()
+            .iter()
+            .map(move |operator| (format!("{}{}", field.name, operator.suffix()), Member::Scalar(field, *operator)));
+        let relations = field.quantifiers().iter().map(move |quantifier| {
+            (format!("{}{}", field.name, quantifier.suffix()), Member::Relation(field, *quantifier))
+        });
+        scalars.chain(relations)
+    })
+}

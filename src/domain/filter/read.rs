@@ -1,0 +1,234 @@
+//! From JSON to the tree of a `where`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::operator::{Member, members};
+use super::{Filter, Operator, Quantifier, Scalar};
+use crate::domain::clock::{iso, parse_iso};
+use crate::domain::entity::{ENTITIES, Entity, Field, Kind};
+
+/// Most values of a whole `where`. A statement of SQLite takes 32,766 of them, one of PostgreSQL 65,535.
+const VALUES_MAX: usize = 30_000;
+/// Most conditions of a whole `where`.
+const CONDITIONS_MAX: usize = 1_000;
+/// Deepest nesting of AND, OR, NOT and relations.
+const DEPTH_MAX: usize = 12;
+
+/// The members of every entity's `where`, by entity and name.
+static MEMBERS: LazyLock<HashMap<&str, HashMap<String, Member>>> =
+    LazyLock::new(|| ENTITIES.into_iter().map(|entity| (entity.name, members(entity).collect())).collect());
+
+/// Reads a `where`; absent or null, it is true.
+pub(super) fn filter(entity: &'static Entity, input: Option<&Value>) -> Result<Filter, String> {
+    let mut reader = Reader { values: 0, conditions: 0 };
+    match input {
+        None | Some(Value::Null) => Ok(Filter::All(Vec::new())),
+        Some(input) => reader.object(entity, input, "where", 0),
+    }
+}
+
+/// Reads, and counts what it reads.
+struct Reader {
+    values: usize,
+    conditions: usize,
+}
+
+impl Reader {
+    fn object(&mut self, entity: &'static Entity, input: &Value, path: &str, depth: usize) -> Result<Filter, String> {
+        let Value::Object(members) = input else {
+            return Err(format!("{path} must be an object, a {}", entity.where_input()));
+        };
+        if depth > DEPTH_MAX {
+            return Err(format!("{path} is nested too deep: at most {DEPTH_MAX} levels are allowed"));
+        }
+        let conditions = members.iter().map(|(name, value)| self.member(entity, name, value, path, depth));
+        Ok(Filter::All(conditions.collect::<Result<_, _>>()?))
+    }
+
+    fn member(
+        &mut self,
+        entity: &'static Entity,
+        name: &str,
+        value: &Value,
+        path: &str,
+        depth: usize,
+    ) -> Result<Filter, String> {
+        let path = format!("{path}.{name}");
+        self.conditions += 1;
+        if self.conditions > CONDITIONS_MAX {
+            return Err(format!("where has more than {CONDITIONS_MAX} conditions"));
+        }
+        match name {
+            "AND" => Ok(Filter::All(self.list(entity, value, &path, depth)?)),
+            "OR" if value.is_null() => Ok(Filter::All(Vec::new())),
+            "OR" => Ok(Filter::Any(self.list(entity, value, &path, depth)?)),
+            "NOT" => {
+                // The contract's own example has an empty object here and expects it to change nothing.
+                let refused = self.list(entity, value, &path, depth)?.into_iter();
+                let refused = refused.filter(|filter| !matches!(filter, Filter::All(none) if none.is_empty()));
+                Ok(Filter::All(refused.map(|filter| Filter::Not(Box::new(filter))).collect()))
+            }
+            _ => match MEMBERS.get(entity.name).and_then(|members| members.get(name)) {
+                Some(Member::Scalar(field, operator)) => self.comparison(field, *operator, value, &path),
+                Some(Member::Relation(field, quantifier)) => self.relation(field, *quantifier, value, &path, depth),
+                None => Err(format!("{path} is not known: it is no member of {}", entity.where_input())),
+            },
+        }
+    }
+
+    fn list(
+        &mut self,
+        entity: &'static Entity,
+        value: &Value,
+        path: &str,
+        depth: usize,
+    ) -> Result<Vec<Filter>, String> {
+        match value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                items.map(|(at, item)| self.object(entity, item, &format!("{path}[{at}]"), depth + 1)).collect()
+            }
+            _ => Err(format!("{path} must be a list of {}", entity.where_input())),
+        }
+    }
+
+    fn comparison(
+        &mut self,
+        field: &'static Field,
+        operator: Operator,
+        value: &Value,
+        path: &str,
+    ) -> Result<Filter, String> {
+        let values = match value {
+            Value::Array(values) if operator.takes_list() => {
+                values.iter().map(|value| scalar(field, path, value)).collect::<Result<_, _>>()?
+            }
+            Value::Null => vec![Scalar::Null],
+            _ if operator.takes_list() => return Err(format!("{path} must be a list")),
+            value => vec![scalar(field, path, value)?],
+        };
+        self.values += values.len();
+        if self.values > VALUES_MAX {
+            return Err(format!("where holds more than {VALUES_MAX} values"));
+        }
+        Ok(Filter::Compare(field, operator, values))
+    }
+
+    fn relation(
+        &mut self,
+        field: &'static Field,
+        quantifier: Quantifier,
+        value: &Value,
+        path: &str,
+        depth: usize,
+    ) -> Result<Filter, String> {
+        let Some(relation) = field.relation() else { return Err(format!("{path} is no relation")) };
+        match (quantifier, value) {
+            (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
+            (_, Value::Null) => Err(format!("{path} must not be null")),
+            _ => {
+                let inner = self.object(relation.target, value, path, depth + 1)?;
+                Ok(Filter::Related(field, quantifier, Box::new(inner)))
+            }
+        }
+    }
+}
+
+/// Reads one value for a field. Numbers may be sent as text, as CloudTower's own pages do.
+fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, String> {
+    let wrong = |allowed: &str| Err(format!("{path} must be {allowed}"));
+    let text = |text: &str| Ok(Scalar::Text(text.to_owned()));
+    if value.is_null() {
+        return Ok(Scalar::Null);
+    }
+    match (&field.kind, value) {
+        // GraphQL writes ids as numbers too.
+        (Kind::Id, Value::Number(number)) if number.is_u64() => text(&number.to_string()),
+        (Kind::Id | Kind::Text | Kind::Key, Value::String(given)) if !given.contains('\0') => text(given),
+        (Kind::Id | Kind::Text | Kind::Key, _) => wrong("text without NUL"),
+        (Kind::DateTime, value) => match value.as_str().and_then(parse_iso) {
+            Some(moment) => text(&iso(moment)),
+            None => wrong("a time such as \"2026-01-31T12:00:00.000Z\""),
+        },
+        (Kind::Enum(values), value) => match value.as_str() {
+            Some(given) if values.values.contains(&given) => text(given),
+            _ => wrong(&format!("one of {}", values.values.join(", "))),
+        },
+        (Kind::Bool, Value::Bool(truth)) => Ok(Scalar::Bool(*truth)),
+        (Kind::Bool, _) => wrong("true or false"),
+        (Kind::Int, value) => match integer(value).filter(|number| i32::try_from(*number).is_ok()) {
+            Some(number) => Ok(Scalar::Integer(number)),
+            None => wrong("a 32-bit whole number"),
+        },
+        (Kind::Long, value) => {
+            integer(value).map_or_else(|| wrong("a 64-bit whole number"), |it| Ok(Scalar::Integer(it)))
+        }
+        (Kind::Float, value) => {
+            let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+            match number.filter(|number| number.is_finite()) {
+                Some(number) => Ok(Scalar::Float(number)),
+                None => wrong("a number"),
+            }
+        }
+        _ => wrong("a scalar"),
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::entity::VM;
+
+    fn read(input: &Value) -> Result<Filter, String> {
+        filter(&VM, Some(input))
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_path() {
+        for (input, wrong) in [
+            (json!({ "bogus": 1 }), "where.bogus is not known"),
+            (json!({ "cluster": { "bogus": 1 } }), "where.cluster.bogus is not known"),
+            (json!({ "OR": [{}, { "vcpu_gt": "two" }] }), "where.OR[1].vcpu_gt must be a 32-bit whole number"),
+            (json!({ "AND": {} }), "where.AND must be a list"),
+            (json!({ "name_in": "a" }), "where.name_in must be a list"),
+            (json!({ "ha_in": [true] }), "where.ha_in is not known"),
+            (json!({ "cpu": {} }), "where.cpu is not known"),
+            (json!({ "cluster": 1 }), "where.cluster must be an object, a ClusterWhereInput"),
+            (json!({ "cluster": { "hosts_some": null } }), "where.cluster.hosts_some must not be null"),
+            (json!({ "status": "ON" }), "where.status must be one of "),
+            (json!({ "id": { "in": [] } }), "where.id must be text"),
+        ] {
+            let refusal = read(&input).unwrap_err();
+            assert!(refusal.starts_with(wrong), "{input}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn depth_conditions_and_values_are_bounded() {
+        let nested = |levels| (0..levels).fold(json!({}), |inner, _| json!({ "NOT": [inner] }));
+        assert!(read(&nested(12)).is_ok());
+        assert!(read(&nested(13)).unwrap_err().contains("too deep"));
+        assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 1000] })).unwrap_err().contains("1000 conditions"));
+        assert!(read(&json!({ "vcpu_in": vec![1; 30_000] })).is_ok());
+        assert!(read(&json!({ "vcpu_in": vec![1; 30_001] })).unwrap_err().contains("30000 values"));
+    }
+
+    #[test]
+    fn a_keys_text_is_compared_for_equality_only() {
+        let of = |name: &str| filter(&crate::domain::entity::API_KEY, Some(&json!({ name: "x" })));
+        assert!(of("key").is_ok());
+        for operator in ["key_not", "key_contains", "key_starts_with", "key_lt", "key_gte", "key_ends_with"] {
+            assert!(of(operator).is_err(), "{operator}");
+        }
+    }
+}
