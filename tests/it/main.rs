@@ -41,6 +41,7 @@ mod nodes;
 mod pages;
 mod proxy;
 mod relations;
+mod filters;
 mod smoke;
 mod start;
 mod stop;

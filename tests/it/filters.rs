@@ -1,0 +1,266 @@
+//! The filter language against a naive evaluator: thousands of random filters, the same rows from the database as from a walk over
+//! the objects themselves.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use keytower::domain::entity::{CLUSTER, DATACENTER, ENTITIES, Entity, Field, HOST, Kind, USER, USER_ROLE_NEXT, VM};
+use keytower::domain::filter::operator::{Member, members};
+use keytower::domain::filter::{Operator, Quantifier};
+use keytower::domain::principal::Principal;
+use keytower::service::lists::{self, Budget, Projection};
+use serde_json::{Map, Value, json};
+
+use crate::support::Service;
+
+/// How many filters are tried on each entity.
+const ROUNDS: usize = 500;
+/// Of all choices; another number tries others.
+const SEED: u64 = 0x6b65_7974_6f77_6572;
+
+/// Every object, by entity and id.
+type World = BTreeMap<&'static str, BTreeMap<String, Value>>;
+
+/// xorshift64*: good enough to choose with, and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % sides
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.roll(from.len())]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_filters_list_what_a_naive_walk_lists() {
+    let service = Service::start().await;
+    service.import_example().await;
+    for preset in ["ADMIN", "READ_ONLY", "READ_ONLY", "VM_USER"] {
+        service.user(preset).await;
+    }
+    let world = world(&service).await;
+    let mut dice = Dice(SEED);
+    let (mut none, mut some) = (0, 0);
+    for entity in [&VM, &HOST, &CLUSTER, &DATACENTER, &USER, &USER_ROLE_NEXT] {
+        for round in 0..ROUNDS {
+            let filter = filter(&mut dice, &world, entity, 0);
+            let listed = listed(&service, entity, &filter).await;
+            let expected: Vec<String> = world[entity.name]
+                .iter()
+                .filter(|(_, object)| matches(&world, entity, object, &filter) == Some(true))
+                .map(|(id, _)| id.clone())
+                .collect();
+            assert_eq!(listed, expected, "{} round {round} of seed {SEED}: {filter:#}", entity.name);
+            *(if listed.is_empty() { &mut none } else { &mut some }) += 1;
+        }
+    }
+    // A generator whose filters match nothing, or everything is refused, would prove nothing.
+    assert!(some > ROUNDS && none > ROUNDS / 2, "{some} filters matched something, {none} nothing");
+}
+
+async fn world(service: &Service) -> World {
+    let operator = Principal::operator();
+    let mut world = World::new();
+    for entity in ENTITIES {
+        let all = Projection::full(entity);
+        let rows = lists::list(&service.app, Some(&operator), entity, &Map::new(), &all, &Budget::unlimited()).await;
+        let rows = rows.unwrap().into_iter().map(|row| (row.id().to_owned(), serde_json::to_value(&row).unwrap()));
+        world.insert(entity.name, rows.collect());
+    }
+    world
+}
+
+async fn listed(service: &Service, entity: &'static Entity, filter: &Value) -> Vec<String> {
+    let mut only_id = Projection::default();
+    only_id.want(entity.field("id").unwrap());
+    let arguments = Map::from_iter([("where".to_owned(), filter.clone())]);
+    let operator = Principal::operator();
+    let rows = lists::list(&service.app, Some(&operator), entity, &arguments, &only_id, &Budget::unlimited()).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{error:?} for {filter:#}"));
+    rows.iter().map(|row| row.id().to_owned()).collect()
+}
+
+/// Makes up a filter whose values mostly occur.
+fn filter(dice: &mut Dice, world: &World, entity: &'static Entity, depth: usize) -> Value {
+    let known: Vec<(String, Member)> = members(entity).collect();
+    let mut made = Map::new();
+    for _ in 0..=dice.roll(2) {
+        let (name, value) = match dice.roll(if depth < 3 { 12 } else { 9 }) {
+            9 => ("AND", list(dice, world, entity, depth)),
+            10 => ("OR", list(dice, world, entity, depth)),
+            11 => ("NOT", list(dice, world, entity, depth)),
+            _ => {
+                let (name, member) = dice.pick(&known);
+                let value = match member {
+                    Member::Scalar(field, operator) => operand(dice, world, entity, field, *operator),
+                    Member::Relation(_, _) if depth >= 3 => continue,
+                    Member::Relation(_, Quantifier::One) if dice.roll(8) == 0 => Value::Null,
+                    Member::Relation(field, _) => filter(dice, world, field.relation().unwrap().target, depth + 1),
+                };
+                (name.as_str(), value)
+            }
+        };
+        made.insert(name.to_owned(), value);
+    }
+    Value::Object(made)
+}
+
+fn list(dice: &mut Dice, world: &World, entity: &'static Entity, depth: usize) -> Value {
+    (0..dice.roll(4))
+        .map(|_| if dice.roll(6) == 0 { json!({}) } else { filter(dice, world, entity, depth + 1) })
+        .collect()
+}
+
+fn operand(dice: &mut Dice, world: &World, entity: &Entity, field: &Field, operator: Operator) -> Value {
+    if operator.takes_list() {
+        return match dice.roll(10) {
+            0 => Value::Null,
+            _ => (0..dice.roll(5)).map(|_| scalar(dice, world, entity, field)).collect(),
+        };
+    }
+    let value = scalar(dice, world, entity, field);
+    match (operator, value) {
+        (
+            Operator::Contains
+            | Operator::NotContains
+            | Operator::StartsWith
+            | Operator::NotStartsWith
+            | Operator::EndsWith
+            | Operator::NotEndsWith,
+            Value::String(text),
+        ) => {
+            let letters: Vec<char> = text.chars().collect();
+            let (from, to) = (dice.roll(letters.len() + 1), dice.roll(letters.len() + 1));
+            let part: String = letters[from.min(to)..from.max(to)].iter().collect();
+            match dice.roll(6) {
+                0 => part.to_uppercase().into(),
+                1 => format!("{part}%").into(),
+                2 => text[..text.chars().next().map_or(0, char::len_utf8)].into(),
+                _ => part.into(),
+            }
+        }
+        (_, value) => value,
+    }
+}
+
+/// A value of the field from some row, now and then changed or missing.
+fn scalar(dice: &mut Dice, world: &World, entity: &Entity, field: &Field) -> Value {
+    let rows: Vec<&Value> = world[entity.name].values().collect();
+    let value = dice.pick(&rows)[field.name].clone();
+    match (&field.kind, dice.roll(8)) {
+        (_, 0) => Value::Null,
+        (Kind::Text | Kind::Id, 1) => json!(format!("{}_", value.as_str().unwrap_or("é"))),
+        (Kind::Int | Kind::Long, 1) => json!(value.as_i64().unwrap_or(1) - 1),
+        // Numeric text is accepted too.
+        (Kind::Int | Kind::Long, 2) => json!(value.as_i64().unwrap_or(7).to_string()),
+        (Kind::Enum(values), 1) => json!(dice.pick(values.values)),
+        (Kind::Bool, 1) => json!(false),
+        _ => value,
+    }
+}
+
+/// SQL's three-valued logic: `None` is unknown.
+fn matches(world: &World, entity: &'static Entity, object: &Value, filter: &Value) -> Option<bool> {
+    let known: BTreeMap<String, Member> = members(entity).collect();
+    all(filter.as_object().unwrap().iter().map(|(name, value)| match name.as_str() {
+        "AND" => all(each(world, entity, object, value)),
+        "OR" => not(all(each(world, entity, object, value).map(not))),
+        "NOT" => {
+            let meant = value.as_array().unwrap().iter().filter(|item| !item.as_object().unwrap().is_empty());
+            all(meant.map(|item| not(matches(world, entity, object, item))))
+        }
+        _ => match known[name] {
+            Member::Scalar(field, operator) => compare(&object[field.name], operator, value),
+            Member::Relation(field, quantifier) => related(world, field, quantifier, &object[field.name], value),
+        },
+    }))
+}
+
+fn each<'a>(
+    world: &'a World,
+    entity: &'static Entity,
+    object: &'a Value,
+    list: &'a Value,
+) -> impl Iterator<Item = Option<bool>> + 'a {
+    list.as_array().unwrap().iter().map(move |item| matches(world, entity, object, item))
+}
+
+fn all(conditions: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    conditions.fold(Some(true), |sum, one| match (sum, one) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    })
+}
+
+fn not(condition: Option<bool>) -> Option<bool> {
+    condition.map(|truth| !truth)
+}
+
+fn related(world: &World, field: &Field, quantifier: Quantifier, brief: &Value, filter: &Value) -> Option<bool> {
+    let target = field.relation().unwrap().target;
+    let briefs = match brief {
+        Value::Array(items) => items.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    };
+    if filter.is_null() {
+        return Some(briefs.is_empty());
+    }
+    let mut found = briefs.iter().map(|brief| {
+        let row = &world[target.name][brief["id"].as_str().unwrap()];
+        matches(world, target, row, filter)
+    });
+    Some(match quantifier {
+        Quantifier::One | Quantifier::Some => found.any(|it| it == Some(true)),
+        Quantifier::None => !found.any(|it| it == Some(true)),
+        Quantifier::Every => !found.any(|it| it == Some(false)),
+    })
+}
+
+fn compare(value: &Value, operator: Operator, operand: &Value) -> Option<bool> {
+    let equal = |operand: &Value| match (value.is_null(), operand.is_null()) {
+        (true, true) => Some(true),
+        (false, true) => Some(false),
+        (true, false) => None,
+        (false, false) => Some(order(value, operand) == Ordering::Equal),
+    };
+    let listed = |items: &[Value]| {
+        let found = items.iter().map(equal).map(not);
+        not(all(found))
+    };
+    let present = || (!value.is_null() && !operand.is_null()).then(|| order(value, operand));
+    let texts = || Some((value.as_str()?, operand.as_str()?));
+    match operator {
+        Operator::Equals => equal(operand),
+        Operator::Not => not(equal(operand)),
+        Operator::In => operand.as_array().map_or_else(|| equal(&Value::Null), |items| listed(items)),
+        Operator::NotIn => not(operand.as_array().map_or_else(|| equal(&Value::Null), |items| listed(items))),
+        Operator::Lt => present().map(Ordering::is_lt),
+        Operator::Lte => present().map(Ordering::is_le),
+        Operator::Gt => present().map(Ordering::is_gt),
+        Operator::Gte => present().map(Ordering::is_ge),
+        Operator::Contains => texts().map(|(text, part)| text.contains(part)),
+        Operator::NotContains => texts().map(|(text, part)| !text.contains(part)),
+        Operator::StartsWith => texts().map(|(text, part)| text.starts_with(part)),
+        Operator::NotStartsWith => texts().map(|(text, part)| !text.starts_with(part)),
+        Operator::EndsWith => texts().map(|(text, part)| text.ends_with(part)),
+        Operator::NotEndsWith => texts().map(|(text, part)| !text.ends_with(part)),
+    }
+}
+
+fn order(left: &Value, right: &Value) -> Ordering {
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<i64>().ok()).or_else(|| value.as_i64());
+    match (left, right) {
+        (Value::String(left), Value::String(right)) => left.as_bytes().cmp(right.as_bytes()),
+        (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+        (Value::Number(one), _) if one.is_i64() && number(right).is_some() => number(left).cmp(&number(right)),
+        _ => left.as_f64().unwrap().total_cmp(&right.as_f64().unwrap()),
+    }
+}
