@@ -190,9 +190,14 @@ impl Entity {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// Fields that hold one plain value.
+    pub fn scalars(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().filter(|field| field.is_scalar())
+    }
+
     /// Fields that an `orderBy` can name. Not a key's text: its order would tell about it.
     pub fn orderable(&self) -> impl Iterator<Item = &'static Field> + use<> {
-        self.fields.iter().filter(|field| field.is_scalar() && !matches!(field.kind, Kind::Key))
+        self.scalars().filter(|field| !matches!(field.kind, Kind::Key))
     }
 
     /// Name of the `where` input type.
