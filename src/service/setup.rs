@@ -1,12 +1,11 @@
 //! The start: data folder, database, master key, and what a fresh database needs. Whatever is wrong stops the start with one
 //! clear line and harms nothing.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -114,21 +113,7 @@ fn make_data_dir(path: &Path) -> Result<()> {
     let unusable =
         |error: std::io::Error| Error::invalid(format!("the data folder {} can't be used: {error}", path.display()));
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-    // A name of one's own: several may start at once.
-    tempfile_in(path, "writable").and_then(|(_, probe)| fs::remove_file(probe)).map_err(unusable)
-}
-
-/// Makes a file that only its owner may read, under a name that nobody else uses.
-fn tempfile_in(folder: &Path, purpose: &str) -> std::io::Result<(File, PathBuf)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let path = folder.join(format!(".{purpose}-{process}-{count}"));
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    Ok((file, path))
+    tempfile::tempfile_in(path).map(drop).map_err(unusable)
 }
 
 /// Finds the master key where the settings say; makes one only for a database that has none yet.
@@ -166,14 +151,10 @@ fn make_master_key(file: &Path, random: &dyn Random) -> Result<MasterKey> {
 /// The file appears whole or not at all, never replaces another, and is on the disk before the database depends on it.
 fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (mut out, draft) = tempfile_in(folder, "master-key")?;
-    let written = out
-        .write_all(key.to_hex().expose_secret().as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.sync_all())
-        .and_then(|()| fs::hard_link(&draft, file));
-    fs::remove_file(&draft)?;
-    written?;
+    let mut draft = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
+    writeln!(draft, "{}", key.to_hex().expose_secret())?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(file)?;
     File::open(folder)?.sync_all()
 }
 
@@ -190,8 +171,6 @@ fn opens(vault: &Vault, check: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::auth::random::SystemRandom;
 
