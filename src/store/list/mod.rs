@@ -95,6 +95,7 @@ async fn list(
     projection: &Projection,
     budget: &Budget,
 ) -> Result<Vec<Arc<Node>>> {
+    let _turn = budget.turn().await;
     let Some(mut select) = window(db, query, scope).await? else { return Ok(Vec::new()) };
     if let Some(most) = budget.most_rows(projection) {
         let wanted = query.page.first.or(query.page.last).unwrap_or(u64::MAX);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::domain::entity::{Entity, Field, Relation};
 use crate::error::{Error, Result};
@@ -172,11 +173,13 @@ impl Serialize for Cell {
     }
 }
 
-/// How many values one request may be answered, over all of its lists.
+/// How many values one request may be answered, over all of its lists. Its lists are read one after another, so that each knows what
+/// the others have left.
 #[derive(Debug)]
 pub struct Budget {
     most: u64,
     left: AtomicU64,
+    turn: Mutex<()>,
 }
 
 impl Budget {
@@ -189,7 +192,12 @@ impl Budget {
     /// At most so many values.
     #[must_use]
     pub fn of(most: u64) -> Self {
-        Self { most, left: AtomicU64::new(most) }
+        Self { most, left: AtomicU64::new(most), turn: Mutex::new(()) }
+    }
+
+    /// Waits until no other list of the request is being read.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// One row more than fits, so that too many are noticed without being read.
@@ -207,7 +215,9 @@ impl Budget {
         spent.map(drop).map_err(|_| self.exceeded())
     }
 
+    /// Whoever has asked for too much once gets nothing more.
     fn exceeded(&self) -> Error {
+        self.left.store(0, Ordering::Relaxed);
         Error::invalid(format!(
             "the answer would hold more than {} values: ask for fewer fields, or page with first and skip",
             self.most
