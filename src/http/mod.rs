@@ -45,6 +45,7 @@ pub fn log(error: &Error) {
     match (error.kind(), error.cause()) {
         (Kind::Internal, cause) => tracing::error!(cause, "internal error"),
         (Kind::Unavailable, cause) => tracing::warn!(cause, "the database is away"),
+        (Kind::LoginFailed, _) => tracing::info!("login failed"),
         (Kind::Unauthenticated, Some(cause)) => tracing::info!(cause, "credential refused"),
         _ => {}
     }

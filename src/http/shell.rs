@@ -1,7 +1,7 @@
 //! What stands around every request: its id, its line in the log, the headers every answer has, and the net under a panic.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
@@ -20,6 +20,9 @@ use crate::error::Error;
 /// The id of a request, on every answer (contract section 1.6).
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
 
+/// Longest time for a request, its body and its waits for the database included: beyond it the database counts as away.
+const REQUEST_MAX: Duration = Duration::from_secs(60);
+
 /// For answers that are no pages: nothing may be loaded, and nobody may frame them.
 const BARE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -33,7 +36,12 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     async {
         let started = Instant::now();
         let mut response = if has_host(request.headers()) {
-            next.run(request).await
+            let path = request.uri().path().to_owned();
+            tokio::time::timeout(REQUEST_MAX, next.run(request)).await.unwrap_or_else(|_| {
+                let error = Error::unavailable("a request took too long");
+                super::log(&error);
+                super::error_body(&path, &error)
+            })
         } else {
             let error = Error::invalid("a request has exactly one valid Host header (RFC 9112, section 3.2)");
             super::error_body(request.uri().path(), &error)

@@ -52,7 +52,7 @@ impl Store {
             };
             let write = connect(sqlite(path, 1, false)?, &statements).await.map_err(unusable)?;
             let read = connect(sqlite(path, POOL, true)?, &statements).await.map_err(unusable)?;
-            let place = Place::File(path.with_extension("lock"));
+            let place = Place::File(beside(path));
             return Ok(Self { read, write, statements, place });
         }
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
@@ -104,6 +104,13 @@ async fn is_clean(connection: &mut SqliteConnection) -> std::result::Result<bool
     // A rollback may still be queued: a sign of life comes after it.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// The lock's path: the database's, and `.lock` behind it.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
 }
 
 /// Makes the file where it is missing, for its owner alone; SQLite gives its log the same mode. Only here: a file that goes away

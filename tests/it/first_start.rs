@@ -102,13 +102,13 @@ async fn files_belong_to_their_owner_alone() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         // The lock is empty and nobody's secret.
         let (allowed, length) = (mode(&path), std::fs::metadata(&path).unwrap().len());
-        assert!(allowed == 0o600 || (name == "keytower.lock" && length == 0), "{name} has the mode {allowed:o}");
+        assert!(allowed == 0o600 || (name == "keytower.db.lock" && length == 0), "{name} has the mode {allowed:o}");
         names.push(name);
     }
     names.sort();
     let expected: &[&str] = match is_postgres() {
         true => &["master.key"],
-        false => &["keytower.db", "keytower.db-shm", "keytower.db-wal", "keytower.lock", "master.key"],
+        false => &["keytower.db", "keytower.db-shm", "keytower.db-wal", "keytower.db.lock", "master.key"],
     };
     assert_eq!(names, expected);
 }
