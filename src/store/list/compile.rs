@@ -2,8 +2,7 @@
 //! missing, ascending order puts it last and descending order first.
 
 use sea_orm::sea_query::{
-    Alias, Condition, Expr, ExprTrait, Func, JoinType, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement,
-    SimpleExpr,
+    Alias, Expr, ExprTrait, Func, JoinType, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
 };
 use sea_orm::{QueryResult, Value as SqlValue};
 use serde_json::Value;
@@ -128,14 +127,10 @@ fn column(entity: &Entity, here: &str, field: &Field) -> SimpleExpr {
 
 /// A condition on the rows of `table`, which stands in the statement under the name `here`.
 fn condition(entity: &Entity, here: &str, filter: &Filter) -> SimpleExpr {
-    let each = |filters: &[Filter], start: Condition| {
-        filters.iter().fold(start, |sum, inner| sum.add(condition(entity, here, inner))).into()
-    };
+    let each = |filters: &[Filter]| filters.iter().map(|inner| condition(entity, here, inner)).collect();
     match filter {
-        Filter::All(filters) if filters.is_empty() => Expr::val(1).eq(1),
-        Filter::Any(filters) if filters.is_empty() => Expr::val(1).eq(0),
-        Filter::All(filters) => each(filters, Condition::all()),
-        Filter::Any(filters) => each(filters, Condition::any()),
+        Filter::All(filters) => join(each(filters), &|left, right| left.and(right)).unwrap_or(Expr::val(1).eq(1)),
+        Filter::Any(filters) => join(each(filters), &|left, right| left.or(right)).unwrap_or(Expr::val(1).eq(0)),
         Filter::Not(filter) => condition(entity, here, filter).not(),
         Filter::Compare(field, operator, values) => compare(column(entity, here, field), *operator, values),
         Filter::Digests(digests) => Expr::col((Alias::new(here), Alias::new("digest"))).is_in(digests.iter().cloned()),
@@ -149,10 +144,20 @@ fn condition(entity: &Entity, here: &str, filter: &Filter) -> SimpleExpr {
     }
 }
 
+/// Joins conditions as a tree whose depth grows with the logarithm of their number. A chain would be as deep as it is long: writing
+/// it down takes the stack of a thread, and SQLite reads no more than 1,000 levels.
+fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -> SimpleExpr) -> Option<SimpleExpr> {
+    let right = conditions.split_off(conditions.len() / 2);
+    if conditions.is_empty() {
+        return right.into_iter().next();
+    }
+    Some(with(join(conditions, with)?, join(right, with)?))
+}
+
 /// Related rows that match: a subquery whose table has a name of its own, for it may be the outer one's table again.
 fn related_match(here: &str, field: &Field, quantifier: Quantifier, filter: &Filter) -> SimpleExpr {
     let Some(relation) = field.relation() else { return Expr::val(1).eq(0) };
-    let there = format!("{here}_{}", field.name);
+    let there = inside(here);
     let outer = |column: &str| (Alias::new(here), Alias::new(column));
     let inner = |column: &str| Expr::col((Alias::new(&there), Alias::new(column)));
     let mut rows = Sql::select();
@@ -173,6 +178,14 @@ fn related_match(here: &str, field: &Field, quantifier: Quantifier, filter: &Fil
         Quantifier::None => Expr::exists(rows.and_where(matches).take()).not(),
         Quantifier::Every => Expr::exists(rows.and_where(matches.not()).take()).not(),
     }
+}
+
+/// The name of a subquery's table: one for each level, for the tables of the levels around it can be seen from inside. Short, because
+/// PostgreSQL cuts names at 63 bytes.
+fn inside(here: &str) -> String {
+    const NAME: &str = "related_";
+    let level = here.strip_prefix(NAME).and_then(|level| level.parse::<u32>().ok()).unwrap_or_default();
+    format!("{NAME}{}", level + 1)
 }
 
 fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar]) -> SimpleExpr {
