@@ -47,45 +47,68 @@ struct Question {
     operation: Option<String>,
 }
 
+/// Why a request is not executed.
+enum Stop {
+    /// The request itself is refused, whatever it asks.
+    Request(Error),
+    /// The request is well-formed; its document is at fault.
+    Document(Vec<Value>),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl Stop {
+    fn document(reason: String) -> Self {
+        Self::Document(vec![refusal(&Error::invalid(reason), &[])])
+    }
+}
+
 async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let format = format(&parts.headers);
-    let question = match parts.method {
-        Method::POST => posted(app, &parts.headers, body).await,
-        Method::GET if parts.uri.query().is_none() && accepts(&parts.headers, "text/html") => return page::page(),
-        Method::GET => asked_by_address(&parts),
-        _ => return not_allowed("GET, POST", "use GET or POST"),
-    };
-    let question = match question {
-        Ok(question) => question,
-        Err(error) => return refuse(format, status(error.kind()), &error),
-    };
-    let not_executed = if format == JSON { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    let document = match guard::parse(&question.query) {
-        Ok(document) => document,
-        Err(reason) => return refuse(format, not_executed, &Error::invalid(reason)),
-    };
-    if parts.method == Method::GET && is_change(&document, question.operation.as_deref()) {
-        return not_allowed("POST", "a mutation needs POST");
+    if parts.method == Method::GET && parts.uri.query().is_none() && accepts(&parts.headers, "text/html") {
+        return page::page();
     }
-    let asked = arrange::asked(&document, question.operation.as_deref());
+    let format = format(&parts.headers);
+    match run(app, schema, &parts, body).await {
+        Ok(response) => typed(format, GraphQLResponse::from(response).into_response()),
+        Err(Stop::Request(error)) => {
+            log(&error);
+            refuse(format, status(error.kind()), vec![refusal(&error, &[])])
+        }
+        Err(Stop::Document(errors)) => {
+            refuse(format, if format == JSON { StatusCode::OK } else { StatusCode::BAD_REQUEST }, errors)
+        }
+    }
+}
+
+async fn run(
+    app: &App,
+    schema: &Schema,
+    parts: &Parts,
+    body: axum::body::Body,
+) -> std::result::Result<async_graphql::Response, Stop> {
+    let question = match parts.method {
+        Method::POST => posted(app, &parts.headers, body).await?,
+        Method::GET => asked_by_address(parts)?,
+        _ => return Err(Error::new(Kind::MethodNotAllowed, "use GET or POST").into()),
+    };
+    let operation = question.operation.as_deref();
+    let document = guard::parse(&question.query).map_err(Stop::document)?;
+    if parts.method == Method::GET && is_change(&document, operation) {
+        return Err(Error::new(Kind::MethodNotAllowed, "a mutation needs POST").into());
+    }
+    let asked = arrange::asked(&document, operation);
     // Like REST's open routes, open fields look at no credential: a dead one must not keep its owner from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
-    let caller = match open {
-        true => None,
-        false => match caller(app, &parts.headers).await {
-            Ok(caller) => caller,
-            Err(error) => return refuse(format, status(error.kind()), &error),
-        },
-    };
+    let caller = if open { None } else { caller(app, &parts.headers).await? };
     if asked.iter().filter(|field| field.name == "login").count() > 1 {
-        return refuse(format, not_executed, &Error::invalid("one request can log in once"));
+        return Err(Stop::document("one request can log in once".to_owned()));
     }
-    if let Err(reason) =
-        variables::check(&document, question.operation.as_deref(), schema.registry(), &question.variables)
-    {
-        return refuse(format, not_executed, &Error::invalid(reason));
-    }
+    variables::check(&document, operation, schema.registry(), &question.variables).map_err(Stop::document)?;
     let mut request = async_graphql::Request::new(question.query);
     request.set_parsed_query(document);
     request.operation_name = question.operation;
@@ -94,11 +117,11 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
     let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
     if !was_executed(&response) {
         let errors = response.errors.into_iter().map(|error| refusal(&Error::invalid(error.message), &error.locations));
-        return refuse_with(format, not_executed, errors.collect());
+        return Err(Stop::Document(errors.collect()));
     }
     arrange::locate(&asked, &mut response.errors);
     response.data = arrange::arrange(&asked, std::mem::take(&mut response.data), &response.errors);
-    typed(format, GraphQLResponse::from(response).into_response())
+    Ok(response)
 }
 
 /// Tells whether the operation that runs is no query.
@@ -186,11 +209,6 @@ fn quality(headers: &HeaderMap, kind: &str) -> Option<f32> {
     found.next().map(|item| item.get_param("q").and_then(|q| q.as_str().parse().ok()).unwrap_or(1.0))
 }
 
-fn refuse(format: &'static str, status: StatusCode, error: &Error) -> Response {
-    log(error);
-    refuse_with(format, status, vec![refusal(error, &[])])
-}
-
 fn refusal(error: &Error, locations: &[Pos]) -> Value {
     let mut refusal = Map::new();
     refusal.insert("message".to_owned(), Value::from(error.public()));
@@ -201,14 +219,11 @@ fn refusal(error: &Error, locations: &[Pos]) -> Value {
     Value::Object(refusal)
 }
 
-fn refuse_with(format: &'static str, status: StatusCode, errors: Vec<Value>) -> Response {
-    typed(format, (status, Json(json!({ "errors": errors }))).into_response())
-}
-
-fn not_allowed(allowed: &'static str, message: &str) -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, message);
-    let mut response = refuse(JSON, status(error.kind()), &error);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+fn refuse(format: &'static str, status: StatusCode, errors: Vec<Value>) -> Response {
+    let mut response = typed(format, (status, Json(json!({ "errors": errors }))).into_response());
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    }
     response
 }
 

@@ -198,7 +198,7 @@ async fn what_another_site_could_send_is_refused_before_it_runs() {
                 let request = get(&service, path, &parameters).header(AUTHORIZATION, &root).header(ACCEPT, accept);
                 let answer = send(request).await;
                 assert_eq!((answer.status, answer.code().as_str()), (405, "METHOD_NOT_ALLOWED"), "{answer:?}");
-                assert_eq!(answer.headers[ALLOW], "POST");
+                assert!(answer.headers[ALLOW].to_str().unwrap().contains("POST"));
             }
         }
         // A body does not turn a GET, or any other method, into a POST.
