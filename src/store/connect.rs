@@ -20,7 +20,9 @@ use crate::error::{Error, Result};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections to PostgreSQL, and SQLite's readers.
+/// How long PostgreSQL may take over one statement that reads.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Readers; and PostgreSQL's writers.
 const POOL: u32 = 10;
 
 /// Where the database is, as far as locks need to know.
@@ -56,8 +58,11 @@ impl Store {
             return Ok(Self { read, write, statements, place });
         }
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            let both = connect(postgres(address)?, &statements).await?;
-            return Ok(Self { read: both.clone(), write: both, statements, place: Place::Server });
+            let write = connect(postgres(address)?, &statements).await?;
+            let mut options = postgres(address)?;
+            options.statement_timeout(QUERY_TIMEOUT);
+            let read = connect(options, &statements).await?;
+            return Ok(Self { read, write, statements, place: Place::Server });
         }
         Err(Error::invalid("database_url must start with sqlite: or postgres://"))
     }

@@ -150,7 +150,7 @@ fn is_away(error: &sqlx::Error) -> bool {
             // PostgreSQL: connection, deadlock and the like, resources, operator's intervention, system. SQLite: busy, locked, read-only,
             // I/O, full, can't open.
             let postgres =
-                ["08", "40", "53", "57P", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
+                ["08", "40", "53", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
             let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
             postgres || (sqlite && code.len() < 5)
         }

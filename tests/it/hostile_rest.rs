@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use keytower::domain::entity::{ENTITIES, Entity, Kind};
 use keytower::domain::filter::Operator;
+use keytower::domain::principal::Principal;
 use keytower::rest::{Call, PREFIX, table};
+use keytower::service::inventory;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -258,6 +260,33 @@ async fn a_where_as_long_and_as_deep_as_is_allowed_is_answered() {
         ((0..5).fold(north.clone(), |inner, _| same_cluster(inner)), in_north),
     ] {
         assert_eq!(count(&service, &root, &filter).await, expected, "{filter}");
+    }
+}
+
+/// Conditions on related objects of related objects must not multiply: a thousand VMs of one cluster, three levels deep, would be
+/// 10^9 looks at a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_on_related_objects_add_up_and_do_not_multiply() {
+    let service = Service::start().await;
+    let mut inventory: Value = serde_json::from_str(include_str!("../../examples/inventory.json")).unwrap();
+    let vm = inventory["vms"][0].clone();
+    let many = (0..1000).map(|at| {
+        let mut vm = vm.clone();
+        vm["id"] = json!(format!("vm-{at}"));
+        vm
+    });
+    inventory["vms"] = many.collect();
+    let operator = Principal::operator();
+    inventory::import(&service.app, Some(&operator), &inventory.to_string(), |_| {}).await.unwrap();
+    let root = service.root().await;
+    for quantifier in ["vms_some", "vms_every", "vms_none"] {
+        let deep = (0..5).fold(
+            json!({ "OR": [{ "name": "nobody" }, { "name_contains": "?" }] }),
+            |inner, _| json!({ "OR": [{ "name": "nobody" }, { "cluster": { quantifier: inner } }] }),
+        );
+        let count = count(&service, &root, &deep).await;
+        let expected = if quantifier == "vms_none" { 1000 } else { 0 };
+        assert_eq!(count, expected, "{quantifier}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! missing, ascending order puts it last and descending order first.
 
 use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait, Func, JoinType, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
+    Alias, Expr, ExprTrait, Func, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
 };
 use sea_orm::{QueryResult, Value as SqlValue};
 use serde_json::Value;
@@ -19,7 +19,7 @@ const NO_LIMIT: u64 = i64::MAX as u64;
 /// The rows that a list request matches: no columns, no order yet.
 pub(super) fn matching(query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
-    select.from(query.entity.table).and_where(condition(query.entity, query.entity.table, &query.filter));
+    select.from(query.entity.table).and_where(condition(query.entity, &query.filter));
     if let Scope::OwnedBy(user) = scope {
         select.and_where(Expr::col((query.entity.table, "user_id")).eq(user.as_str()));
     }
@@ -31,7 +31,7 @@ pub(super) fn columns(entity: &Entity, projection: &Projection, select: &mut Sel
     select.expr_as(Expr::col((entity.table, "id")), "id");
     for field in &projection.fields {
         if field.name != "id" && !matches!(field.kind, Kind::Key) {
-            select.expr_as(column(entity, entity.table, field), field.name);
+            select.expr_as(column(entity, field), field.name);
         }
     }
 }
@@ -62,11 +62,7 @@ pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
     if let Some(order) = &query.order {
         let descending = order.descending != backward;
         let nulls = if descending { NullOrdering::First } else { NullOrdering::Last };
-        select.order_by_expr_with_nulls(
-            column(query.entity, query.entity.table, order.field),
-            direction(descending),
-            nulls,
-        );
+        select.order_by_expr_with_nulls(column(query.entity, order.field), direction(descending), nulls);
     }
     select.order_by((query.entity.table, "id"), direction(backward));
     let limit = query.page.first.or(query.page.last);
@@ -107,39 +103,40 @@ pub(super) fn beyond(query: &Query, at: &QueryResult, id: &str, after: bool) -> 
 
 fn ordered_by(query: &Query) -> SimpleExpr {
     match &query.order {
-        Some(order) => column(query.entity, query.entity.table, order.field),
+        Some(order) => column(query.entity, order.field),
         None => Expr::col((query.entity.table, "id")),
     }
 }
 
-/// The expression behind a field of a table that stands in the statement under the name `here`. Two fields are derived from other
-/// tables rather than kept twice.
-fn column(entity: &Entity, here: &str, field: &Field) -> SimpleExpr {
+/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
+fn column(entity: &Entity, field: &Field) -> SimpleExpr {
     match (entity.table, field.name) {
-        ("users", "role") => Expr::cust(format!(
+        ("users", "role") => Expr::cust(
             "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
-             WHERE ur.user_id = {here}.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))"
-        )),
-        ("api_keys", "username") => Expr::cust(format!("(SELECT u.username FROM users u WHERE u.id = {here}.user_id)")),
-        (_, name) => Expr::col((Alias::new(here), Alias::new(name))),
+             WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
+        ),
+        ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
+        (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
     }
 }
 
-/// A condition on the rows of `table`, which stands in the statement under the name `here`.
-fn condition(entity: &Entity, here: &str, filter: &Filter) -> SimpleExpr {
-    let each = |filters: &[Filter]| filters.iter().map(|inner| condition(entity, here, inner)).collect();
+fn condition(entity: &Entity, filter: &Filter) -> SimpleExpr {
+    let each = |filters: &[Filter]| filters.iter().map(|inner| condition(entity, inner)).collect();
     match filter {
         Filter::All(filters) => join(each(filters), &|left, right| left.and(right)).unwrap_or(Expr::val(1).eq(1)),
         Filter::Any(filters) => join(each(filters), &|left, right| left.or(right)).unwrap_or(Expr::val(1).eq(0)),
-        Filter::Not(filter) => condition(entity, here, filter).not(),
-        Filter::Compare(field, operator, values) => compare(column(entity, here, field), *operator, values),
-        Filter::Digests(digests) => Expr::col((Alias::new(here), Alias::new("digest"))).is_in(digests.iter().cloned()),
-        Filter::Related(field, quantifier, filter) => related_match(here, field, *quantifier, filter),
-        Filter::Unrelated(field) => match &field.kind {
-            Kind::One(Relation { join: Join::Own(column), .. }) => {
-                Expr::col((Alias::new(here), Alias::new(*column))).is_null()
-            }
-            _ => related_match(here, field, Quantifier::None, &Filter::All(Vec::new())),
+        Filter::Not(filter) => condition(entity, filter).not(),
+        Filter::Compare(field, operator, values) => compare(column(entity, field), *operator, values),
+        Filter::Digests(digests) => Expr::col((entity.table, "digest")).is_in(digests.iter().cloned()),
+        Filter::Related(field, quantifier, filter) => match (field.relation(), quantifier) {
+            (None, _) => Expr::val(1).eq(0),
+            (Some(relation), Quantifier::One | Quantifier::Some) => has(entity, relation, filter),
+            (Some(relation), Quantifier::None) => has(entity, relation, filter).not(),
+            (Some(relation), Quantifier::Every) => has(entity, relation, &Filter::Not(filter.clone())).not(),
+        },
+        Filter::Unrelated(field) => match field.relation() {
+            Some(relation) => has(entity, relation, &Filter::All(Vec::new())).not(),
+            None => Expr::val(1).eq(0),
         },
     }
 }
@@ -154,38 +151,31 @@ fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -
     Some(with(join(conditions, with)?, join(right, with)?))
 }
 
-/// Related rows that match: a subquery whose table has a name of its own, for it may be the outer one's table again.
-fn related_match(here: &str, field: &Field, quantifier: Quantifier, filter: &Filter) -> SimpleExpr {
-    let Some(relation) = field.relation() else { return Expr::val(1).eq(0) };
-    let there = inside(here);
-    let outer = |column: &str| (Alias::new(here), Alias::new(column));
-    let inner = |column: &str| Expr::col((Alias::new(&there), Alias::new(column)));
-    let mut rows = Sql::select();
-    rows.expr(Expr::val(1)).from_as(relation.target.table, Alias::new(&there));
-    match relation.join {
-        Join::Own(column) => rows.and_where(inner("id").equals(outer(column))),
-        Join::Reverse(column) => rows.and_where(inner(column).equals(outer("id"))),
-        Join::Through(pairs, mine, theirs) => {
-            let between = format!("{there}_pairs");
-            let pair = |column: &str| (Alias::new(&between), Alias::new(column));
-            rows.join_as(JoinType::InnerJoin, pairs, Alias::new(&between), inner("id").equals(pair(theirs)));
-            rows.and_where(Expr::col(pair(mine)).equals(outer("id")))
-        }
+/// Rows with a related row that matches; false or true, never unknown.
+///
+/// The related rows are found by a subquery that does not look at the row outside, so that it is run once. One that did would be
+/// run for every row, and within each run those inside it again: three levels over some thousand rows would take for ever.
+fn has(entity: &Entity, relation: &Relation, filter: &Filter) -> SimpleExpr {
+    let target = relation.target;
+    let matching = |column: &'static str| {
+        let mut rows = Sql::select();
+        rows.column((target.table, column)).from(target.table);
+        rows.and_where(Expr::col((target.table, column)).is_not_null()).and_where(condition(target, filter));
+        rows
     };
-    let matches = condition(relation.target, &there, filter);
-    match quantifier {
-        Quantifier::One | Quantifier::Some => Expr::exists(rows.and_where(matches).take()),
-        Quantifier::None => Expr::exists(rows.and_where(matches).take()).not(),
-        Quantifier::Every => Expr::exists(rows.and_where(matches.not()).take()).not(),
+    let id = || Expr::col((entity.table, "id"));
+    match relation.join {
+        Join::Own(column) => {
+            let own = || Expr::col((entity.table, column));
+            own().is_not_null().and(own().in_subquery(matching("id")))
+        }
+        Join::Reverse(column) => id().in_subquery(matching(column)),
+        Join::Through(pairs, here, there) => {
+            let mut paired = Sql::select();
+            paired.column((pairs, here)).from(pairs).and_where(Expr::col((pairs, there)).in_subquery(matching("id")));
+            id().in_subquery(paired)
+        }
     }
-}
-
-/// The name of a subquery's table: one for each level, for the tables of the levels around it can be seen from inside. Short, because
-/// PostgreSQL cuts names at 63 bytes.
-fn inside(here: &str) -> String {
-    const NAME: &str = "related_";
-    let level = here.strip_prefix(NAME).and_then(|level| level.parse::<u32>().ok()).unwrap_or_default();
-    format!("{NAME}{}", level + 1)
 }
 
 fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar]) -> SimpleExpr {
