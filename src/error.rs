@@ -101,6 +101,15 @@ impl Error {
         }
     }
 
+    /// The same error, said of a part of the request: behind `[1]`, `username must …` is `[1].username must …`.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        match self.kind {
+            Kind::Invalid | Kind::Forbidden => Self::new(self.kind, format!("{place}.{}", self.public)),
+            _ => self,
+        }
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,10 +1,13 @@
 //! `keytower user`: for whoever holds the machine, with or without the service running.
 
+use serde_json::{Map, Value};
+
 use super::{open, print};
 use crate::config::Settings;
 use crate::domain::permission::PRESETS;
 use crate::domain::principal::Principal;
-use crate::error::{Error, Result};
+use crate::domain::user::LOCAL;
+use crate::error::{Error, Kind, Result};
 use crate::service::users;
 
 /// Makes and deletes users.
@@ -43,10 +46,22 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
             )
         }
         Command::Delete { username } => {
-            users::delete_by_name(&app, Some(&operator), &username).await?;
+            let done = users::delete(&app, Some(&operator), local(&username)).await;
+            done.map_err(|error| match error.kind() {
+                Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
+                _ => error,
+            })?;
             format!("deleted {username}: its tokens and API keys are dead\n")
         }
     };
     app.store.close().await;
     print(&done)
+}
+
+/// The `where` of the one local user with a login name.
+fn local(username: &str) -> Map<String, Value> {
+    [("username", username), ("source", LOCAL)]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into_iter()
+        .collect()
 }

@@ -10,7 +10,7 @@
 //! | `principal`, `permit` | who asks, and the proof that they may |
 //! | `entity` | every object of the wire, described once |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
-//! | `api_key`, `session`, `user` | plain records the rooms above exchange |
+//! | `api_key`, `role`, `session`, `user` | plain records the rooms above exchange |
 
 pub mod api_key;
 pub mod clock;
@@ -24,6 +24,7 @@ pub mod permission;
 pub mod permit;
 pub mod principal;
 pub mod random;
+pub mod role;
 pub mod secret;
 pub mod session;
 pub mod user;

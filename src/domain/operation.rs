@@ -17,6 +17,8 @@ pub enum Needs {
     Token,
     /// A live credential whose rights hold this action.
     Action(Action),
+    /// A person's token whose rights hold this action: what a key must not do, whatever its rights.
+    TokenWith(Action),
 }
 
 /// Something that a caller can ask for.
@@ -36,10 +38,20 @@ pub enum Operation {
     Logout,
     /// Ask who one is.
     GetMyInfo,
-    /// Make a user.
+    /// Make users.
     CreateUser,
+    /// Change users, but for their passwords.
+    UpdateUser,
+    /// Give users another password.
+    SetPassword,
     /// Delete users.
     DeleteUser,
+    /// Make roles.
+    CreateRole,
+    /// Change roles.
+    UpdateRole,
+    /// Delete roles.
+    DeleteRole,
     /// Read a list of objects, or one, or their number.
     Read(&'static Entity),
     /// Mint an API key.
@@ -66,7 +78,10 @@ impl Operation {
             }
             Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey => Needs::Credential,
             Self::Logout | Self::CreateApiKey | Self::UpdateApiKey => Needs::Token,
-            Self::CreateUser | Self::DeleteUser => Needs::Action(Action::MANAGE_USER_AND_ROLE),
+            Self::CreateUser | Self::SetPassword => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
+            Self::UpdateUser | Self::DeleteUser | Self::CreateRole | Self::UpdateRole | Self::DeleteRole => {
+                Needs::Action(Action::MANAGE_USER_AND_ROLE)
+            }
             Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
         }
     }
@@ -83,7 +98,12 @@ impl Operation {
             Self::Logout => "logout",
             Self::GetMyInfo => "getMyInfo",
             Self::CreateUser => "createUser",
+            Self::UpdateUser => "updateUser",
+            Self::SetPassword => "setPassword",
             Self::DeleteUser => "deleteUser",
+            Self::CreateRole => "createRole",
+            Self::UpdateRole => "updateRole",
+            Self::DeleteRole => "deleteRole",
             Self::Read(entity) => entity.plural,
             Self::CreateApiKey => "createApiKey",
             Self::UpdateApiKey => "updateApiKey",

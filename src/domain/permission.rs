@@ -130,6 +130,12 @@ impl Actions {
         self.has(Action::ALL) || self.has(action)
     }
 
+    /// The first action that `other` allows and this set does not; none when this set covers the other.
+    #[must_use]
+    pub fn lacks(&self, other: &Self) -> Option<Action> {
+        (0..=u8::MAX).map(Action).take(ACTIONS.len()).find(|action| other.has(*action) && !self.allows(*action))
+    }
+
     /// What both sets allow.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -313,5 +319,25 @@ mod tests {
         assert!(!some.allows(Action::MANAGE_USER_AND_ROLE));
         assert_eq!(some.intersection(&Actions::NONE), Actions::NONE);
         assert_eq!(some.union(&Actions::NONE), some);
+    }
+
+    #[test]
+    fn a_set_covers_what_it_allows_and_only_the_star_covers_the_star() {
+        let [all, some, one] = [&["*"][..], &["CREATE_VM", "MANAGE_API_KEY"], &["MANAGE_API_KEY"]]
+            .map(|names| Actions::from_names(names.iter().copied()));
+        let each: Actions = ACTIONS.iter().skip(1).filter_map(|name| Action::parse(name)).collect();
+        for (mine, theirs, lacking) in [
+            (all, all, None),
+            (all, some, None),
+            (some, one, None),
+            (some, Actions::NONE, None),
+            (Actions::NONE, Actions::NONE, None),
+            (one, some, Some("CREATE_VM")),
+            (some, all, Some("*")),
+            (each, all, Some("*")),
+            (each, some, None),
+        ] {
+            assert_eq!(mine.lacks(&theirs).map(Action::name), lacking, "{mine:?} {theirs:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The proof that a caller may do something: the store takes no write without one.
 
 use super::operation::{Needs, Operation};
-use super::principal::{CredentialRef, Principal};
+use super::principal::Principal;
 
 /// Proof that `operation` was allowed to a caller. Only [`authorize`] and [`open`] make one.
 #[derive(Debug, Clone)]
@@ -48,8 +48,10 @@ pub fn authorize(caller: Option<&Principal>, operation: Operation) -> Result<Per
         };
     };
     match operation.needs() {
-        Needs::Token if matches!(principal.credential, CredentialRef::ApiKey(_)) => Err(Denial::KeyNotAllowed),
-        Needs::Action(action) if !principal.rights.allows(action) => Err(Denial::MissingAction(action.name())),
+        Needs::Token | Needs::TokenWith(_) if principal.is_key() => Err(Denial::KeyNotAllowed),
+        Needs::Action(action) | Needs::TokenWith(action) if !principal.rights.allows(action) => {
+            Err(Denial::MissingAction(action.name()))
+        }
         _ => allowed(Some(principal)),
     }
 }

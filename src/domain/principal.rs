@@ -39,6 +39,12 @@ impl Principal {
         }
     }
 
+    /// Tells whether a key was shown.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        matches!(self.credential, CredentialRef::ApiKey(_))
+    }
+
     /// Tells whether the caller may delete a key that it sees. A key deletes itself only, unless it manages keys: a leaked key
     /// must not be able to take its owner's other automation down.
     #[must_use]

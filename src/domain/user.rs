@@ -10,6 +10,9 @@ pub const PASSWORD_MAX: usize = 1024;
 /// Most characters in a user name.
 pub const USERNAME_MAX: usize = 255;
 
+/// The source of users made here (contract: UserSource).
+pub const LOCAL: &str = "LOCAL";
+
 /// A user to be stored. The password is hashed already.
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -23,6 +26,60 @@ pub struct NewUser {
     pub password_hash: String,
     /// The user's one role.
     pub role: RoleId,
+    /// Where to write to.
+    pub contact: Contact,
+    /// Whether it belongs to the system rather than to a person.
+    pub internal: bool,
+}
+
+/// How a user is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Contact {
+    /// E-mail address.
+    pub email_address: Option<String>,
+    /// Number of a mobile phone.
+    pub mobile_phone: Option<String>,
+}
+
+/// What is to change of a user; `None` leaves as it is. The password is hashed already.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// Login name.
+    pub username: Option<String>,
+    /// Name to show.
+    pub name: Option<String>,
+    /// PHC text of the argon2id hash.
+    pub password_hash: Option<String>,
+    /// E-mail address; `Some(None)` takes it away.
+    pub email_address: Option<Option<String>>,
+    /// Number of a mobile phone; `Some(None)` takes it away.
+    pub mobile_phone: Option<Option<String>>,
+    /// Whether it belongs to the system rather than to a person.
+    pub internal: Option<bool>,
+}
+
+impl UserChange {
+    /// Checks every text that is given.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed, beginning with the member.
+    pub fn check(&self) -> Result<(), String> {
+        let texts = [
+            ("username", self.username.as_deref()),
+            ("name", self.name.as_deref()),
+            ("email_address", self.email_address.as_ref().and_then(Option::as_deref)),
+            ("mobile_phone", self.mobile_phone.as_ref().and_then(Option::as_deref)),
+        ];
+        check_texts(texts)
+    }
+}
+
+/// Checks those texts of a user that are given: names and ways to be reached.
+///
+/// # Errors
+/// What is wrong and what is allowed, beginning with the member.
+pub fn check_texts<'a>(texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<(), String> {
+    texts.into_iter().try_for_each(|(what, text)| text.map_or(Ok(()), |text| check_name(what, text, USERNAME_MAX)))
 }
 
 /// What the login reads of a user.
@@ -34,6 +91,17 @@ pub struct LoginUser {
     pub username: String,
     /// PHC text of the argon2id hash; absent for users who can't log in with a password.
     pub password_hash: Option<String>,
+}
+
+/// Checks where a user comes from: absent, it is [`LOCAL`].
+///
+/// # Errors
+/// What is wrong and what is allowed.
+pub fn check_source(source: Option<&str>) -> Result<(), String> {
+    match source {
+        Some(other) if other != LOCAL => Err(format!("source {other} is not served here: allowed is {LOCAL}, or none")),
+        _ => Ok(()),
+    }
 }
 
 /// Checks a new password's length.

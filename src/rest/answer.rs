@@ -1,9 +1,12 @@
 //! Renders answers of REST v2.
 
+use std::fmt::Display;
+
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::http::error_body;
@@ -15,13 +18,32 @@ pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
 }
 
 /// `WithTask<T>` of a change that is done already.
-pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
-    #[derive(Serialize)]
-    struct WithTask<'a, T: ?Sized> {
-        data: &'a T,
-        task_id: Option<()>,
+#[derive(Serialize)]
+struct WithTask<'a, T: ?Sized> {
+    data: &'a T,
+    task_id: Option<()>,
+}
+
+impl<'a, T: ?Sized> From<&'a T> for WithTask<'a, T> {
+    fn from(data: &'a T) -> Self {
+        Self { data, task_id: None }
     }
-    json(&WithTask { data, task_id: None })
+}
+
+/// One `WithTask<T>`.
+pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
+    json(&WithTask::from(data))
+}
+
+/// A list of `WithTask<T>`.
+pub(super) fn with_tasks<'a, T: Serialize + ?Sized + 'a>(data: impl IntoIterator<Item = &'a T>) -> Result<Response> {
+    json(&data.into_iter().map(WithTask::from).collect::<Vec<_>>())
+}
+
+/// What is left of rows that were deleted.
+pub(super) fn deleted(ids: impl IntoIterator<Item = impl Display>) -> Result<Response> {
+    let left: Vec<Value> = ids.into_iter().map(|id| json!({ "id": id.to_string() })).collect();
+    with_tasks(&left)
 }
 
 /// 405 with the method that would do.

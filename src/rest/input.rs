@@ -78,21 +78,35 @@ impl Input<'_> {
 
     /// The body, which must be a JSON object.
     pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>> {
-        body::expect_json(self.headers)?;
-        let body = body::read(self.app, body).await?;
-        if body.is_empty() {
-            return Err(Error::invalid("the body is empty: send a JSON object, at least {}"));
-        }
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(members)) => Ok(members),
-            Ok(_) => Err(Error::invalid("the body must be a JSON object")),
-            Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+        match self.json(body, "object, at least {}").await? {
+            Value::Object(members) => Ok(members),
+            _ => Err(Error::invalid("the body must be a JSON object")),
         }
     }
 
-    /// The body, which must be of a known shape.
+    /// The body, which must be an object of a known shape.
     pub(super) async fn parse<T: DeserializeOwned>(&self, body: Body) -> Result<T> {
-        let value = Value::Object(self.object(body).await?);
+        Self::read(Value::Object(self.object(body).await?))
+    }
+
+    /// The body, which must be a list of things of a known shape.
+    pub(super) async fn parse_list<T: DeserializeOwned>(&self, body: Body) -> Result<Vec<T>> {
+        match self.json(body, "list").await? {
+            list @ Value::Array(_) => Self::read(list),
+            _ => Err(Error::invalid("the body must be a JSON list, of one element at least to change anything")),
+        }
+    }
+
+    async fn json(&self, body: Body, expected: &str) -> Result<Value> {
+        body::expect_json(self.headers)?;
+        let body = body::read(self.app, body).await?;
+        if body.is_empty() {
+            return Err(Error::invalid(format!("the body is empty: send a JSON {expected}")));
+        }
+        serde_json::from_slice(&body).map_err(|error| Error::invalid(format!("the body is not JSON: {error}")))
+    }
+
+    fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let reason = error.into_inner();

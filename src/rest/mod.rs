@@ -6,6 +6,7 @@
 mod answer;
 mod input;
 pub mod openapi;
+mod people;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::domain::secret::Password;
 use crate::error::{Error, Kind, Result};
 use crate::http::{body, error_body, log};
 use crate::service::lists::{Budget, Projection};
-use crate::service::{lists, login, users};
+use crate::service::{lists, login, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -54,6 +55,18 @@ pub enum Call {
     GetVersion,
     /// `POST /get-my-info`.
     GetMyInfo,
+    /// `POST /create-user`.
+    CreateUser,
+    /// `POST /update-user`.
+    UpdateUser,
+    /// `POST /delete-user`.
+    DeleteUser,
+    /// `POST /create-role`.
+    CreateRole,
+    /// `POST /update-role`.
+    UpdateRole,
+    /// `POST /delete-role`.
+    DeleteRole,
     /// `POST /get-<route>`.
     List(&'static Entity),
     /// `POST /get-<route>-connection`.
@@ -78,6 +91,12 @@ impl Call {
             Self::CreateRootUser => Operation::CreateRootUser,
             Self::GetVersion => Operation::GetVersion,
             Self::GetMyInfo => Operation::GetMyInfo,
+            Self::CreateUser => Operation::CreateUser,
+            Self::UpdateUser => Operation::UpdateUser,
+            Self::DeleteUser => Operation::DeleteUser,
+            Self::CreateRole => Operation::CreateRole,
+            Self::UpdateRole => Operation::UpdateRole,
+            Self::DeleteRole => Operation::DeleteRole,
             Self::List(entity) | Self::Count(entity) => Operation::Read(entity),
         }
     }
@@ -92,6 +111,12 @@ pub fn table() -> Vec<Route> {
         route("/create-root-user", "CreateRootUser", Call::CreateRootUser),
         route("/get-version", "GetApiVersion", Call::GetVersion),
         route("/get-my-info", "GetMyInfo", Call::GetMyInfo),
+        route("/create-user", "CreateUser", Call::CreateUser),
+        route("/update-user", "UpdateUser", Call::UpdateUser),
+        route("/delete-user", "DeleteUser", Call::DeleteUser),
+        route("/create-role", "CreateRole", Call::CreateRole),
+        route("/update-role", "UpdateRole", Call::UpdateRole),
+        route("/delete-role", "DeleteRole", Call::DeleteRole),
     ];
     for entity in ENTITIES.into_iter().filter(|entity| !entity.route.is_empty()) {
         let name = pascal(entity.plural);
@@ -166,6 +191,38 @@ async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
             body::read(app, body).await?;
             let me = users::me(app, Some(&caller)).await?;
             answer::json(me.as_ref())
+        }
+        Call::CreateUser => {
+            let caller = input.caller().await?;
+            let wanted = people::users(input.parse_list(body).await?)?;
+            answer::with_tasks(users::create(app, Some(&caller), wanted).await?.iter().map(AsRef::as_ref))
+        }
+        Call::UpdateUser => {
+            let caller = input.caller().await?;
+            let (conditions, change) = input.parse::<people::UserUpdation>(body).await?.read();
+            let users = users::update(app, Some(&caller), conditions, change).await?;
+            answer::with_tasks(users.iter().map(AsRef::as_ref))
+        }
+        Call::DeleteUser => {
+            let caller = input.caller().await?;
+            let people::Deletion { conditions } = input.parse(body).await?;
+            answer::deleted(users::delete(app, Some(&caller), conditions).await?)
+        }
+        Call::CreateRole => {
+            let caller = input.caller().await?;
+            let wanted = people::roles(input.parse_list(body).await?);
+            answer::with_tasks(roles::create(app, Some(&caller), wanted).await?.iter().map(AsRef::as_ref))
+        }
+        Call::UpdateRole => {
+            let caller = input.caller().await?;
+            let (conditions, change) = input.parse::<people::RoleUpdation>(body).await?.read();
+            let roles = roles::update(app, Some(&caller), conditions, change).await?;
+            answer::with_tasks(roles.iter().map(AsRef::as_ref))
+        }
+        Call::DeleteRole => {
+            let caller = input.caller().await?;
+            let people::Deletion { conditions } = input.parse(body).await?;
+            answer::deleted(roles::delete(app, Some(&caller), conditions).await?)
         }
         Call::List(entity) => {
             let caller = input.caller().await?;

@@ -13,9 +13,11 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{CONTRACT_VERSION, Call, PREFIX, Route, table};
 use crate::app::App;
-use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind};
+use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind, USER, USER_ROLE_NEXT};
 use crate::domain::filter::operator::{self, Member};
 use crate::domain::operation::Needs;
+use crate::domain::permission::ACTIONS;
+use crate::domain::user::{PASSWORD_MAX, PASSWORD_MIN, USERNAME_MAX};
 
 /// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
@@ -49,6 +51,7 @@ pub fn document() -> Value {
         }
     }
     schemas.fixed();
+    schemas.people();
     let paths: Map<String, Value> = table().into_iter().map(|route| (route.path.clone(), path(&route))).collect();
     json!({
         "openapi": "3.0.3",
@@ -74,16 +77,20 @@ pub fn document() -> Value {
 
 fn path(route: &Route) -> Value {
     let method = route.call.method().as_str().to_ascii_lowercase();
-    let open = route.call.operation().needs() == Needs::Nothing;
+    let needs = route.call.operation().needs();
+    let open = needs == Needs::Nothing;
     let (tag, body, answer) = match route.call {
         Call::Login => ("User", Some(reference("LoginInput")), reference("WithTask_LoginResponse_")),
         Call::CreateRootUser => ("User", Some(reference("RootUserCreationParams")), reference("WithTask_User_")),
         Call::GetVersion => ("ApiInfo", None, json!({ "type": "string" })),
         Call::GetMyInfo => ("User", None, reference("User")),
-        Call::List(entity) => {
-            let list = json!({ "type": "array", "items": reference(entity.name) });
-            (entity.name, Some(reference(&body_of(&route.id))), list)
-        }
+        Call::CreateUser => ("User", Some(list_of("UserCreationParams")), list_of("WithTask_User_")),
+        Call::UpdateUser => ("User", Some(reference("UserUpdationParams")), list_of("WithTask_User_")),
+        Call::DeleteUser => ("User", Some(reference("UserDeletionParams")), list_of("WithTask_DeleteUser_")),
+        Call::CreateRole => ("UserRoleNext", Some(list_of("RoleCreationParams")), list_of("WithTask_UserRoleNext_")),
+        Call::UpdateRole => ("UserRoleNext", Some(reference("RoleUpdationParams")), list_of("WithTask_UserRoleNext_")),
+        Call::DeleteRole => ("UserRoleNext", Some(reference("RoleDeletionParams")), list_of("WithTask_DeleteRole_")),
+        Call::List(entity) => (entity.name, Some(reference(&body_of(&route.id))), list_of(entity.name)),
         Call::Count(entity) => (entity.name, Some(reference(&body_of(&route.id))), reference(&entity.connection())),
     };
     let mut responses = Map::new();
@@ -99,6 +106,12 @@ fn path(route: &Route) -> Value {
     }
     if !open {
         errors.push(("401", "No credential, or one that does not work"));
+    }
+    if matches!(needs, Needs::Token | Needs::Action(_) | Needs::TokenWith(_)) {
+        errors.push(("403", "The credential lacks a right that this takes; the message names it"));
+    }
+    if matches!(route.call, Call::UpdateUser | Call::DeleteUser | Call::UpdateRole | Call::DeleteRole) {
+        errors.push(("404", "Nothing matches"));
     }
     for (status, text) in errors {
         responses.insert(status.to_owned(), response(text, &reference("ErrorBody")));
@@ -126,6 +139,10 @@ fn response(text: &str, schema: &Value) -> Value {
 
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn list_of(name: &str) -> Value {
+    json!({ "type": "array", "items": reference(name) })
 }
 
 /// A reference can't be nullable itself in OpenAPI 3.0.
@@ -266,9 +283,12 @@ impl Schemas {
             "WithTask_LoginResponse_": with_task(reference("LoginResponse")),
             "RootUserCreationParams": {
                 "type": "object", "required": ["password"],
-                "properties": { "password": { "type": "string", "minLength": 8, "maxLength": 1024 } },
+                "properties": { "password": { "type": "string", "minLength": PASSWORD_MIN, "maxLength": PASSWORD_MAX } },
             },
             "WithTask_User_": with_task(reference("User")),
+            "WithTask_UserRoleNext_": with_task(reference("UserRoleNext")),
+            "WithTask_DeleteUser_": with_task(reference("DeleteUser")),
+            "WithTask_DeleteRole_": with_task(reference("DeleteRole")),
             "ErrorBody": {
                 "type": "object", "required": ["message", "path", "status"],
                 "properties": {
@@ -279,6 +299,38 @@ impl Schemas {
             "ErrorCode": { "type": "string", "enum": ["ResourceLocked"] },
         });
         self.0.extend(members(fixed));
+    }
+
+    /// What changes users and roles.
+    fn people(&mut self) {
+        let text = || json!({ "type": "string", "minLength": 1, "maxLength": USERNAME_MAX });
+        let password = || json!({ "type": "string", "minLength": PASSWORD_MIN, "maxLength": PASSWORD_MAX });
+        let boolean = || json!({ "type": "boolean" });
+        let actions = || list_of("ROLE_ACTION");
+        let user = || json!({ "username": text(), "name": text(), "password": password(), "role_id": text() });
+        let mut creation = members(user());
+        creation.extend(members(json!({
+            "source": nullable(reference("UserSource")), "internal": nullable(boolean()),
+            "email_address": nullable(text()), "mobile_phone": nullable(text()),
+        })));
+        let mut change = members(user());
+        change.extend(members(json!({
+            "internal": boolean(), "email_address": nullable(text()), "mobile_phone": nullable(text()),
+        })));
+        let role = || members(json!({ "name": text(), "actions": actions() }));
+        let id = || closed(members(json!({ "id": { "type": "string" } })), &["id"]);
+        self.0.insert("ROLE_ACTION".to_owned(), json!({ "type": "string", "enum": ACTIONS }));
+        self.0.insert("RoleCreationParams".to_owned(), closed(role(), &["name", "actions"]));
+        let needed = ["username", "name", "password", "role_id"];
+        self.0.insert("UserCreationParams".to_owned(), closed(creation, &needed));
+        for (name, entity, data) in [("User", &USER, change), ("Role", &USER_ROLE_NEXT, role())] {
+            let rows = || members(json!({ "where": reference(&entity.where_input()) }));
+            let mut update = rows();
+            update.insert("data".to_owned(), closed(data, &[]));
+            self.0.insert(format!("{name}UpdationParams"), closed(update, &["where", "data"]));
+            self.0.insert(format!("{name}DeletionParams"), closed(rows(), &["where"]));
+            self.0.insert(format!("Delete{name}"), id());
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::lists::{digested, scope};
+use super::people::PEOPLE;
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, check};
 use crate::domain::entity::API_KEY;
@@ -53,6 +54,8 @@ pub async fn create(
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
     let tx = app.store.begin(permit).await?;
+    // Its roles must not be taken from the owner, or deleted, before it is there.
+    tx.beside(PEOPLE).await?;
     let key = NewApiKey {
         id: id.clone(),
         digest: app.vault.digest(&text),

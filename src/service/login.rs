@@ -10,6 +10,7 @@ use crate::domain::permit::authorize;
 use crate::domain::principal::{CredentialRef, Principal};
 use crate::domain::secret::{Password, SignedToken};
 use crate::domain::session::Session;
+use crate::domain::user::check_source;
 use crate::error::{Error, Kind, Result};
 
 /// What a login is tried with.
@@ -31,19 +32,16 @@ pub struct LoginRequest {
 /// `LoginFailed`, `Invalid` for a source that is not served here, `Unavailable` when the database is away.
 pub async fn login(app: &App, request: LoginRequest) -> Result<SignedToken> {
     let permit = authorize(None, Operation::Login)?;
-    if let Some(source) = request.source.filter(|source| source != "LOCAL") {
-        return Err(Error::invalid(format!("source {source} is not served here: allowed is LOCAL, or none")));
-    }
+    check_source(request.source.as_deref()).map_err(Error::invalid)?;
     // No account has NUL in its name, and PostgreSQL would not even compare it.
     let user = match request.username.contains('\0') {
         true => None,
         false => app.store.find_login_user(&request.username).await?,
     };
+    let wrong = || Error::new(Kind::LoginFailed, "the username or the password is wrong");
     let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = app.passwords.verify(request.password, stored).await?;
-    let Some(user) = user.filter(|_| right) else {
-        return Err(Error::new(Kind::LoginFailed, "the username or the password is wrong"));
-    };
+    let right = app.passwords.verify(request.password, stored.clone()).await?;
+    let user = user.filter(|_| right).ok_or_else(wrong)?;
     let now = app.now();
     let session = Session {
         id: SessionId::generate(now, app.random.as_ref())?,
@@ -54,6 +52,10 @@ pub async fn login(app: &App, request: LoginRequest) -> Result<SignedToken> {
     };
     let token = app.tokens.sign(&session)?;
     let tx = app.store.begin(permit).await?;
+    // The password may have been changed while it was being compared; from here on it can't.
+    if tx.hold_password(&session.user).await? != stored {
+        return Err(wrong());
+    }
     tx.insert_session(&session).await?;
     tx.commit().await?;
     tracing::info!(user.name = user.username, session.id = %session.id, "logged in");

@@ -4,6 +4,8 @@ pub mod api_keys;
 pub mod inventory;
 pub mod lists;
 pub mod login;
+mod people;
+pub mod roles;
 pub mod setup;
 pub mod signing;
 pub mod users;

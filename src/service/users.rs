@@ -1,7 +1,10 @@
-//! Users: who one is, making and deleting them.
+//! Users: who one is; making, changing and deleting them.
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
+use super::people::{Change, PEOPLE, check_number, matching, rights};
 use crate::app::App;
 use crate::domain::entity::USER;
 use crate::domain::filter::{Query, Scalar};
@@ -13,8 +16,8 @@ use crate::domain::permit::{Denial, authorize};
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
-use crate::domain::user::{NewUser, USERNAME_MAX, check_name, check_password};
-use crate::error::{Error, Kind, Result};
+use crate::domain::user::{Contact, NewUser, UserChange, check_password, check_source, check_texts};
+use crate::error::{Error, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
 /// Login name of the first user.
@@ -27,10 +30,49 @@ pub struct UserRequest {
     pub username: String,
     /// Name to show.
     pub name: String,
-    /// Password.
-    pub password: Password,
+    /// Password; users of other sources have none here.
+    pub password: Option<Password>,
     /// The user's one role.
     pub role: RoleId,
+    /// Where the user comes from; `LOCAL` when absent.
+    pub source: Option<String>,
+    /// How the user is reached.
+    pub contact: Contact,
+    /// Whether it belongs to the system rather than to a person.
+    pub internal: bool,
+}
+
+/// What somebody wants to change of users; `None` leaves as it is.
+#[derive(Debug, Default)]
+pub struct UpdateRequest {
+    /// Everything but the two below.
+    pub change: UserChange,
+    /// Password, which every user selected gets.
+    pub password: Option<Password>,
+    /// The one role.
+    pub role: Option<RoleId>,
+}
+
+impl UserRequest {
+    /// A local user with what every user has.
+    #[must_use]
+    pub fn local(username: String, password: Password, role: RoleId) -> Self {
+        let (name, contact) = (username.clone(), Contact::default());
+        Self { username, name, password: Some(password), role, source: None, contact, internal: false }
+    }
+
+    /// Checks all of it, and answers the password.
+    fn check(&self) -> std::result::Result<Password, String> {
+        check_texts([
+            ("username", Some(self.username.as_str())),
+            ("name", Some(&self.name)),
+            ("email_address", self.contact.email_address.as_deref()),
+            ("mobile_phone", self.contact.mobile_phone.as_deref()),
+        ])?;
+        check_source(self.source.as_deref())?;
+        let password = self.password.clone().ok_or("password is needed: a LOCAL user logs in with it")?;
+        check_password(&password).map(|()| password)
+    }
 }
 
 /// Reads the caller's own user.
@@ -65,7 +107,7 @@ pub async fn create_root(app: &App, password: Password) -> Result<Arc<Node>> {
     }
     let hash = app.passwords.hash(password, app.random.as_ref()).await?;
     let tx = app.store.begin(permit).await?;
-    tx.alone_with(USER.table).await?;
+    tx.alone_with(PEOPLE).await?;
     if tx.has_users().await? {
         return Err(exists());
     }
@@ -74,45 +116,116 @@ pub async fn create_root(app: &App, password: Password) -> Result<Arc<Node>> {
     read(app, &id).await?.ok_or_else(|| Error::internal("the new user is gone"))
 }
 
-/// Makes a user.
+/// Makes users: all of them, or none.
 ///
 /// # Errors
-/// `Invalid` for names, passwords or roles that are not allowed, `Forbidden`, `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: Option<&Principal>, request: UserRequest) -> Result<Arc<Node>> {
+/// `Invalid` for names, passwords or roles that are not allowed, with the place in the list; `Forbidden` for a key, and for a role
+/// that goes beyond the caller's rights; `Unavailable` when the database is away.
+pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = authorize(caller, Operation::CreateUser)?;
-    check_name("username", &request.username, USERNAME_MAX).map_err(Error::invalid)?;
-    check_name("name", &request.name, USERNAME_MAX).map_err(Error::invalid)?;
-    check_password(&request.password).map_err(Error::invalid)?;
-    let password_hash = app.passwords.hash(request.password.clone(), app.random.as_ref()).await?;
+    check_number(requests.len())?;
+    let at = |index: usize| format!("[{index}]");
+    let passwords = requests.iter().enumerate();
+    let passwords = passwords.map(|(index, request)| request.check().map_err(|why| Error::invalid(why).at(&at(index))));
+    let passwords = passwords.collect::<Result<Vec<_>>>()?;
+    // Before the write, which others wait for.
+    let mut hashes = Vec::new();
+    for password in passwords {
+        hashes.push(app.passwords.hash(password, app.random.as_ref()).await?);
+    }
     let now = app.now();
-    let id = UserId::generate(now, app.random.as_ref())?;
-    let tx = app.store.begin(permit).await?;
-    let UserRequest { username, name, role, .. } = request;
-    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role }, now).await?;
-    tx.commit().await?;
-    read(app, &id).await?.ok_or_else(|| Error::internal("the new user is gone"))
+    let change = Change::begin(app, permit).await?;
+    let mut ids = Vec::new();
+    for (index, (request, password_hash)) in requests.into_iter().zip(hashes).enumerate() {
+        change.role(&request.role).await.map_err(|error| error.at(&at(index)))?;
+        let UserRequest { username, name, role, contact, internal, .. } = request;
+        let id = UserId::generate(now, app.random.as_ref())?;
+        ids.push(id.to_string());
+        let user = NewUser { id, username, name, password_hash, role, contact, internal };
+        change.tx.insert_user(user, now).await.map_err(|error| error.at(&at(index)))?;
+    }
+    let by = change.actor.username.clone();
+    let users = change.finish(&USER, &ids).await?;
+    tracing::info!(user.ids = ?ids, by, "users made");
+    Ok(users)
 }
 
-/// Deletes a user; its sessions and keys die in the same transaction.
+/// Changes all users that a `where` matches, or none. A new password ends their tokens; their keys stay.
 ///
 /// # Errors
-/// `Invalid` for the caller itself and the last ROOT, `NotFound`, `Forbidden`, `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: Option<&Principal>, id: &UserId) -> Result<()> {
+/// `Invalid` for what is not allowed, another role for the caller itself, and another role for the last ROOT; `NotFound` when
+/// nobody matches; `Forbidden` for rights beyond the caller's, and for a key that sets a password or gives rights; `Unavailable`
+/// when the database is away.
+pub async fn update(
+    app: &App,
+    caller: Option<&Principal>,
+    conditions: Map<String, Value>,
+    request: UpdateRequest,
+) -> Result<Vec<Arc<Node>>> {
+    let operation = if request.password.is_some() { Operation::SetPassword } else { Operation::UpdateUser };
+    let permit = authorize(caller, operation)?;
+    let query = matching(app, &USER, conditions)?;
+    let UpdateRequest { change: mut wanted, password, role } = request;
+    let of_data = |error: Error| error.at("data");
+    wanted.check().map_err(|why| of_data(Error::invalid(why)))?;
+    if let Some(password) = password {
+        check_password(&password).map_err(|why| of_data(Error::invalid(why)))?;
+        wanted.password_hash = Some(app.passwords.hash(password, app.random.as_ref()).await?);
+    }
+    let change = Change::begin(app, permit).await?;
+    let users = change.select(&query).await?;
+    if let Some(role) = &role {
+        let role = change.role(role).await.map_err(of_data)?;
+        for user in &users {
+            give(&change, user, &role).await.map_err(of_data)?;
+        }
+        change.keeps_a_root(&users).await.map_err(of_data)?;
+    }
+    let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
+    for id in &ids {
+        change.tx.update_user(&UserId::from(id.clone()), &wanted, app.now()).await.map_err(of_data)?;
+    }
+    let by = change.actor.username.clone();
+    let users = change.finish(&USER, &ids).await?;
+    tracing::info!(user.ids = ?ids, by, operation = operation.name(), "users changed");
+    Ok(users)
+}
+
+/// Deletes all users that a `where` matches, or none; their sessions and keys die in the same transaction. Answers their ids.
+///
+/// # Errors
+/// `Invalid` when the caller itself or the last ROOT is among them, `NotFound` when nobody matches, `Forbidden` when one of them
+/// holds more than the caller, `Unavailable` when the database is away.
+pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
     let permit = authorize(caller, Operation::DeleteUser)?;
-    if permit.actor().is_some_and(|actor| actor.user == *id) {
+    let query = matching(app, &USER, conditions)?;
+    let change = Change::begin(app, permit).await?;
+    let users = change.select(&query).await?;
+    if users.iter().any(|user| change.is_caller(user)) {
         return Err(Error::invalid("you can't delete yourself"));
     }
-    let tx = app.store.begin(permit).await?;
-    tx.alone_with("user_roles").await?;
-    if tx.holders_of_preset(ROOT).await? == [id.clone()] {
-        return Err(Error::invalid("the last user with the role ROOT can't be deleted"));
+    let ids: Vec<UserId> = users.iter().map(|user| UserId::from(user.id().to_owned())).collect();
+    for id in &ids {
+        change.tx.delete_user(id).await?;
     }
-    if !tx.delete_user(id).await? {
-        return Err(Error::new(Kind::NotFound, "there is no such user"));
+    change.keeps_a_root(&users).await?;
+    change.tx.commit().await?;
+    tracing::info!(user.ids = ?ids, by = change.actor.username, "users deleted");
+    Ok(ids)
+}
+
+/// Gives a user another role.
+async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
+    if let [only] = user.many("roles")
+        && only.id() == role.id()
+    {
+        return Ok(());
     }
-    tx.commit().await?;
-    tracing::info!(user.id = %id, "user deleted");
-    Ok(())
+    if change.is_caller(user) {
+        return Err(Error::invalid("role_id can't be changed by yourself: ask somebody else who manages users"));
+    }
+    change.gives_no_more(&rights(user), &rights(role))?;
+    change.tx.set_role(&UserId::from(user.id().to_owned()), &RoleId::from(role.id().to_owned())).await
 }
 
 /// Makes a user with the role of a preset and a password that is made up here and known nowhere else.
@@ -129,19 +242,8 @@ pub async fn create_with_password(
     let role = tx.preset_role(preset).await?;
     drop(tx);
     let password = make_up_password(app.random.as_ref())?;
-    let request = UserRequest { name: username.clone(), username, password: password.clone(), role };
-    create(app, caller, request).await?;
+    create(app, caller, vec![UserRequest::local(username, password.clone(), role)]).await?;
     Ok(password)
-}
-
-/// Deletes the local user with this login name; see [`delete`].
-///
-/// # Errors
-/// Like [`delete`].
-pub async fn delete_by_name(app: &App, caller: Option<&Principal>, username: &str) -> Result<()> {
-    let user = app.store.find_login_user(username).await?;
-    let user = user.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no user {username:?}")))?;
-    delete(app, caller, &user.id).await
 }
 
 /// Characters of a password made up here, of 36 kinds: over 100 bit.
@@ -159,7 +261,9 @@ pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Re
     let id = UserId::generate(now, app.random.as_ref())?;
     let role = tx.preset_role(ROOT).await?;
     let (username, name) = (ROOT_NAME.to_owned(), ROOT_NAME.to_owned());
-    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role }, now).await?;
+    let contact = Contact::default();
+    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal: false }, now)
+        .await?;
     Ok(id)
 }
 

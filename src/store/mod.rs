@@ -10,6 +10,7 @@ mod list;
 mod migrate;
 mod model;
 mod people;
+mod roles;
 mod setup;
 
 use std::sync::Arc;
@@ -94,9 +95,21 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn alone_with(&self, entity: &'static str) -> Result<()> {
+        self.lock(entity, "SHARE ROW EXCLUSIVE").await
+    }
+
+    /// Waits for a writer who is [alone](Self::alone_with) with a table, and keeps others from being so until the end of this write.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn beside(&self, entity: &'static str) -> Result<()> {
+        self.lock(entity, "ROW EXCLUSIVE").await
+    }
+
+    async fn lock(&self, entity: &'static str, mode: &'static str) -> Result<()> {
         // SQLite has one writer anyway.
         if self.db.get_database_backend() == DatabaseBackend::Postgres {
-            let lock = format!("LOCK TABLE {entity} IN SHARE ROW EXCLUSIVE MODE");
+            let lock = format!("LOCK TABLE {entity} IN {mode} MODE");
             self.db.execute_unprepared(&lock).await.map_err(error)?;
         }
         Ok(())

@@ -1,19 +1,16 @@
 //! Users, their roles and their sessions.
 
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
 use super::model::{role, session, user, user_role};
 use super::{Store, Tx, error, is_taken, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::{RoleId, SessionId, UserId};
 use crate::domain::session::Session;
-use crate::domain::user::{LoginUser, NewUser};
+use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
 use crate::error::{Error, Result};
-
-/// The source of users made here (contract: UserSource).
-const LOCAL: &str = "LOCAL";
 
 impl Store {
     /// Finds a local user by login name, compared exactly.
@@ -51,21 +48,18 @@ impl Tx {
     /// Stores a new local user.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken or the role does not exist, `Unavailable` when the database is away.
+    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
     pub async fn insert_user(&self, new: NewUser, now: Timestamp) -> Result<()> {
-        if role::Entity::find_by_id(new.role.as_str()).one(&self.db).await.map_err(error)?.is_none() {
-            return Err(Error::invalid(format!("there is no role {}", new.role)));
-        }
-        let taken = format!("the username {:?} is taken already", new.username);
+        let taken = username_taken(&new.username);
         let row = user::ActiveModel {
             id: Set(new.id.to_string()),
             auth_config_id: Set(None),
             created_at: Set(iso(now)),
             display_username: Set(new.username.clone()),
-            email_address: Set(None),
-            internal: Set(false),
+            email_address: Set(new.contact.email_address),
+            internal: Set(new.internal),
             ldap_dn: Set(None),
-            mobile_phone: Set(None),
+            mobile_phone: Set(new.contact.mobile_phone),
             name: Set(new.name),
             password_expired: Set(Some(false)),
             password_hash: Set(Some(new.password_hash)),
@@ -77,8 +71,53 @@ impl Tx {
         user::Entity::insert(row)
             .exec_without_returning(&self.db)
             .await
-            .map_err(|cause| if is_taken(&cause) { Error::invalid(taken) } else { error(cause) })?;
+            .map_err(|cause| if is_taken(&cause) { taken } else { error(cause) })?;
         self.set_role(&new.id, &new.role).await
+    }
+
+    /// Changes a user; what is `None` stays as it is. A new password ends the user's sessions.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    pub async fn update_user(&self, id: &UserId, change: &UserChange, now: Timestamp) -> Result<()> {
+        let UserChange { username, name, password_hash, email_address, mobile_phone, internal } = change.clone();
+        let taken = username.as_deref().map(username_taken);
+        let new_password = password_hash.is_some();
+        let row = user::ActiveModel {
+            id: Unchanged(id.to_string()),
+            display_username: username.clone().map_or(NotSet, Set),
+            email_address: email_address.map_or(NotSet, Set),
+            internal: internal.map_or(NotSet, Set),
+            mobile_phone: mobile_phone.map_or(NotSet, Set),
+            name: name.map_or(NotSet, Set),
+            password_expired: if new_password { Set(Some(false)) } else { NotSet },
+            password_updated_at: if new_password { Set(Some(iso(now))) } else { NotSet },
+            password_hash: password_hash.map_or(NotSet, |hash| Set(Some(hash))),
+            username: username.map_or(NotSet, Set),
+            ..Default::default()
+        };
+        if row.is_changed() {
+            let update = user::Entity::update(row).exec(&self.db).await;
+            update.map_err(|cause| match taken {
+                Some(taken) if is_taken(&cause) => taken,
+                _ => error(cause),
+            })?;
+        }
+        // After the update, which waits for logins that hold the old password: their sessions are among these.
+        if new_password {
+            let of_user = session::Column::UserId.eq(id.as_str());
+            session::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// The stored password of a user, which nobody changes until the end of this write; none when there is no such user.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn hold_password(&self, id: &UserId) -> Result<Option<String>> {
+        let row = user::Entity::find_by_id(id.as_str()).lock_shared().one(&self.db).await.map_err(error)?;
+        Ok(row.and_then(|row| row.password_hash))
     }
 
     /// Gives a user one role and takes all others.
@@ -121,7 +160,7 @@ impl Tx {
         row.map(|row| RoleId::from(row.id)).ok_or_else(|| Error::internal(format!("no role with preset {preset}")))
     }
 
-    /// How many users hold the preset.
+    /// Who holds the preset.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
@@ -166,4 +205,8 @@ impl Tx {
         session::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
+}
+
+fn username_taken(username: &str) -> Error {
+    Error::invalid(format!("username {username:?} is taken already"))
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use keytower::domain::id::UserId;
 use keytower::domain::operation::Operation;
 use keytower::domain::permission::Action;
 use keytower::domain::permit::authorize;
@@ -129,13 +128,13 @@ async fn a_logged_out_token_is_refused_by_every_request_that_begins_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_users_token_and_keys_are_refused_by_every_request_that_begins_later() {
     let fleet = Fleet::start().await;
-    let (app, peers) = (&fleet.last().app, fleet.peers());
+    let peers = fleet.peers();
     for round in 0..FEWER {
         let (name, token) = fleet.first().user("READ_ONLY").await;
         let (_, key) = fleet.first().mint(&token, "race").await;
         let shown = if round % 2 == 0 { &token } else { &key };
         revoke_under_fire(&peers, shown, async {
-            users::delete_by_name(app, Some(&Principal::operator()), &name).await.unwrap();
+            fleet.last().delete_user(&name).await;
         })
         .await;
         for credential in [&token, &key] {
@@ -233,7 +232,7 @@ async fn a_demotion_takes_the_rights_of_token_and_keys_at_once() {
         let seen = fleet.first().graphql(Some(credential), "{ apiKeys { name } }", json!({})).await.json();
         assert_eq!(seen["data"]["apiKeys"], json!([{ "name": "administrates" }]));
         let caller = fleet.last().app.authenticate(credential).await.unwrap();
-        let refused = users::delete(&fleet.last().app, Some(&caller), &UserId::from("anybody".to_owned())).await;
+        let refused = users::delete(&fleet.last().app, Some(&caller), serde_json::Map::new()).await;
         assert!(refused.unwrap_err().public().contains("MANAGE_USER_AND_ROLE"));
     }
     // A promotion comes back to the token; the key has at most what its owner had when it was minted.
@@ -295,7 +294,7 @@ async fn a_mixed_history_has_no_refusal_too_early_and_no_accept_too_late() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mints_and_logins_that_race_with_the_end_of_their_user_leave_nothing() {
     let fleet = Fleet::start().await;
-    let (app, peers) = (&fleet.last().app, fleet.peers());
+    let peers = fleet.peers();
     for _ in 0..6 {
         let (name, token) = fleet.first().user("READ_ONLY").await;
         let minters: Vec<_> = (0..16)
@@ -314,7 +313,7 @@ async fn mints_and_logins_that_race_with_the_end_of_their_user_leave_nothing() {
             .collect();
         let busy = async { while fleet.database.number("SELECT COUNT(*) FROM api_keys").await < 20 {} };
         tokio::time::timeout(Duration::from_secs(60), busy).await.expect("nobody mints");
-        users::delete_by_name(app, Some(&Principal::operator()), &name).await.unwrap();
+        fleet.last().delete_user(&name).await;
         for minter in minters {
             for key in minter.await.unwrap() {
                 assert_eq!(fleet.first().try_credential(&key).await, 401);

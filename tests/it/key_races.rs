@@ -117,7 +117,7 @@ async fn nothing_of_a_user_outlives_its_deletion() {
         while count(&db, &format!("api_keys WHERE user_id = '{id}'")).await < 3 {
             tokio::task::yield_now().await;
         }
-        users::delete_by_name(&service.app, Some(&operator), &name).await.unwrap();
+        service.delete_user(&name).await;
         deleted.store(true, Ordering::SeqCst);
 
         for task in tasks {

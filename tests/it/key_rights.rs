@@ -285,7 +285,7 @@ async fn the_keys_of_a_deleted_user_are_gone_and_a_namesake_inherits_nothing() {
     let (old_password, old_token) = make("ROOT").await;
     let old_id = user_id(&service, &old_token).await;
     let (key_id, key) = service.mint(&old_token, "ci").await;
-    keytower::service::users::delete_by_name(&service.app, Some(&operator), "ada").await.unwrap();
+    service.delete_user("ada").await;
     for rows in [
         format!("api_keys WHERE user_id = '{old_id}'"),
         format!("sessions WHERE user_id = '{old_id}'"),

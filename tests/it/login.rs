@@ -96,13 +96,8 @@ async fn a_password_counts_whole() {
         ("spaces", "        ".to_owned()),
         ("nul", "before\u{0}after".to_owned()),
     ] {
-        let request = users::UserRequest {
-            username: name.to_owned(),
-            name: name.to_owned(),
-            password: password.clone().into(),
-            role: role.clone(),
-        };
-        users::create(&service.app, Some(&Principal::operator()), request).await.unwrap();
+        let request = users::UserRequest::local(name.to_owned(), password.clone().into(), role.clone());
+        users::create(&service.app, Some(&Principal::operator()), vec![request]).await.unwrap();
         assert_eq!(service.try_credential(&service.login(name, &password).await).await, 200, "{name}");
         let mut letters: Vec<char> = password.chars().collect();
         letters.pop();

@@ -144,8 +144,7 @@ async fn a_deleted_a_foreign_and_an_unknown_key_are_refused_alike() {
     service.delete_key(&token, &deleted).await;
     let (name, person) = service.user("READ_ONLY").await;
     let (_, orphan) = service.mint(&person, "of a deleted user").await;
-    let operator = keytower::domain::principal::Principal::operator();
-    keytower::service::users::delete_by_name(&service.app, Some(&operator), &name).await.unwrap();
+    service.delete_user(&name).await;
     let unknown = key_format::generate(&SystemRandom).unwrap().expose().to_owned();
     for face in FACES {
         let like = with(&service, face, &unknown).await;

@@ -138,7 +138,7 @@ async fn logout_ends_one_session_and_only_that() {
     let none = service.graphql(None, "mutation { logout }", json!({})).await;
     assert_eq!((none.status, none.code().as_str()), (200, "UNAUTHENTICATED"));
 
-    users::delete_by_name(&service.app, Some(&operator), "ada").await.unwrap();
+    service.delete_user("ada").await;
     for dead in [&second, &key] {
         assert_eq!(service.try_credential(dead).await, 401, "deleting the user ends all");
     }

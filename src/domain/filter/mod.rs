@@ -78,6 +78,14 @@ impl Query {
         Self { filter: Filter::Compare(field, Operator::In, values), ..Self::all(entity) }
     }
 
+    /// Every row that a `where` matches.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed.
+    pub fn matching(entity: &'static Entity, conditions: Map<String, Value>) -> Result<Self, String> {
+        Ok(Self { filter: read::filter(entity, Some(&conditions.into()))?, ..Self::all(entity) })
+    }
+
     /// Reads a list body: `{where, orderBy, first, last, skip, after, before}`, every member optional and nullable.
     ///
     /// # Errors

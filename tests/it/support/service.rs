@@ -162,6 +162,13 @@ impl Service {
         (name, token)
     }
 
+    /// Deletes a user as the operator does.
+    pub async fn delete_user(&self, username: &str) {
+        let conditions = json!({ "username": username }).as_object().unwrap().clone();
+        let deleted = users::delete(&self.app, Some(&Principal::operator()), conditions).await.unwrap();
+        assert_eq!(deleted.len(), 1, "{username}");
+    }
+
     /// Mints a key over GraphQL: id and text.
     pub async fn mint(&self, token: &str, name: &str) -> (String, String) {
         let mint = "mutation($name: String!) { createApiKey(data: { name: $name }) { id key } }";

@@ -1,0 +1,53 @@
+//! A role as the rooms above exchange it.
+
+use super::id::RoleId;
+use super::permission::{Action, Actions};
+use super::user::check_name;
+
+/// Most characters in the name of a role.
+pub const NAME_MAX: usize = 255;
+
+/// A role to be stored, beside the presets.
+#[derive(Debug, Clone)]
+pub struct NewRole {
+    /// Id.
+    pub id: RoleId,
+    /// Name, unique among roles.
+    pub name: String,
+    /// What it allows.
+    pub actions: Actions,
+}
+
+/// Checks the name of a role.
+///
+/// # Errors
+/// What is wrong and what is allowed.
+pub fn check_role_name(name: &str) -> Result<(), String> {
+    check_name("name", name, NAME_MAX)
+}
+
+/// Reads the actions of a role. A name that is not known is refused rather than forgotten.
+///
+/// # Errors
+/// Which name is not known.
+pub fn read_actions(names: &[String]) -> Result<Actions, String> {
+    let read = |(at, name): (usize, &String)| {
+        Action::parse(name).ok_or_else(|| format!("actions[{at}] is {name:?}, which is no action"))
+    };
+    names.iter().enumerate().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_actions;
+
+    #[test]
+    fn actions_are_known_by_their_exact_names() {
+        let read = |names: &[&str]| read_actions(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&["CREATE_VM", "*", "CREATE_VM"]).unwrap().names(), ["*"]);
+        assert_eq!(read(&[]).unwrap().names(), [""; 0]);
+        for unknown in ["", " *", "create_vm", "CREATE_VM ", "MANAGE_\0"] {
+            assert!(read(&["CREATE_VM", unknown]).unwrap_err().starts_with("actions[1] is"), "{unknown:?}");
+        }
+    }
+}

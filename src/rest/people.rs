@@ -1,0 +1,148 @@
+//! Bodies of the routes that change users and roles (contract section 3.2). A member that is not known is refused: what somebody
+//! meant to change must not be left out silently.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::input::UserSource;
+use crate::domain::secret::Password;
+use crate::domain::user::{Contact, UserChange};
+use crate::error::{Error, Result};
+use crate::service::roles::{self, RoleRequest};
+use crate::service::users::{self, UserRequest};
+
+/// `UserCreationParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserCreation {
+    username: String,
+    name: String,
+    role_id: String,
+    password: Option<String>,
+    source: Option<UserSource>,
+    internal: Option<bool>,
+    email_address: Option<String>,
+    mobile_phone: Option<String>,
+    ldap_dn: Option<String>,
+    auth_config_id: Option<String>,
+}
+
+/// `UserUpdationParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserUpdation {
+    /// Not null, which in a list stands for all.
+    #[serde(rename = "where")]
+    conditions: Map<String, Value>,
+    data: UserData,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserData {
+    #[serde(default, deserialize_with = "given")]
+    username: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    password: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    role_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    internal: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    email_address: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    mobile_phone: Option<Option<String>>,
+}
+
+/// `RoleCreationParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoleCreation {
+    name: String,
+    actions: Vec<String>,
+}
+
+/// `RoleUpdationParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoleUpdation {
+    #[serde(rename = "where")]
+    conditions: Map<String, Value>,
+    data: RoleData,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleData {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    actions: Option<Vec<String>>,
+}
+
+/// `UserDeletionParams` and `RoleDeletionParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    #[serde(rename = "where")]
+    pub(super) conditions: Map<String, Value>,
+}
+
+/// A member that may be absent; where it is there, null is a value like any other.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What a list of `UserCreationParams` asks for.
+pub(super) fn users(given: Vec<UserCreation>) -> Result<Vec<UserRequest>> {
+    given
+        .into_iter()
+        .enumerate()
+        .map(|(index, user)| user.read().map_err(|error| error.at(&format!("[{index}]"))))
+        .collect()
+}
+
+/// What a list of `RoleCreationParams` asks for.
+pub(super) fn roles(given: Vec<RoleCreation>) -> Vec<RoleRequest> {
+    given.into_iter().map(|RoleCreation { name, actions }| RoleRequest { name, actions }).collect()
+}
+
+impl UserCreation {
+    fn read(self) -> Result<UserRequest> {
+        for (name, value) in [("ldap_dn", &self.ldap_dn), ("auth_config_id", &self.auth_config_id)] {
+            if value.is_some() {
+                let text = format!("{name} belongs to users of other sources, and only LOCAL is served here");
+                return Err(Error::invalid(text));
+            }
+        }
+        Ok(UserRequest {
+            username: self.username,
+            name: self.name,
+            password: self.password.map(Password::from),
+            role: self.role_id.into(),
+            source: self.source.map(|source| source.as_str().to_owned()),
+            contact: Contact { email_address: self.email_address, mobile_phone: self.mobile_phone },
+            internal: self.internal.unwrap_or_default(),
+        })
+    }
+}
+
+impl UserUpdation {
+    /// Which users, and what is to change of them.
+    pub(super) fn read(self) -> (Map<String, Value>, users::UpdateRequest) {
+        let UserData { username, name, password, role_id, internal, email_address, mobile_phone } = self.data;
+        let change = UserChange { username, name, password_hash: None, email_address, mobile_phone, internal };
+        let (password, role) = (password.map(Password::from), role_id.map(Into::into));
+        (self.conditions, users::UpdateRequest { change, password, role })
+    }
+}
+
+impl RoleUpdation {
+    /// Which roles, and what is to change of them.
+    pub(super) fn read(self) -> (Map<String, Value>, roles::UpdateRequest) {
+        let RoleData { name, actions } = self.data;
+        (self.conditions, roles::UpdateRequest { name, actions })
+    }
+}

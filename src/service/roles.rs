@@ -1,0 +1,153 @@
+//! Roles: making, changing and deleting them. The presets stay as they are.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::people::{Change, check_number, matching, rights};
+use crate::app::App;
+use crate::domain::entity::USER_ROLE_NEXT;
+use crate::domain::id::RoleId;
+use crate::domain::operation::Operation;
+use crate::domain::permission::Actions;
+use crate::domain::permit::authorize;
+use crate::domain::principal::Principal;
+use crate::domain::role::{NewRole, check_role_name, read_actions};
+use crate::error::{Error, Result};
+use crate::store::Node;
+
+/// A role that somebody asks for.
+#[derive(Debug)]
+pub struct RoleRequest {
+    /// Name.
+    pub name: String,
+    /// Names of actions.
+    pub actions: Vec<String>,
+}
+
+/// What somebody wants to change of roles; `None` leaves as it is.
+#[derive(Debug, Default)]
+pub struct UpdateRequest {
+    /// Name.
+    pub name: Option<String>,
+    /// Names of actions, all of them.
+    pub actions: Option<Vec<String>>,
+}
+
+/// Makes roles: all of them, or none.
+///
+/// # Errors
+/// `Invalid` for names that are not allowed or taken and for unknown actions, with the place in the list; `Forbidden` for actions
+/// beyond the caller's rights; `Unavailable` when the database is away.
+pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
+    let permit = authorize(caller, Operation::CreateRole)?;
+    check_number(requests.len())?;
+    let at = |index: usize| format!("[{index}]");
+    let now = app.now();
+    let mut roles = Vec::new();
+    for (index, RoleRequest { name, actions }) in requests.into_iter().enumerate() {
+        let invalid = |why| Error::invalid(why).at(&at(index));
+        check_role_name(&name).map_err(invalid)?;
+        let actions = read_actions(&actions).map_err(invalid)?;
+        roles.push(NewRole { id: RoleId::generate(now, app.random.as_ref())?, name, actions });
+    }
+    let ids: Vec<String> = roles.iter().map(|role| role.id.to_string()).collect();
+    let change = Change::begin(app, permit).await?;
+    for (index, role) in roles.into_iter().enumerate() {
+        change.covers(&role.actions, || format!("{}.actions", at(index)))?;
+        change.tx.insert_role(role).await.map_err(|error| error.at(&at(index)))?;
+    }
+    let by = change.actor.username.clone();
+    let roles = change.finish(&USER_ROLE_NEXT, &ids).await?;
+    tracing::info!(role.ids = ?ids, by, "roles made");
+    Ok(roles)
+}
+
+/// Changes all roles that a `where` matches, or none. Whoever has one is bound by it at once; keys get nothing that their owner
+/// could not do when they were minted.
+///
+/// # Errors
+/// `Invalid` for what is not allowed, for presets and for the actions of the caller's own role; `NotFound` when none matches;
+/// `Forbidden` for rights beyond the caller's, and for a key that gives rights; `Unavailable` when the database is away.
+pub async fn update(
+    app: &App,
+    caller: Option<&Principal>,
+    conditions: Map<String, Value>,
+    request: UpdateRequest,
+) -> Result<Vec<Arc<Node>>> {
+    let permit = authorize(caller, Operation::UpdateRole)?;
+    let query = matching(app, &USER_ROLE_NEXT, conditions)?;
+    let invalid = |why| Error::invalid(why).at("data");
+    let UpdateRequest { name, actions } = request;
+    name.as_deref().map_or(Ok(()), check_role_name).map_err(invalid)?;
+    let actions = actions.map(|actions| read_actions(&actions)).transpose().map_err(invalid)?;
+    let change = Change::begin(app, permit).await?;
+    let roles = change.select(&query).await?;
+    let mut ids = Vec::new();
+    for role in &roles {
+        expect_own_making(role)?;
+        if let Some(actions) = &actions {
+            check_edit(&change, role, actions)?;
+        }
+        let id = RoleId::from(role.id().to_owned());
+        change.tx.update_role(&id, name.as_deref(), actions.as_ref()).await.map_err(|error| error.at("data"))?;
+        ids.push(id.to_string());
+    }
+    let by = change.actor.username.clone();
+    let roles = change.finish(&USER_ROLE_NEXT, &ids).await?;
+    tracing::info!(role.ids = ?ids, by, "roles changed");
+    Ok(roles)
+}
+
+/// Deletes all roles that a `where` matches, or none. Answers their ids.
+///
+/// # Errors
+/// `Invalid` for presets and for roles that users have, `NotFound` when none matches, `Forbidden` when one of them holds more than
+/// the caller, `Unavailable` when the database is away.
+pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
+    let permit = authorize(caller, Operation::DeleteRole)?;
+    let query = matching(app, &USER_ROLE_NEXT, conditions)?;
+    let change = Change::begin(app, permit).await?;
+    let mut ids = Vec::new();
+    for role in change.select(&query).await? {
+        expect_own_making(&role)?;
+        match role.many("users").len() {
+            0 => ids.push(RoleId::from(role.id().to_owned())),
+            users => {
+                let users = if users == 1 { "1 user has".to_owned() } else { format!("{users} users have") };
+                let text =
+                    format!("the role {} is in use: {users} it, give them another one first", role.value("name"));
+                return Err(Error::invalid(text));
+            }
+        }
+    }
+    for id in &ids {
+        change.tx.delete_role(id).await?;
+    }
+    change.tx.commit().await?;
+    tracing::info!(role.ids = ?ids, by = change.actor.username, "roles deleted");
+    Ok(ids)
+}
+
+/// Checks other actions for a role that exists.
+fn check_edit(change: &Change, role: &Node, actions: &Actions) -> Result<()> {
+    if rights(role) == *actions {
+        return Ok(());
+    }
+    if role.many("users").iter().any(|user| change.is_caller(user)) {
+        return Err(Error::invalid("data.actions of your own role can't be changed by yourself: ask somebody else"));
+    }
+    change.covers(actions, || "data.actions".to_owned())?;
+    change.gives_no_more(&rights(role), actions)
+}
+
+fn expect_own_making(role: &Node) -> Result<()> {
+    match role.value("preset") {
+        Value::Null => Ok(()),
+        preset => {
+            let text =
+                format!("the role {} is the preset {preset}, which can't be changed or deleted", role.value("name"));
+            Err(Error::invalid(text))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Roles beside the presets: made, changed, deleted.
+
+use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::credentials::write_actions;
+use super::model::role;
+use super::{Tx, error};
+use crate::domain::id::RoleId;
+use crate::domain::permission::Actions;
+use crate::domain::role::NewRole;
+use crate::error::{Error, Result};
+
+/// Where people work with these roles (contract: UserRolePlatform).
+const MANAGEMENT: &str = "MANAGEMENT";
+
+impl Tx {
+    /// Stores a new role. The caller is [alone](Tx::alone_with) with roles, so that its name stays unique.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    pub async fn insert_role(&self, new: NewRole) -> Result<()> {
+        self.expect_free(&new.name, &new.id).await?;
+        let row = role::ActiveModel {
+            id: Set(new.id.to_string()),
+            actions: Set(write_actions(&new.actions)),
+            name: Set(new.name),
+            platform: Set(MANAGEMENT.to_owned()),
+            preset: Set(None),
+        };
+        role::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Changes a role; `None` leaves as it is. The caller is [alone](Tx::alone_with) with roles.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    pub async fn update_role(&self, id: &RoleId, name: Option<&str>, actions: Option<&Actions>) -> Result<()> {
+        if let Some(name) = name {
+            self.expect_free(name, id).await?;
+        }
+        let row = role::ActiveModel {
+            id: Unchanged(id.to_string()),
+            actions: actions.map_or(NotSet, |actions| Set(write_actions(actions))),
+            name: name.map_or(NotSet, |name| Set(name.to_owned())),
+            ..Default::default()
+        };
+        if row.is_changed() {
+            role::Entity::update(row).exec(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a role, and takes it from every key that has it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_role(&self, id: &RoleId) -> Result<()> {
+        role::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    async fn expect_free(&self, name: &str, id: &RoleId) -> Result<()> {
+        let others = role::Column::Name.eq(name).and(role::Column::Id.ne(id.as_str()));
+        match role::Entity::find().filter(others).count(&self.db).await.map_err(error)? {
+            0 => Ok(()),
+            _ => Err(Error::invalid(format!("name {name:?} is taken already"))),
+        }
+    }
+}
