@@ -22,16 +22,27 @@ from cloudtower import (
     HostApi,
     LoginInput,
     OrganizationApi,
+    ROLEACTION,
+    RoleCreationParams,
+    RoleDeletionParams,
+    RoleUpdationParams,
+    RoleUpdationParamsData,
     RootUserCreationParams,
     UserApi,
+    UserCreationParams,
+    UserDeletionParams,
     UserRoleNextApi,
+    UserRoleNextWhereInput,
     UserSource,
+    UserUpdationParams,
+    UserUpdationParamsData,
+    UserWhereInput,
     VmApi,
     VmOrderByInput,
     VmStatus,
     VmWhereInput,
 )
-from cloudtower.exceptions import UnauthorizedException
+from cloudtower.exceptions import ForbiddenException, NotFoundException, UnauthorizedException
 from cloudtower.models import NestedCluster, NestedHost, Vm
 from cloudtower.utils import login
 
@@ -241,6 +252,69 @@ class Key(unittest.TestCase):
     def test_without_a_credential_the_call_is_an_unauthorized_exception(self):
         with self.assertRaises(UnauthorizedException):
             VmApi(client()).get_vms({})
+
+
+class People(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.api = client(token())
+        cls.addClassCleanup(cls.api.close)
+        cls.users, cls.roles = UserApi(cls.api), UserRoleNextApi(cls.api)
+
+    def role(self, name, *actions):
+        made = self.roles.create_role([RoleCreationParams(name=name, actions=list(actions))])
+        self.assertEqual([task.task_id for task in made], [None])
+        return made[0].data
+
+    def test_a_role_is_made_changed_and_deleted(self):
+        role = self.role("operator", ROLEACTION.VM_OPERATION_VM_POWER)
+        self.assertEqual((role.name, role.actions, role.preset), ("operator", ["VM_OPERATION_VM_POWER"], None))
+        where = UserRoleNextWhereInput(id=role.id)
+        data = RoleUpdationParamsData(name="all", actions=["*"])
+        changed = self.roles.update_role(RoleUpdationParams(where=where, data=data))
+        self.assertEqual([(task.data.id, task.data.name, task.data.actions) for task in changed], [(role.id, "all", ["*"])])
+        self.assertEqual([role.name for role in self.roles.get_user_role_nexts({"where": {"id": role.id}})], ["all"])
+        deleted = self.roles.delete_role(RoleDeletionParams(where=where))
+        self.assertEqual([(task.data.id, task.task_id) for task in deleted], [(role.id, None)])
+        self.assertEqual(self.roles.get_user_role_nexts({"where": {"id": role.id}}), [])
+
+    def test_users_are_made_changed_and_deleted(self):
+        role = self.role("readers")
+        made = self.users.create_user([
+            UserCreationParams(username=name, name=name.title(), password=PASSWORD, role_id=role.id, source=UserSource.LOCAL)
+            for name in ("ada", "bob")
+        ])
+        self.assertEqual([(task.data.username, task.data.name) for task in made], [("ada", "Ada"), ("bob", "Bob")])
+        self.assertEqual([task.data.roles[0].name for task in made], ["readers", "readers"])
+        api = client()
+        login(api, "ada", PASSWORD)
+        self.assertEqual(UserApi(api).get_my_info().id, made[0].data.id)
+        where = UserWhereInput(username_in=["ada", "bob"])
+        data = UserUpdationParamsData(email_address="people@example.com")
+        changed = self.users.update_user(UserUpdationParams(where=where, data=data))
+        self.assertEqual([task.data.email_address for task in changed], ["people@example.com"] * 2)
+        cleared = self.users.update_user({"where": {"username": "ada"}, "data": {"email_address": None}})
+        self.assertEqual([task.data.email_address for task in cleared], [None])
+        deleted = self.users.delete_user(UserDeletionParams(where=where))
+        self.assertEqual({task.data.id for task in deleted}, {task.data.id for task in made})
+        with self.assertRaises(UnauthorizedException):
+            UserApi(api).get_my_info()
+
+    def test_what_is_refused_is_an_exception_that_says_why(self):
+        role = self.role("in use")
+        params = UserCreationParams(username="cy", name="Cy", password=PASSWORD, role_id=role.id)
+        self.users.create_user([params])
+        for call, body, kind, status, words in [
+            (self.users.create_user, [params], ApiException, 400, "taken"),
+            (self.roles.delete_role, {"where": {"id": role.id}}, ApiException, 400, "in use"),
+            (self.users.delete_user, {"where": {"username": "root"}}, ApiException, 400, "yourself"),
+            (self.users.delete_user, {"where": {"username": "nobody"}}, NotFoundException, 404, "no User"),
+            (UserApi(client(mint("people"))).create_user, [], ForbiddenException, 403, "log in"),
+        ]:
+            with self.subTest(words), self.assertRaises(kind) as refused:
+                call(body)
+            self.assertEqual(refused.exception.status, status)
+            self.assertIn(words, json.loads(refused.exception.body)["message"])
 
 
 class FreshService(unittest.TestCase):

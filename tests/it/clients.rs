@@ -40,6 +40,12 @@ async fn the_cloudtower_sdk_logs_in_reads_everything_and_uses_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_manages_users_and_roles() {
+    let service = Service::start().await;
+    check(&service, "cloudtower_sdk_client.py", &[("People", 3)], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_cloudtower_sdk_makes_the_first_user() {
     let settings = [("create_root", "false"), ("root_password", "")];
     let service = Service::start_with(Arc::new(Database::new().await), &settings).await;

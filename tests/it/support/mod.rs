@@ -5,6 +5,7 @@ pub mod database;
 pub mod nginx;
 pub mod node;
 pub mod peer;
+pub mod people;
 pub mod program;
 pub mod random;
 pub mod samples;
