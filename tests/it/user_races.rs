@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::support::database::is_postgres;
 use crate::support::people::{Hold, PASSWORD, has_read, user};
 use crate::support::{Answer, ROOT_PASSWORD, Service};
 
@@ -95,6 +96,40 @@ async fn who_was_demoted_or_deleted_since_the_request_began_changes_nothing() {
         let accomplices = "SELECT COUNT(*) FROM users WHERE username = 'accomplice'";
         assert_eq!(service.database().number(accomplices).await, 0);
     }
+}
+
+/// Both have begun before either can delete.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_roots_do_not_delete_each_other() {
+    let service = Arc::new(Service::start().await);
+    let (mut roots, root) = (Vec::new(), service.root().await);
+    for name in ["ada", "bob"] {
+        let role = service.preset(&root, "ROOT").await;
+        roots.push((name, service.make_user(&root, name, &role).await.1));
+    }
+    service.done(&roots[0].1, "/delete-user", json!({ "where": { "username": "root" } })).await;
+    let before = service.app.store.statements();
+    let hold = Hold::of_users(&service).await;
+    let attempts: Vec<_> = [(0, 1), (1, 0)]
+        .into_iter()
+        .map(|(at, other)| {
+            let (service, token) = (Arc::clone(&service), roots[at].1.clone());
+            let victim = json!({ "where": { "username": roots[other].0 } });
+            tokio::spawn(async move { service.rest(&token, "/delete-user", victim).await })
+        })
+        .collect();
+    has_read(&service, before + 1).await;
+    let waiting =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while is_postgres() && service.database().number(waiting).await < 2 {}
+    hold.release().await;
+    let mut statuses = Vec::new();
+    for attempt in attempts {
+        statuses.push(attempt.await.unwrap().status);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401], "the second is nobody any more");
+    assert_eq!(service.database().number("SELECT COUNT(*) FROM users").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

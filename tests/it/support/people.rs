@@ -94,14 +94,24 @@ pub fn user(username: &str, role: &str) -> Value {
 pub struct Hold(DatabaseConnection);
 
 impl Hold {
+    /// Nobody begins to change users or roles, and nobody logs in.
     pub async fn of(service: &Service) -> Self {
+        Self::begin(service, "LOCK TABLE user_roles IN SHARE ROW EXCLUSIVE MODE; SELECT id FROM users FOR UPDATE").await
+    }
+
+    /// On PostgreSQL changes begin, and wait where they come to change a user; on SQLite there is one writer.
+    pub async fn of_users(service: &Service) -> Self {
+        Self::begin(service, "SELECT id FROM users FOR UPDATE").await
+    }
+
+    async fn begin(service: &Service, locks: &str) -> Self {
         // One connection, so that the transaction is this one's alone.
         let mut options = sea_orm::ConnectOptions::new(service.database().url());
         options.max_connections(1);
         let hold = Self(sea_orm::Database::connect(options).await.unwrap());
         if is_postgres() {
             hold.run("BEGIN").await;
-            hold.run("LOCK TABLE user_roles, users IN SHARE ROW EXCLUSIVE MODE").await;
+            hold.run(locks).await;
         } else {
             hold.run("BEGIN IMMEDIATE").await;
         }
