@@ -3,23 +3,30 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, Settings};
 
 /// Starts logging. A second call changes nothing.
 pub fn start(settings: &Settings) {
+    let level = LevelFilter::from_level(settings.log);
+    // At each start it tells that there was nothing to do.
+    let migrations = if level > LevelFilter::INFO { level } else { level.min(LevelFilter::WARN) };
+    let targets = Targets::new().with_default(level).with_target("sea_orm_migration", migrations);
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(LevelFilter::from_level(settings.log))
+        .with_max_level(level)
         .with_target(false)
         // It would be told to standard error, too, and a closed one would be a panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match settings.log_format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => lines.finish().with(targets).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(targets).try_init(),
     };
     if let Err(error) = started {
-        tracing::debug!(error, "logging was started before");
+        tracing::debug!(%error, "logging was started before");
     }
 }
