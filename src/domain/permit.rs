@@ -3,7 +3,7 @@
 use super::operation::{Needs, Operation};
 use super::principal::Principal;
 
-/// Proof that `operation` was allowed to a caller. Only [`authorize`] and [`open`] make one.
+/// Proof that `operation` was allowed to a caller. Only [`authorize`] makes one.
 #[derive(Debug, Clone)]
 pub struct Permit {
     operation: Operation,
