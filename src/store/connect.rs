@@ -85,7 +85,12 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))))
+        // A file does not hang up: asking it before each use would double the work of a short statement.
+        .test_before_acquire(false)
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            // Readers have no transaction to lose.
+            if read_only { pool } else { pool.after_release(|connection, _| Box::pin(is_clean(connection))) }
+        })
         .map_sqlx_sqlite_opts(move |options| {
             let options = options
                 .filename(&file)
