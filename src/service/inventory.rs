@@ -6,7 +6,7 @@
 
 mod check;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -53,15 +53,18 @@ pub async fn import(
     let (lists, mut problems) = check::read(text);
     let tx = app.store.begin(permit).await?;
     let organization = tx.organization().await?;
+    let mut known: HashMap<&str, HashSet<String>> = HashMap::new();
     for (entity, records) in &lists {
-        for (field, target) in entity.fields.iter().filter_map(|field| Some((field, field.relation()?.target))) {
-            if !ENTITIES.contains(&target) || matches!(field.relation().map(|it| it.join), Some(Join::Reverse(_))) {
-                continue;
-            }
-            let mut known: HashSet<String> = tx.existing_ids(target).await?.into_iter().collect();
-            let others = lists.iter().filter(|(other, _)| *other == target).flat_map(|(_, records)| records);
-            known.extend(others.map(|record| record.id.clone()));
-            problems.extend(records.iter().flat_map(|record| record.dangling(field, &known)));
+        let ids = known.entry(entity.name).or_default();
+        ids.extend(tx.existing_ids(entity).await?);
+        ids.extend(records.iter().map(|record| record.id.clone()));
+    }
+    for (entity, records) in &lists {
+        for (field, relation) in entity.fields.iter().filter_map(|field| Some((field, field.relation()?))) {
+            // A list on the other side follows from the rows that it names; what is not imported is not looked for.
+            let ids = known.get(relation.target.name).filter(|_| !matches!(relation.join, Join::Reverse(_)));
+            let Some(ids) = ids else { continue };
+            problems.extend(records.iter().flat_map(|record| record.dangling(field, ids)));
         }
     }
     if !problems.is_empty() {

@@ -60,15 +60,6 @@ impl Store {
         Ok(Tx { db, permit })
     }
 
-    /// Asks the database for a sign of life.
-    ///
-    /// # Errors
-    /// `Unavailable` when there is none.
-    pub async fn ping(&self) -> Result<()> {
-        self.read.execute_unprepared("SELECT 1").await.map_err(error)?;
-        Ok(())
-    }
-
     /// How many statements this store has sent so far.
     #[must_use]
     pub fn statements(&self) -> u64 {

@@ -57,19 +57,8 @@ pub enum Member {
     Relation(&'static Field, Quantifier),
 }
 
-const BOOLEAN: &[Operator] = &[Operator::Equals, Operator::Not];
-const LISTED: &[Operator] = &[Operator::Equals, Operator::Not, Operator::In, Operator::NotIn];
-const ORDERED: &[Operator] = &[
-    Operator::Equals,
-    Operator::Not,
-    Operator::In,
-    Operator::NotIn,
-    Operator::Lt,
-    Operator::Lte,
-    Operator::Gt,
-    Operator::Gte,
-];
-const TEXT: &[Operator] = &[
+/// All operators, in such an order that every kind of field has the first so many of them.
+const ALL: &[Operator] = &[
     Operator::Equals,
     Operator::Not,
     Operator::In,
@@ -134,12 +123,13 @@ impl Field {
     /// The operators of a scalar field; none for anything else.
     #[must_use]
     pub fn operators(&self) -> &'static [Operator] {
+        let first = |count| ALL.get(..count).unwrap_or(ALL);
         match self.kind {
-            Kind::Id | Kind::Text => TEXT,
+            Kind::Id | Kind::Text => ALL,
             Kind::Key => KEY,
-            Kind::DateTime | Kind::Int | Kind::Long | Kind::Float => ORDERED,
-            Kind::Enum(_) => LISTED,
-            Kind::Bool => BOOLEAN,
+            Kind::DateTime | Kind::Int | Kind::Long | Kind::Float => first(8),
+            Kind::Enum(_) => first(4),
+            Kind::Bool => first(2),
             _ => &[],
         }
     }
