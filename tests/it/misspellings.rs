@@ -58,7 +58,9 @@ fn misspellings(key: &str) -> Vec<(String, String)> {
     add("a letter more", format!("{key}0"));
     add("a letter before", format!("0{key}"));
     add("doubled", format!("{key}{key}"));
-    add("two letters swapped", format!("{}{}{}{}", &key[..10], &key[11..12], &key[10..11], &key[12..]));
+    let two = key.as_bytes().windows(2).skip(3).position(|pair| pair[0] != pair[1]).unwrap() + 3;
+    let [left, right] = [two, two + 1].map(|at| char::from(key.as_bytes()[at]));
+    add("two letters swapped", replaced(&replaced(key, two, right), two + 1, left));
     add("space inside", format!("{} {}", &key[..32], &key[32..]));
     add("space for a letter", replaced(key, 20, ' '));
     add("tab inside", format!("{}\t{}", &key[..32], &key[32..]));
@@ -101,6 +103,9 @@ fn misspellings(key: &str) -> Vec<(String, String)> {
     add("64 letters", "a".repeat(64));
     add("64 digits behind the prefix", format!("kt1{}", "0".repeat(61)));
     add("10,000 letters", "k".repeat(10_000));
+    for (what, text) in &all {
+        assert_ne!(text, key, "{what} is no misspelling of this key");
+    }
     all
 }
 
