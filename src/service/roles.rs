@@ -83,9 +83,9 @@ pub async fn update(
     let actions = actions.map(|actions| read_actions(&actions)).transpose().map_err(invalid)?;
     let change = Change::begin(app, permit).await?;
     let roles = change.select(&query).await?;
+    expect_own_making(&roles)?;
     let mut ids = Vec::new();
     for role in &roles {
-        expect_own_making(role)?;
         if let Some(actions) = &actions {
             check_edit(&change, role, actions)?;
         }
@@ -108,9 +108,10 @@ pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<Strin
     let permit = authorize(caller, Operation::DeleteRole)?;
     let query = matching(app, &USER_ROLE_NEXT, conditions)?;
     let change = Change::begin(app, permit).await?;
+    let roles = change.select(&query).await?;
+    expect_own_making(&roles)?;
     let mut ids = Vec::new();
-    for role in change.select(&query).await? {
-        expect_own_making(&role)?;
+    for role in roles {
         match role.many("users").len() {
             0 => ids.push(RoleId::from(role.id().to_owned())),
             users => {
@@ -141,13 +142,13 @@ fn check_edit(change: &Change, role: &Node, actions: &Actions) -> Result<()> {
     change.gives_no_more(&rights(role), actions)
 }
 
-fn expect_own_making(role: &Node) -> Result<()> {
-    match role.value("preset") {
-        Value::Null => Ok(()),
-        preset => {
-            let text =
-                format!("the role {} is the preset {preset}, which can't be changed or deleted", role.value("name"));
-            Err(Error::invalid(text))
+/// Refuses presets before anything else is looked at, so that what is told does not depend on the order of the rows.
+fn expect_own_making(roles: &[Arc<Node>]) -> Result<()> {
+    match roles.iter().find(|role| !role.value("preset").is_null()) {
+        None => Ok(()),
+        Some(role) => {
+            let (name, preset) = (role.value("name"), role.value("preset"));
+            Err(Error::invalid(format!("the role {name} is the preset {preset}, which can't be changed or deleted")))
         }
     }
 }
