@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use keytower::auth::random::SystemRandom;
 use keytower::config::Settings;
+use keytower::domain::caller::Caller;
 use keytower::domain::clock::SystemClock;
-use keytower::domain::principal::Principal;
 use keytower::http::serve::{Times, serve};
 use keytower::router::router;
 use keytower::service::{inventory, setup};
@@ -44,7 +44,7 @@ async fn run() {
     let settings = Settings::load(None, environment.map(|(name, value)| (name.to_owned(), value))).unwrap();
     let (app, _) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
     let text = include_str!("../examples/inventory.json");
-    inventory::import(&app, Some(&Principal::operator()), text, |_| {}).await.unwrap();
+    inventory::import(&app, &Caller::operator(), text, |_| {}).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let times = Times { header: Duration::from_secs(8), shutdown: Duration::ZERO };

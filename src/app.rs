@@ -1,5 +1,6 @@
 //! What a running service holds; every room above takes it as its first argument.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::auth::authenticate::authenticate;
@@ -7,11 +8,13 @@ use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::auth::vault::Vault;
 use crate::config::Settings;
+use crate::domain::audit::{Chain, Refusals};
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Scribe, Store, Tx};
 
 /// A running service.
 pub struct App {
@@ -20,11 +23,13 @@ pub struct App {
     /// The database.
     pub store: Store,
     /// What hangs on the master key.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// Signs and reads tokens.
     pub tokens: Tokens,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Credentials that were refused and not written down yet.
+    pub refusals: Refusals,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -38,12 +43,25 @@ impl App {
         self.clock.now()
     }
 
-    /// Finds out who shows a credential; see [`authenticate`].
+    /// Starts a write that `permit` allows.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn begin(&self, permit: Permit) -> Result<Tx> {
+        let scribe = Scribe {
+            chain: Arc::clone(&self.vault) as Arc<dyn Chain>,
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+        };
+        self.store.begin(permit, scribe).await
+    }
+
+    /// Finds out who shows a credential, from where; see [`authenticate`].
     ///
     /// # Errors
     /// `Unauthenticated` when it does not work, `Unavailable` when the database can't tell.
-    pub async fn authenticate(&self, credential: &str) -> Result<Principal> {
-        authenticate(credential, self.now(), &self.store, &self.vault, &self.tokens).await
+    pub async fn authenticate(&self, credential: &str, address: Option<IpAddr>) -> Result<Principal> {
+        authenticate(credential, address, self.now(), &self.store, &self.vault, &self.tokens).await
     }
 }
 

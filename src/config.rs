@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::domain::network::Ranges;
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
 use crate::domain::user::check_password;
 use crate::error::{Error, Result};
@@ -71,6 +72,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "`iss` and `aud` of the tokens; all nodes of one database share it",
     },
     Setting {
+        name: "trusted_proxies",
+        default: "",
+        meaning: "proxies whose `X-Forwarded-For` tells the client's address: addresses, networks and ranges, with commas between",
+    },
+    Setting {
         name: "token_life",
         default: "12h",
         meaning: "how long a token works, 1s to 3650d; `0` until it is revoked",
@@ -129,6 +135,8 @@ pub struct Settings {
     pub root_password: Option<Password>,
     /// `iss` and `aud`.
     pub issuer: String,
+    /// Proxies that are believed about the client's address.
+    pub trusted_proxies: Ranges,
     /// Life of a token; zero until revoked.
     pub token_life: Duration,
     /// Life of a signing key; zero for ever.
@@ -229,6 +237,11 @@ impl Given {
             create_root: self.required("create_root", "true or false", |text| text.parse().ok())?,
             root_password,
             issuer: self.required("issuer", "text, not empty", |text| (!text.is_empty()).then(|| text.to_owned()))?,
+            trusted_proxies: self.required(
+                "trusted_proxies",
+                "addresses, networks such as 10.0.0.0/8 and ranges such as 10.0.0.1-10.0.0.9, with commas between",
+                |text| Ranges::parse(text.split(',').map(str::trim).filter(|range| !range.is_empty())).ok(),
+            )?,
             token_life: self.duration("token_life", second..=day * 3650, true)?,
             signing_key_life: self.duration("signing_key_life", second * 3600..=day * 36_500, true)?,
             header_timeout: self.duration("header_timeout", client(), false)?,

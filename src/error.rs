@@ -1,9 +1,12 @@
 //! The one error: a kind from a closed list, what the caller may read, and what only the log may.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::domain::permit::Denial;
 use crate::domain::random::Exhausted;
+use crate::domain::text::text;
+use crate::domain::text::{Language, Text};
 
 /// Most characters of what the caller may read.
 const PUBLIC_MAX: usize = 4000;
@@ -21,6 +24,10 @@ pub enum Kind {
     Forbidden,
     /// There is no such thing, or none that the caller may know of.
     NotFound,
+    /// Another change holds what this one is about.
+    Locked,
+    /// Too often; when to try again stands in [`Error::retry_after`].
+    TooMany,
     /// The address exists, the method does not.
     MethodNotAllowed,
     /// The request did not arrive in time.
@@ -37,12 +44,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Invalid,
         Self::LoginFailed,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::Locked,
+        Self::TooMany,
         Self::MethodNotAllowed,
         Self::Timeout,
         Self::TooLarge,
@@ -55,8 +64,18 @@ impl Kind {
 /// An error with two texts. There is no way to print the internal one to a caller.
 pub struct Error {
     kind: Kind,
-    public: String,
+    public: Text,
     internal: Option<String>,
+    detail: Option<Detail>,
+}
+
+/// What a program wants to know of an error.
+#[derive(Debug, Clone)]
+enum Detail {
+    /// Type and id of what is locked.
+    Locked(Vec<(&'static str, String)>),
+    /// How long to wait.
+    RetryAfter(Duration),
 }
 
 /// A result with our [`Error`].
@@ -64,48 +83,68 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error whose text the caller may read; it is cut where it would repeat much of what the caller sent.
-    pub fn new(kind: Kind, public: impl Into<String>) -> Self {
-        let mut public = public.into();
-        if let Some((end, _)) = public.char_indices().nth(PUBLIC_MAX) {
-            public.truncate(end);
-            public.push('…');
-        }
-        Self { kind, public, internal: None }
+    pub fn new(kind: Kind, public: impl Into<Text>) -> Self {
+        let cut = |mut text: String| {
+            if let Some((end, _)) = text.char_indices().nth(PUBLIC_MAX) {
+                text.truncate(end);
+                text.push('…');
+            }
+            text
+        };
+        Self { kind, public: public.into().map(cut), internal: None, detail: None }
     }
 
     /// A wrong request.
-    pub fn invalid(public: impl Into<String>) -> Self {
+    pub fn invalid(public: impl Into<Text>) -> Self {
         Self::new(Kind::Invalid, public)
     }
 
     /// A credential that does not work. All of them look alike; `why` goes to the log.
     pub fn refused(why: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Unauthenticated,
-            public: "the credential is not valid".to_owned(),
-            internal: Some(why.into()),
-        }
+        Self::new(Kind::Unauthenticated, text!("the credential is not valid", "凭据无效")).because(why.into())
     }
 
     /// A fault of ours; the caller learns nothing of it.
     pub fn internal(why: impl fmt::Display) -> Self {
-        Self { kind: Kind::Internal, public: "internal error".to_owned(), internal: Some(why.to_string()) }
+        Self::new(Kind::Internal, text!("internal error", "内部错误")).because(why.to_string())
     }
 
     /// The database is away; `why` goes to the log.
     pub fn unavailable(why: impl fmt::Display) -> Self {
-        Self {
-            kind: Kind::Unavailable,
-            public: "the database can't be reached, try again later".to_owned(),
-            internal: Some(why.to_string()),
-        }
+        let public = text!("the database can't be reached, try again later", "无法访问数据库，请稍后重试");
+        Self::new(Kind::Unavailable, public).because(why.to_string())
+    }
+
+    /// Something is held by another change: each with its type (contract section 1.7) and id.
+    #[must_use]
+    pub fn locked(resources: Vec<(&'static str, String)>) -> Self {
+        let names: Vec<String> = resources.iter().map(|(kind, id)| format!("[{kind}-{id}]")).collect();
+        let names = names.join(", ");
+        let mut error = Self::new(Kind::Locked, text!("Resource {names} locked", "资源 {names} 已被锁定"));
+        error.detail = Some(Detail::Locked(resources));
+        error
+    }
+
+    /// Too often; the same may work after a while.
+    #[must_use]
+    pub fn too_many(public: Text, retry_after: Duration) -> Self {
+        let mut error = Self::new(Kind::TooMany, public);
+        error.detail = Some(Detail::RetryAfter(retry_after));
+        error
+    }
+
+    fn because(mut self, why: String) -> Self {
+        self.internal = Some(why);
+        self
     }
 
     /// The same error, said of a part of the request: behind `[1]`, `username must …` is `[1].username must …`.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         match self.kind {
-            Kind::Invalid | Kind::Forbidden => Self::new(self.kind, format!("{place}.{}", self.public)),
+            Kind::Invalid | Kind::Forbidden => {
+                Self { public: self.public.map(|text| format!("{place}.{text}")), ..self }
+            }
             _ => self,
         }
     }
@@ -116,10 +155,40 @@ impl Error {
         self.kind
     }
 
-    /// What the caller may read.
+    /// What the caller may read, in English.
     #[must_use]
     pub fn public(&self) -> &str {
+        self.public.en()
+    }
+
+    /// What the caller may read, in their language.
+    #[must_use]
+    pub fn said_in(&self, language: Language) -> String {
+        self.public.said_in(language)
+    }
+
+    /// What the caller may read, in both languages.
+    #[must_use]
+    pub fn text(&self) -> &Text {
         &self.public
+    }
+
+    /// Type and id of what is locked; nothing for another error.
+    #[must_use]
+    pub fn locks(&self) -> &[(&'static str, String)] {
+        match &self.detail {
+            Some(Detail::Locked(locks)) => locks,
+            _ => &[],
+        }
+    }
+
+    /// How long to wait before trying again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.detail {
+            Some(Detail::RetryAfter(time)) => Some(time),
+            _ => None,
+        }
     }
 
     /// What only the log may read, where it differs.
@@ -131,7 +200,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.kind, self.internal.as_deref().unwrap_or(&self.public))
+        write!(f, "{:?}: {}", self.kind, self.internal.as_deref().unwrap_or(self.public.en()))
     }
 }
 
@@ -145,10 +214,19 @@ impl From<Denial> for Error {
     fn from(denial: Denial) -> Self {
         match denial {
             Denial::NoCredential => {
-                Self::new(Kind::Unauthenticated, "a token or an API key is needed in the Authorization header")
+                let text = text!(
+                    "a token or an API key is needed in the Authorization header",
+                    "Authorization 请求头中需要令牌或 API 密钥"
+                );
+                Self::new(Kind::Unauthenticated, text)
             }
-            Denial::KeyNotAllowed => Self::new(Kind::Forbidden, "an API key can't do this: log in and use the token"),
-            Denial::MissingAction(action) => Self::new(Kind::Forbidden, format!("the action {action} is missing")),
+            Denial::KeyNotAllowed => Self::new(
+                Kind::Forbidden,
+                text!("an API key can't do this: log in and use the token", "API 密钥不能执行此操作：请登录并使用令牌"),
+            ),
+            Denial::MissingAction(action) => {
+                Self::new(Kind::Forbidden, text!("the action {action} is missing", "缺少权限 {action}"))
+            }
         }
     }
 }

@@ -1,18 +1,28 @@
 //! Work beside the requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::auth::token::REFRESH;
+use crate::error::Result;
 use crate::http::log;
-use crate::service::signing;
+use crate::service::{audit, signing};
 
-/// Keeps the signing keys fresh until it is dropped.
+/// How often refused credentials are written down.
+const REFUSALS: Duration = Duration::from_secs(10);
+
+/// Works until it is dropped.
 pub async fn run(app: Arc<App>) {
-    let mut tick = tokio::time::interval(REFRESH);
+    tokio::join!(every(REFRESH, || signing::maintain(&app)), every(REFUSALS, || audit::write_refusals(&app)),);
+}
+
+/// Does something again and again; what goes wrong is tried again the next time.
+async fn every<F: Future<Output = Result<()>>>(time: Duration, work: impl Fn() -> F) {
+    let mut tick = tokio::time::interval(time);
     loop {
         tick.tick().await;
-        if let Err(error) = signing::maintain(&app).await {
+        if let Err(error) = work().await {
             log(&error);
         }
     }

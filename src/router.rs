@@ -8,8 +8,9 @@ use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
-use crate::error::{Error, Kind, Result};
-use crate::http::{error_body, health, jwks, shell};
+use crate::error::{Error, Result};
+use crate::http::caller::language;
+use crate::http::{error_body, health, jwks, no_such_route, shell};
 use crate::{graphql, rest};
 
 /// The whole service.
@@ -31,5 +32,5 @@ pub fn router(app: Arc<App>) -> Result<Router> {
 }
 
 async fn unknown(request: Request) -> Response {
-    error_body(request.uri().path(), &Error::new(Kind::NotFound, "there is no such route"))
+    error_body(request.uri().path(), &no_such_route(), language(request.headers()).unwrap_or_default())
 }

@@ -6,6 +6,8 @@
 use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 
 mod m0001_start;
+mod m0002_operations;
+mod maker;
 
 /// The steps, in order.
 #[derive(Debug)]
@@ -14,6 +16,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Step)]
+        vec![Box::new(m0001_start::Step), Box::new(m0002_operations::Step)]
     }
 }

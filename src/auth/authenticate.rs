@@ -7,6 +7,8 @@
 //!
 //! There is no cache: an acknowledged delete is seen by every request that begins later, on every node.
 
+use std::net::IpAddr;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::key_format;
 use crate::domain::principal::{CredentialRef, Principal};
@@ -23,6 +25,7 @@ use super::vault::Vault;
 /// `Unauthenticated`, always with the same public text, when it does not work; `Unavailable` when the database can't tell.
 pub async fn authenticate(
     credential: &str,
+    _address: Option<IpAddr>,
     now: Timestamp,
     store: &Store,
     vault: &Vault,
@@ -43,7 +46,7 @@ async fn by_key(key: &PlainKey, store: &Store, vault: &Vault) -> Result<Principa
         user: row.user,
         username: row.username,
         rights: row.held.intersection(&row.granted).intersection(&row.ceiling),
-        credential: CredentialRef::ApiKey(row.id),
+        credential: CredentialRef::ApiKey { id: row.id, name: row.name },
     })
 }
 

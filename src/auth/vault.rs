@@ -1,6 +1,7 @@
-//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives two keys with different labels:
+//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives three keys with different labels:
 //!
 //! - the **pepper**: API keys are stored as HMAC-SHA-256 under it, so that a stolen database alone can't even be searched;
+//! - the **chain**: HMAC-SHA-256 over the rows of the audit logs;
 //! - the **seal**: AES-256-GCM for what must be read again (signing keys), bound to its place by the associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -8,6 +9,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
+use crate::domain::audit::Chain;
 use crate::domain::secret::{KeyDigest, MasterKey, PlainKey};
 use crate::error::{Error, Result};
 
@@ -18,6 +20,7 @@ const SEAL_VERSION: u8 = 1;
 #[derive(Debug)]
 pub struct Vault {
     pepper: hmac::Key,
+    chain: hmac::Key,
     seal: RandomizedNonceKey,
 }
 
@@ -29,7 +32,9 @@ impl Vault {
     pub fn new(master: &MasterKey) -> Result<Self> {
         let pepper = derive(master, b"keytower/api-key-pepper/v1")?;
         let seal = derive(master, b"keytower/seal/v1")?;
+        let chain = derive(master, b"keytower/audit-chain/v1")?;
         Ok(Self {
+            chain: hmac::Key::new(hmac::HMAC_SHA256, chain.as_slice()),
             pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper.as_slice()),
             seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(Error::internal)?,
         })
@@ -64,6 +69,12 @@ impl Vault {
         let length = self.seal.open_in_place(nonce, Aad::from(place), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
+    }
+}
+
+impl Chain for Vault {
+    fn code(&self, bytes: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.chain, bytes).as_ref().to_vec()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{open, print};
 use crate::config::Settings;
-use crate::domain::principal::Principal;
+use crate::domain::caller::Caller;
 use crate::error::{Error, Result};
 use crate::service::inventory::{Progress, import};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(settings: Settings, Command::Import { file }: Command) -
             let _ = write!(std::io::stderr(), "\r{list}: {done} of {of}\x1b[K");
         }
     };
-    let totals = import(&app, Some(&Principal::operator()), &text, progress).await;
+    let totals = import(&app, &Caller::operator(), &text, progress).await;
     if watched {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }

@@ -13,10 +13,11 @@ use crate::config::Settings;
 use crate::domain::clock::SystemClock;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
+use crate::http::log;
 use crate::http::serve::{Times, serve};
 use crate::jobs;
 use crate::router::router;
-use crate::service::setup;
+use crate::service::{audit, setup};
 
 /// How long the database may take to finish what was cut; one that does not answer must not keep the process alive.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -46,6 +47,9 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
     tracing::info!(%address, "keytower listens");
     serve(listener, router(Arc::clone(&app))?, times, stop).await;
     jobs.abort();
+    if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, audit::write_refusals(&app)).await {
+        log(&error);
+    }
     if tokio::time::timeout(FAREWELL, app.store.close()).await.is_err() {
         tracing::warn!("the database did not let go in time");
     }

@@ -2,8 +2,8 @@
 
 use super::{open, print};
 use crate::config::Settings;
+use crate::domain::caller::Caller;
 use crate::domain::clock::iso;
-use crate::domain::principal::Principal;
 use crate::error::Result;
 use crate::service::signing;
 
@@ -17,7 +17,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(settings: Settings, Command::Rotate: Command) -> Result<()> {
     let app = open(settings).await?;
-    let key = signing::rotate(&app, Some(&Principal::operator())).await?;
+    let key = signing::rotate(&app, &Caller::operator()).await?;
     app.store.close().await;
     print(&format!("signing key {} takes over at {}\n", key.id, iso(key.active_from)))
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{open, print};
 use crate::config::Settings;
+use crate::domain::caller::Caller;
 use crate::domain::permission::PRESETS;
-use crate::domain::principal::Principal;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
 use crate::service::users;
@@ -32,21 +32,21 @@ pub(super) enum Command {
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
     let app = open(settings).await?;
-    let operator = Principal::operator();
+    let operator = Caller::operator();
     let done = match command {
         Command::Create { username, role } => {
             if !PRESETS.iter().any(|preset| preset.name == role) {
                 let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
                 return Err(Error::invalid(format!("there is no role {role}: known are {}", known.join(", "))));
             }
-            let password = users::create_with_password(&app, Some(&operator), username.clone(), &role).await?;
+            let password = users::create_with_password(&app, &operator, username.clone(), &role).await?;
             format!(
                 "made {username} with the role {role}; the password, shown this once:\n\n    {}\n\n",
                 password.expose()
             )
         }
         Command::Delete { username } => {
-            let done = users::delete(&app, Some(&operator), local(&username)).await;
+            let done = users::delete(&app, &operator, local(&username)).await;
             done.map_err(|error| match error.kind() {
                 Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
                 _ => error,

@@ -70,6 +70,10 @@ ids! {
     SigningKeyId;
     /// An organization.
     OrganizationId;
+    /// The policies.
+    GlobalSettingsId;
+    /// A task.
+    TaskId;
 }
 
 #[cfg(test)]

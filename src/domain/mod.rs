@@ -7,17 +7,23 @@
 //! | `secret`, `key_format` | values that must not leak, and the one API key format |
 //! | `permission` | actions, sets of them, and the role presets |
 //! | `operation` | every operation and what it needs: the authorization table |
-//! | `principal`, `permit` | who asks, and the proof that they may |
+//! | `principal`, `caller`, `permit` | whom a credential names, who asks and from where, and the proof that they may |
+//! | `text` | what people read, in both languages |
 //! | `entity` | every object of the wire, described once |
+//! | `audit` | what the audit log says, and the chain of its rows |
+//! | `network` | ranges of addresses |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
 //! | `api_key`, `role`, `session`, `user` | plain records the rooms above exchange |
 
 pub mod api_key;
+pub mod audit;
+pub mod caller;
 pub mod clock;
 pub mod entity;
 pub mod filter;
 pub mod id;
 pub mod key_format;
+pub mod network;
 pub mod operation;
 pub mod page;
 pub mod permission;
@@ -27,4 +33,5 @@ pub mod random;
 pub mod role;
 pub mod secret;
 pub mod session;
+pub mod text;
 pub mod user;

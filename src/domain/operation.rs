@@ -60,6 +60,8 @@ pub enum Operation {
     UpdateApiKey,
     /// Delete an API key. A key may delete itself; see [`super::principal::Principal::may_delete`].
     DeleteApiKey,
+    /// Write down what was refused or went wrong.
+    Record,
     /// Prepare the database at the start.
     SetUp,
     /// Load the inventory.
@@ -73,9 +75,12 @@ impl Operation {
     #[must_use]
     pub fn needs(self) -> Needs {
         match self {
-            Self::Login | Self::CreateRootUser | Self::AuthnStrategies | Self::UserCreated | Self::GetVersion => {
-                Needs::Nothing
-            }
+            Self::Login
+            | Self::CreateRootUser
+            | Self::AuthnStrategies
+            | Self::UserCreated
+            | Self::GetVersion
+            | Self::Record => Needs::Nothing,
             Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey => Needs::Credential,
             Self::Logout | Self::CreateApiKey | Self::UpdateApiKey => Needs::Token,
             Self::CreateUser | Self::SetPassword => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
@@ -84,6 +89,12 @@ impl Operation {
             }
             Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
         }
+    }
+
+    /// Tells whether it changes something, so that the audit log tells of it even when it is refused.
+    #[must_use]
+    pub fn is_change(self) -> bool {
+        !matches!(self, Self::AuthnStrategies | Self::UserCreated | Self::GetVersion | Self::GetMyInfo | Self::Read(_))
     }
 
     /// A name for logs and the authorization table.
@@ -108,6 +119,7 @@ impl Operation {
             Self::CreateApiKey => "createApiKey",
             Self::UpdateApiKey => "updateApiKey",
             Self::DeleteApiKey => "deleteApiKey",
+            Self::Record => "record",
             Self::SetUp => "setUp",
             Self::ImportInventory => "importInventory",
             Self::RotateSigningKey => "rotateSigningKey",

@@ -73,6 +73,8 @@ impl Action {
     pub const ALL: Self = Self(0);
     /// See, change and delete other people's API keys.
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
+    /// See what everybody did.
+    pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
     /// Make, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
 

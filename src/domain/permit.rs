@@ -1,5 +1,6 @@
 //! The proof that a caller may do something: the store takes no write without one.
 
+use super::caller::Caller;
 use super::operation::{Needs, Operation};
 use super::principal::Principal;
 
@@ -7,7 +8,7 @@ use super::principal::Principal;
 #[derive(Debug, Clone)]
 pub struct Permit {
     operation: Operation,
-    actor: Option<Principal>,
+    caller: Caller,
 }
 
 impl Permit {
@@ -17,10 +18,16 @@ impl Permit {
         self.operation
     }
 
-    /// To whom; `None` for an operation that is open to anybody.
+    /// To whom.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whom their credential names; `None` where the operation is open to anybody and none was shown.
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
-        self.actor.as_ref()
+        self.caller.principal.as_ref()
     }
 }
 
@@ -39,19 +46,18 @@ pub enum Denial {
 ///
 /// # Errors
 /// The [`Denial`].
-pub fn authorize(caller: Option<&Principal>, operation: Operation) -> Result<Permit, Denial> {
-    let allowed = |actor: Option<&Principal>| Ok(Permit { operation, actor: actor.cloned() });
-    let Some(principal) = caller else {
-        return match operation.needs() {
-            Needs::Nothing => allowed(None),
-            _ => Err(Denial::NoCredential),
-        };
-    };
-    match operation.needs() {
-        Needs::Token | Needs::TokenWith(_) if principal.is_key() => Err(Denial::KeyNotAllowed),
-        Needs::Action(action) | Needs::TokenWith(action) if !principal.rights.allows(action) => {
-            Err(Denial::MissingAction(action.name()))
+pub fn authorize(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
+    let needs = operation.needs();
+    match (&caller.principal, needs) {
+        (None, Needs::Nothing) => {}
+        (None, _) => return Err(Denial::NoCredential),
+        (Some(principal), Needs::Token | Needs::TokenWith(_)) if principal.is_key() => {
+            return Err(Denial::KeyNotAllowed);
         }
-        _ => allowed(Some(principal)),
+        (Some(principal), Needs::Action(action) | Needs::TokenWith(action)) if !principal.rights.allows(action) => {
+            return Err(Denial::MissingAction(action.name()));
+        }
+        _ => {}
     }
+    Ok(Permit { operation, caller: caller.clone() })
 }

@@ -22,7 +22,12 @@ pub enum CredentialRef {
     /// A token, by its session.
     Session(SessionId),
     /// An API key.
-    ApiKey(ApiKeyId),
+    ApiKey {
+        /// Which one.
+        id: ApiKeyId,
+        /// What its owner calls it.
+        name: String,
+    },
     /// The operator at the machine itself: a command of this program.
     Operator,
 }
@@ -42,7 +47,7 @@ impl Principal {
     /// Tells whether a key was shown.
     #[must_use]
     pub fn is_key(&self) -> bool {
-        matches!(self.credential, CredentialRef::ApiKey(_))
+        matches!(self.credential, CredentialRef::ApiKey { .. })
     }
 
     /// Tells whether the caller may delete a key that it sees. A key deletes itself only, unless it manages keys: a leaked key
@@ -50,7 +55,7 @@ impl Principal {
     #[must_use]
     pub fn may_delete(&self, key: &str) -> bool {
         match &self.credential {
-            CredentialRef::ApiKey(own) => own.as_str() == key || self.manages_keys(),
+            CredentialRef::ApiKey { id, .. } => id.as_str() == key || self.manages_keys(),
             _ => true,
         }
     }

@@ -72,6 +72,21 @@ impl UserChange {
         ];
         check_texts(texts)
     }
+
+    /// The names of what changes.
+    #[must_use]
+    pub fn members(&self, role: bool) -> Vec<&'static str> {
+        let members = [
+            ("username", self.username.is_some()),
+            ("name", self.name.is_some()),
+            ("password", self.password_hash.is_some()),
+            ("role", role),
+            ("email_address", self.email_address.is_some()),
+            ("mobile_phone", self.mobile_phone.is_some()),
+            ("internal", self.internal.is_some()),
+        ];
+        members.into_iter().filter(|(_, changes)| *changes).map(|(name, _)| name).collect()
+    }
 }
 
 /// Checks those texts of a user that are given: names and ways to be reached.

@@ -23,8 +23,9 @@ use super::schema::is_open;
 use super::value::{ANSWER_VALUES, Asked, code};
 use super::{arrange, guard, page, variables};
 use crate::app::App;
+use crate::domain::text::{Language, Text};
 use crate::error::{Error, Kind, Result};
-use crate::http::caller::caller;
+use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, log, status};
 use crate::service::lists::Budget;
 
@@ -52,7 +53,7 @@ enum Stop {
     /// The request itself is refused, whatever it asks.
     Request(Error),
     /// The request is well-formed; its document is at fault.
-    Document(Vec<Value>),
+    Document(Vec<(Error, Vec<Pos>)>),
 }
 
 impl From<Error> for Stop {
@@ -62,8 +63,8 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    fn document(reason: String) -> Self {
-        Self::Document(vec![refusal(&Error::invalid(reason), &[])])
+    fn document(reason: impl Into<Text>) -> Self {
+        Self::Document(vec![(Error::invalid(reason), Vec::new())])
     }
 }
 
@@ -73,13 +74,16 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
         return page::page();
     }
     let format = format(&parts.headers);
+    // One that is not served is refused below.
+    let language = language(&parts.headers).unwrap_or_default();
     match run(app, schema, &parts, body).await {
         Ok(response) => typed(format, GraphQLResponse::from(response).into_response()),
         Err(Stop::Request(error)) => {
             log(&error);
-            refuse(format, status(error.kind()), vec![refusal(&error, &[])])
+            refuse(format, status(error.kind()), vec![refusal(&error, &[], language)])
         }
         Err(Stop::Document(errors)) => {
+            let errors = errors.iter().map(|(error, locations)| refusal(error, locations, language)).collect();
             refuse(format, if format == JSON { StatusCode::OK } else { StatusCode::BAD_REQUEST }, errors)
         }
     }
@@ -104,7 +108,7 @@ async fn run(
     let asked = arrange::asked(&document, operation);
     // Like REST's open routes, open fields look at no credential: a dead one must not keep its owner from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
-    let caller = if open { None } else { caller(app, &parts.headers).await? };
+    let caller = if open { stranger(app, parts)? } else { caller(app, parts).await? };
     if asked.iter().filter(|field| field.name == "login").count() > 1 {
         return Err(Stop::document("one request can log in once".to_owned()));
     }
@@ -116,7 +120,7 @@ async fn run(
     let request = request.data(Asked { caller, budget: Budget::of(ANSWER_VALUES) });
     let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
     if !was_executed(&response) {
-        let errors = response.errors.into_iter().map(|error| refusal(&Error::invalid(error.message), &error.locations));
+        let errors = response.errors.into_iter().map(|error| (Error::invalid(error.message), error.locations));
         return Err(Stop::Document(errors.collect()));
     }
     arrange::locate(&asked, &mut response.errors);
@@ -209,9 +213,9 @@ fn quality(headers: &HeaderMap, kind: &str) -> Option<f32> {
     found.next().map(|item| item.get_param("q").and_then(|q| q.as_str().parse().ok()).unwrap_or(1.0))
 }
 
-fn refusal(error: &Error, locations: &[Pos]) -> Value {
+fn refusal(error: &Error, locations: &[Pos], language: Language) -> Value {
     let mut refusal = Map::new();
-    refusal.insert("message".to_owned(), Value::from(error.public()));
+    refusal.insert("message".to_owned(), Value::from(error.said_in(language)));
     if !locations.is_empty() {
         refusal.insert("locations".to_owned(), json!(locations));
     }

@@ -16,7 +16,7 @@ use crate::domain::operation::{Needs, Operation};
 use crate::domain::secret::{Password, SignedToken};
 use crate::error::{Error, Result};
 use crate::service::api_keys::{Selector, Wanted};
-use crate::service::{api_keys, lists, login, users};
+use crate::service::{api_keys, audit, lists, login, users};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
 const RECURSION: usize = 32;
@@ -56,6 +56,11 @@ pub fn table() -> Vec<RootField> {
 /// Tells whether a root field is open to anybody.
 pub(super) fn is_open(name: &str) -> bool {
     table().iter().any(|field| field.name == name && field.operation.needs() == Needs::Nothing)
+}
+
+/// What a root field means to the authorization table.
+fn operation(name: &str) -> Option<Operation> {
+    table().into_iter().find(|field| field.name == name).map(|field| field.operation)
 }
 
 /// Tells whether a root field may be null: those that name one object.
@@ -107,7 +112,9 @@ fn query() -> Object {
     })
     .description("External sources of logins; there are none.");
     let created = Field::new("userCreated", TypeRef::named_nn("UserCreatedData"), |ctx| {
-        resolve(ctx, |Call { app, .. }| async move { Ok(Some(FieldValue::owned_any(users::exist(app).await?))) })
+        resolve(ctx, |Call { app, asked, .. }| async move {
+            Ok(Some(FieldValue::owned_any(users::exist(app, &asked.caller).await?)))
+        })
     })
     .description("Tells whether the first user exists.");
     let api_key = Field::new("apiKey", TypeRef::named(API_KEY.name), |ctx| {
@@ -115,7 +122,7 @@ fn query() -> Object {
             let selector = selector(&mut arguments(&ctx)?);
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(api_keys::read(app, asked.caller.as_ref(), selector, wanted).await?.map(row))
+            Ok(api_keys::read(app, &asked.caller, selector, wanted).await?.map(row))
         })
     })
     .argument(unique());
@@ -131,7 +138,7 @@ fn list(entity: &'static Entity) -> Field {
         resolve(ctx, move |Call { app, ctx, asked }| async move {
             let wanted = projection(entity, ctx.field());
             let given = arguments(&ctx)?;
-            let rows = lists::list(app, asked.caller.as_ref(), entity, &given, &wanted, &asked.budget).await?;
+            let rows = lists::list(app, &asked.caller, entity, &given, &wanted, &asked.budget).await?;
             Ok(Some(FieldValue::list(rows.into_iter().map(row))))
         })
     });
@@ -142,7 +149,7 @@ fn count(entity: &'static Entity) -> Field {
     let name = format!("{}Connection", entity.plural);
     let field = Field::new(name, TypeRef::named_nn(entity.connection()), move |ctx| {
         resolve(ctx, move |Call { app, ctx, asked }| async move {
-            let count = lists::count(app, asked.caller.as_ref(), entity, &arguments(&ctx)?).await?;
+            let count = lists::count(app, &asked.caller, entity, &arguments(&ctx)?).await?;
             Ok(Some(connection(count)))
         })
     });
@@ -151,7 +158,7 @@ fn count(entity: &'static Entity) -> Field {
 
 fn mutation() -> Object {
     let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
-        resolve(ctx, |Call { app, ctx, .. }| async move {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
             let mut given = arguments(&ctx)?;
             if given.get("effect").and_then(|effect| effect.get("encoded")) == Some(&Value::Bool(true)) {
                 return Err(Error::invalid("effect.encoded is not served: send the password as it is"));
@@ -161,7 +168,7 @@ fn mutation() -> Object {
                 password: Password::from(member(&mut given, "data", "password").unwrap_or_default()),
                 source: member(&mut given, "data", "source"),
             };
-            Ok(Some(FieldValue::owned_any(login::login(app, request).await?)))
+            Ok(Some(FieldValue::owned_any(login::login(app, &asked.caller, request).await?)))
         })
     })
     .description("Logs in with a password. The token goes into the Authorization header.")
@@ -169,7 +176,7 @@ fn mutation() -> Object {
     .argument(InputValue::new("effect", TypeRef::named("LoginEffect")));
     let logout = Field::new("logout", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
         resolve(ctx, |Call { app, asked, .. }| async move {
-            login::logout(app, asked.caller.as_ref()).await?;
+            login::logout(app, &asked.caller).await?;
             Ok(Some(FieldValue::value(true)))
         })
     })
@@ -181,7 +188,7 @@ fn mutation() -> Object {
             let description = member(&mut given, "data", "description");
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(api_keys::create(app, asked.caller.as_ref(), name, description, wanted).await?)))
+            Ok(Some(row(api_keys::create(app, &asked.caller, name, description, wanted).await?)))
         })
     })
     .description("Mints an API key with the caller's roles. Its text is in this answer and in no other.")
@@ -194,7 +201,7 @@ fn mutation() -> Object {
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
             let selector = selector(&mut given);
-            Ok(Some(row(api_keys::update(app, asked.caller.as_ref(), selector, name, description, wanted).await?)))
+            Ok(Some(row(api_keys::update(app, &asked.caller, selector, name, description, wanted).await?)))
         })
     })
     .description("Renames an API key or describes it anew.")
@@ -205,7 +212,7 @@ fn mutation() -> Object {
             let selector = selector(&mut arguments(&ctx)?);
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(api_keys::delete(app, asked.caller.as_ref(), selector, wanted).await?)))
+            Ok(Some(row(api_keys::delete(app, &asked.caller, selector, wanted).await?)))
         })
     })
     .description("Deletes an API key. Once this is answered, no node accepts the key any more.")
@@ -289,6 +296,15 @@ where
     FieldFuture::new(async move {
         let app = ctx.ctx.data::<Arc<App>>()?;
         let asked = ctx.ctx.data::<Asked>()?;
-        call(Call { app, ctx, asked }).await.map_err(|error| failure(&error))
+        let operation = operation(ctx.field().name());
+        match call(Call { app, ctx, asked }).await {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                if let Some(operation) = operation {
+                    audit::failed(app, &asked.caller, operation, &error).await;
+                }
+                Err(failure(&error, asked.caller.language))
+            }
+        }
     })
 }

@@ -157,7 +157,7 @@ impl Types {
     fn named(&mut self, kind: &Kind) -> String {
         match kind {
             Kind::Id => TypeRef::ID,
-            Kind::Text | Kind::Key | Kind::Texts => TypeRef::STRING,
+            Kind::Text | Kind::Localized | Kind::Key | Kind::Texts => TypeRef::STRING,
             Kind::DateTime => DATE_TIME,
             Kind::Bool => TypeRef::BOOLEAN,
             Kind::Int | Kind::Ints => TypeRef::INT,

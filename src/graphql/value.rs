@@ -4,8 +4,9 @@ use async_graphql::dynamic::ResolverContext;
 use async_graphql::{Name, SelectionField};
 use serde_json::{Map, Value};
 
+use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, Kind, Shape};
-use crate::domain::principal::Principal;
+use crate::domain::text::Language;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
 use crate::service::lists::{Budget, Projection};
@@ -15,7 +16,7 @@ pub(super) const ANSWER_VALUES: u64 = 40_000;
 
 /// What the endpoint knows of a request.
 pub(super) struct Asked {
-    pub(super) caller: Option<Principal>,
+    pub(super) caller: Caller,
     pub(super) budget: Budget,
 }
 
@@ -88,11 +89,11 @@ pub(super) fn leaf(kind: &Kind, value: &Value) -> Option<async_graphql::Value> {
 }
 
 /// An error as GraphQL tells it: the message, and a code in the extensions.
-pub(super) fn failure(error: &Error) -> async_graphql::Error {
+pub(super) fn failure(error: &Error, language: Language) -> async_graphql::Error {
     use async_graphql::ErrorExtensions;
     log(error);
     let code = code(error.kind());
-    async_graphql::Error::new(error.public()).extend_with(|_, extensions| extensions.set("code", code))
+    async_graphql::Error::new(error.said_in(language)).extend_with(|_, extensions| extensions.set("code", code))
 }
 
 /// The code of a kind of error.
@@ -104,6 +105,8 @@ pub fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "UNAUTHENTICATED",
         ErrorKind::Forbidden => "FORBIDDEN",
         ErrorKind::NotFound => "NOT_FOUND",
+        ErrorKind::Locked => "RESOURCE_LOCKED",
+        ErrorKind::TooMany => "TOO_MANY_REQUESTS",
         ErrorKind::MethodNotAllowed => "METHOD_NOT_ALLOWED",
         ErrorKind::Timeout => "REQUEST_TIMEOUT",
         ErrorKind::TooLarge => "PAYLOAD_TOO_LARGE",

@@ -1,25 +1,96 @@
-//! Reads the credential of a request. Three outcomes: none given, accepted, refused; a refused one never counts as none.
+//! Finds out who asks: their credential, address and language.
+//!
+//! A credential has three outcomes: none given, accepted, refused; a refused one never counts as none.
 
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use crate::app::App;
-use crate::domain::principal::Principal;
-use crate::error::{Error, Result};
+use crate::domain::caller::Caller;
+use crate::domain::text::Language;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+use crate::service::audit;
+
+/// Where a connection comes from; the server puts it into every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
 
 /// Finds out who asks. The `Authorization` header holds a token or a key, bare or behind `Bearer` (RFC 6750, section 2.1; the
 /// scheme's name in any case, then one space).
 ///
 /// # Errors
-/// `Unauthenticated` when a credential is given that does not work, or two; `Unavailable` when the database can't tell.
-pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Principal>> {
+/// `Unauthenticated` when a credential is given that does not work, or two; `Invalid` for a language that is not served;
+/// `Unavailable` when the database can't tell.
+pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
+    let caller = stranger(app, parts)?;
+    match principal(app, &parts.headers, caller.address).await {
+        Ok(principal) => Ok(Caller { principal, ..caller }),
+        Err(error) => {
+            if error.kind() == Kind::Unauthenticated {
+                audit::refused(app, caller.address, &error);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The caller of an open route, whose credential is not looked at.
+///
+/// # Errors
+/// `Invalid` for a language that is not served.
+pub fn stranger(app: &App, parts: &Parts) -> Result<Caller> {
+    let address = address(app, &parts.extensions, &parts.headers);
+    Ok(Caller { principal: None, address, language: language(&parts.headers)? })
+}
+
+/// The language to answer in (contract section 1.6).
+///
+/// # Errors
+/// `Invalid` for one that is not served.
+pub fn language(headers: &HeaderMap) -> Result<Language> {
+    let Some(given) = headers.get(CONTENT_LANGUAGE) else { return Ok(Language::default()) };
+    given.to_str().ok().and_then(Language::parse).ok_or_else(|| {
+        Error::invalid(text!(
+            "content-language is not served: allowed are en-US, zh-CN and *",
+            "不支持该 content-language：可用的有 en-US、zh-CN 和 *"
+        ))
+    })
+}
+
+async fn principal(
+    app: &App,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+) -> Result<Option<crate::domain::principal::Principal>> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(first) = given.next() else { return Ok(None) };
     if given.next().is_some() {
         return Err(Error::refused("two Authorization headers"));
     }
     let text = first.to_str().map_err(|_| Error::refused("Authorization is not ASCII"))?;
-    app.authenticate(bare(text)).await.map(Some)
+    app.authenticate(bare(text), address).await.map(Some)
+}
+
+/// The client's address: the other end of the connection or, where that is a trusted proxy, the last address that
+/// `X-Forwarded-For` names and that is no trusted proxy. What stands further left anybody may have written.
+fn address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    let trusted = &app.settings.trusted_proxies;
+    let Peer(peer) = extensions.get::<Peer>()?;
+    let mut address = peer.ip().to_canonical();
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let forwarded: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+    for hop in forwarded.iter().rev() {
+        if !trusted.contain(address) {
+            break;
+        }
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        address = hop.to_canonical();
+    }
+    Some(address)
 }
 
 fn bare(text: &str) -> &str {

@@ -8,10 +8,13 @@ pub mod serve;
 pub mod shell;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::domain::text::Language;
+use crate::domain::text::text;
 use crate::error::{Error, Kind};
 
 /// The status of a kind of error; the one place that decides it.
@@ -19,7 +22,8 @@ use crate::error::{Error, Kind};
 pub fn status(kind: Kind) -> StatusCode {
     match kind {
         // 400 is the one client error that the contract declares for /login (section 1.1).
-        Kind::Invalid | Kind::LoginFailed => StatusCode::BAD_REQUEST,
+        Kind::Invalid | Kind::LoginFailed | Kind::Locked => StatusCode::BAD_REQUEST,
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -32,12 +36,29 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// The contract's ErrorBody, which serves outside of REST v2 too. `code` is absent, for its one value means something else (contract
-/// section 1.7).
-pub fn error_body(path: &str, error: &Error) -> Response {
+/// The contract's ErrorBody, which serves outside of REST v2 too. `code` has one value; otherwise it is absent (contract section
+/// 1.7).
+pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     let status = status(error.kind());
-    let body = json!({ "message": error.public(), "path": path, "status": status.as_u16() });
-    (status, Json(body)).into_response()
+    let (message, number) = (error.said_in(language), status.as_u16());
+    let body = if error.kind() == Kind::Locked {
+        let locked: Vec<_> = error.locks().iter().map(|(kind, id)| json!({ "id": id, "type": kind })).collect();
+        let props = json!({ "locked_resources": locked });
+        json!({ "message": message, "path": path, "status": number, "code": "ResourceLocked", "props": props })
+    } else {
+        json!({ "message": message, "path": path, "status": number })
+    };
+    let mut response = (status, Json(body)).into_response();
+    if let Some(time) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(time.as_secs() + 1));
+    }
+    response
+}
+
+/// The error of an address where nothing stands.
+#[must_use]
+pub fn no_such_route() -> Error {
+    Error::new(Kind::NotFound, text!("there is no such route", "没有这样的路由"))
 }
 
 /// Writes to the log what the caller is not told.

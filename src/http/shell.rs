@@ -15,7 +15,10 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::domain::id::uuid_v7;
+use crate::domain::text::Language;
+use crate::domain::text::text;
 use crate::error::Error;
+use crate::http::caller::language;
 
 /// The id of a request, on every answer (contract section 1.6).
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
@@ -32,6 +35,7 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     // The matched route, never the address itself: people paste secrets into addresses.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
+    let language = language(request.headers()).unwrap_or_default();
     let span = tracing::info_span!("request", request.id = id, %method, route);
     async {
         let started = Instant::now();
@@ -40,11 +44,14 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
             tokio::time::timeout(REQUEST_MAX, next.run(request)).await.unwrap_or_else(|_| {
                 let error = Error::unavailable("a request took too long");
                 super::log(&error);
-                super::error_body(&path, &error)
+                super::error_body(&path, &error, language)
             })
         } else {
-            let error = Error::invalid("a request has exactly one valid Host header (RFC 9112, section 3.2)");
-            super::error_body(request.uri().path(), &error)
+            let error = Error::invalid(text!(
+                "a request has exactly one valid Host header (RFC 9112, section 3.2)",
+                "请求必须恰好有一个有效的 Host 请求头（RFC 9112 第 3.2 节）"
+            ));
+            super::error_body(request.uri().path(), &error, language)
         };
         dress(&mut response, &id);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -85,5 +92,5 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     let error = Error::internal(format!("a handler panicked: {text}"));
     super::log(&error);
-    super::error_body("", &error)
+    super::error_body("", &error, Language::default())
 }

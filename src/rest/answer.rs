@@ -8,7 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::domain::text::Language;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
 use crate::http::error_body;
 
 /// 200 with a body.
@@ -47,8 +49,10 @@ pub(super) fn deleted(ids: impl IntoIterator<Item = impl Display>) -> Result<Res
 }
 
 /// 405 with the method that would do.
-pub(super) fn not_allowed(path: &str, allowed: &Method, cause: &Error) -> Response {
-    let mut response = error_body(path, cause);
+pub(super) fn not_allowed(path: &str, allowed: &Method, language: Language) -> Response {
+    let text = text!("use {allowed}", "请使用 {allowed}");
+    let cause = &Error::new(Kind::MethodNotAllowed, text);
+    let mut response = error_body(path, cause, language);
     if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
         response.headers_mut().insert(ALLOW, allowed);
     }

@@ -7,11 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::domain::permit::Denial;
-use crate::domain::principal::Principal;
+use crate::domain::caller::Caller;
 use crate::error::{Error, Result};
 use crate::http::body;
-use crate::http::caller::caller;
 
 /// `LoginInput` (contract section 1.1). The contract does not forbid further members, so that newer SDKs may send some.
 #[derive(Debug, Deserialize)]
@@ -64,18 +62,14 @@ pub(super) struct RootUserCreation {
     pub(super) password: String,
 }
 
-/// A request that has not been read yet: first who asks, then what.
+/// A request whose body has not been read yet: first who asks, then what.
 pub(super) struct Input<'a> {
     pub(super) app: &'a App,
     pub(super) headers: &'a HeaderMap,
+    pub(super) caller: &'a Caller,
 }
 
 impl Input<'_> {
-    /// Who asks; a request without a credential is refused before its body is read.
-    pub(super) async fn caller(&self) -> Result<Principal> {
-        Ok(caller(self.app, self.headers).await?.ok_or(Denial::NoCredential)?)
-    }
-
     /// The body, which must be a JSON object.
     pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>> {
         match self.json(body, "object, at least {}").await? {

@@ -11,20 +11,24 @@ mod people;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use serde_json::json;
 
 use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity};
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Needs, Operation};
+use crate::domain::permit::Denial;
 use crate::domain::secret::Password;
-use crate::error::{Error, Kind, Result};
-use crate::http::{body, error_body, log};
+use crate::domain::text::Language;
+use crate::error::Result;
+use crate::http::caller::{caller, language, stranger};
+use crate::http::{body, error_body, log, no_such_route};
 use crate::service::lists::{Budget, Projection};
-use crate::service::{lists, login, roles, users};
+use crate::service::{audit, lists, login, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -136,11 +140,11 @@ pub fn routes() -> Router<Arc<App>> {
         let path: Arc<str> = path.into();
         let wrong: Arc<str> = Arc::clone(&path);
         let handler = on(filter, move |State(app): State<Arc<App>>, request: Request| async move {
-            finish(&path, handle(&app, call, request).await)
+            let language = language(request.headers()).unwrap_or_default();
+            finish(&path, language, handle(&app, call, request).await)
         })
-        .fallback(async move || {
-            let allowed = call.method();
-            answer::not_allowed(&wrong, &allowed, &Error::new(Kind::MethodNotAllowed, format!("use {allowed}")))
+        .fallback(async move |headers: HeaderMap| {
+            answer::not_allowed(&wrong, &call.method(), language(&headers).unwrap_or_default())
         });
         router = router.route(&full, handler);
     }
@@ -154,20 +158,34 @@ pub fn routes() -> Router<Arc<App>> {
 
 async fn unknown(request: Request) -> Response {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
-    finish(&path, Err(Error::new(Kind::NotFound, "there is no such route")))
+    let language = language(request.headers()).unwrap_or_default();
+    finish(&path, language, Err(no_such_route()))
 }
 
-fn finish(path: &str, result: Result<Response>) -> Response {
+fn finish(path: &str, language: Language, result: Result<Response>) -> Response {
     result.unwrap_or_else(|error| {
         log(&error);
-        error_body(path, &error)
+        error_body(path, &error, language)
     })
 }
 
 async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let input = Input { app, headers: &parts.headers };
+    let open = call.operation().needs() == Needs::Nothing;
     // The open routes look at no credential: a dead one must not keep its owner from logging in again.
+    let caller = if open { stranger(app, &parts)? } else { caller(app, &parts).await? };
+    if !open && caller.principal.is_none() {
+        return Err(Denial::NoCredential.into());
+    }
+    let result = answer(Input { app, headers: &parts.headers, caller: &caller }, call, body).await;
+    if let Err(error) = &result {
+        audit::failed(app, &caller, call.operation(), error).await;
+    }
+    result
+}
+
+async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
+    let Input { app, caller, .. } = input;
     match call {
         Call::GetVersion => answer::json(&CONTRACT_VERSION),
         Call::Login => {
@@ -177,62 +195,53 @@ async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
                 password: Password::from(input.password),
                 source: input.source.map(|source| source.as_str().to_owned()),
             };
-            let token = login::login(app, request).await?;
+            let token = login::login(app, caller, request).await?;
             answer::with_task(&json!({ "token": token.expose() }))
         }
         Call::CreateRootUser => {
             let input: input::RootUserCreation = input.parse(body).await?;
-            let user = users::create_root(app, Password::from(input.password)).await?;
+            let user = users::create_root(app, caller, Password::from(input.password)).await?;
             answer::with_task(user.as_ref())
         }
         Call::GetMyInfo => {
-            let caller = input.caller().await?;
             // Nothing is expected; SDKs send nothing, or {}.
             body::read(app, body).await?;
-            let me = users::me(app, Some(&caller)).await?;
+            let me = users::me(app, caller).await?;
             answer::json(me.as_ref())
         }
         Call::CreateUser => {
-            let caller = input.caller().await?;
             let wanted = people::users(input.parse_list(body).await?)?;
-            answer::with_tasks(users::create(app, Some(&caller), wanted).await?.iter().map(AsRef::as_ref))
+            answer::with_tasks(users::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateUser => {
-            let caller = input.caller().await?;
             let (conditions, change) = input.parse::<people::UserUpdation>(body).await?.read();
-            let users = users::update(app, Some(&caller), conditions, change).await?;
+            let users = users::update(app, caller, conditions, change).await?;
             answer::with_tasks(users.iter().map(AsRef::as_ref))
         }
         Call::DeleteUser => {
-            let caller = input.caller().await?;
             let people::Deletion { conditions } = input.parse(body).await?;
-            answer::deleted(users::delete(app, Some(&caller), conditions).await?)
+            answer::deleted(users::delete(app, caller, conditions).await?)
         }
         Call::CreateRole => {
-            let caller = input.caller().await?;
             let wanted = people::roles(input.parse_list(body).await?);
-            answer::with_tasks(roles::create(app, Some(&caller), wanted).await?.iter().map(AsRef::as_ref))
+            answer::with_tasks(roles::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateRole => {
-            let caller = input.caller().await?;
             let (conditions, change) = input.parse::<people::RoleUpdation>(body).await?.read();
-            let roles = roles::update(app, Some(&caller), conditions, change).await?;
+            let roles = roles::update(app, caller, conditions, change).await?;
             answer::with_tasks(roles.iter().map(AsRef::as_ref))
         }
         Call::DeleteRole => {
-            let caller = input.caller().await?;
             let people::Deletion { conditions } = input.parse(body).await?;
-            answer::deleted(roles::delete(app, Some(&caller), conditions).await?)
+            answer::deleted(roles::delete(app, caller, conditions).await?)
         }
         Call::List(entity) => {
-            let caller = input.caller().await?;
             let (all, budget) = (Projection::full(entity), Budget::unlimited());
-            let rows = lists::list(app, Some(&caller), entity, &input.object(body).await?, &all, &budget).await?;
+            let rows = lists::list(app, caller, entity, &input.object(body).await?, &all, &budget).await?;
             answer::json(&rows)
         }
         Call::Count(entity) => {
-            let caller = input.caller().await?;
-            let count = lists::count(app, Some(&caller), entity, &input.object(body).await?).await?;
+            let count = lists::count(app, caller, entity, &input.object(body).await?).await?;
             answer::json(&json!({ "aggregate": { "count": count } }))
         }
     }

@@ -209,11 +209,12 @@ impl Schemas {
 
     fn object(&mut self, fields: &'static [Field]) -> Value {
         let mut properties = Map::new();
-        for field in fields {
+        let fields = || fields.iter().filter(|field| field.contract);
+        for field in fields() {
             let value = self.field(field);
             properties.insert(field.name.to_owned(), if field.required { value } else { nullable(value) });
         }
-        let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+        let required: Vec<&str> = fields().filter(|field| field.required).map(|field| field.name).collect();
         closed(properties, &required)
     }
 
@@ -221,7 +222,7 @@ impl Schemas {
         let list = |items: Value| json!({ "type": "array", "items": items });
         match &field.kind {
             // The contract gives moments no format, and code made from it takes them as plain text.
-            Kind::Id | Kind::Text | Kind::Key | Kind::DateTime => json!({ "type": "string" }),
+            Kind::Id | Kind::Text | Kind::Localized | Kind::Key | Kind::DateTime => json!({ "type": "string" }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Int => json!({ "type": "integer", "format": "int32" }),
             Kind::Long => json!({ "type": "integer", "format": "int64" }),

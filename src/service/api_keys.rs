@@ -8,6 +8,8 @@ use super::lists::{digested, scope};
 use super::people::PEOPLE;
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, check};
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
 use crate::domain::entity::API_KEY;
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::ApiKeyId;
@@ -15,6 +17,7 @@ use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::principal::Principal;
+use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
@@ -42,7 +45,7 @@ pub struct Wanted<'a> {
 /// `Invalid` for a name or description that is not allowed, `Forbidden` for a key, `Unavailable` when the database is away.
 pub async fn create(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     name: String,
     description: Option<String>,
     wanted: Wanted<'_>,
@@ -53,7 +56,8 @@ pub async fn create(
     let now = app.now();
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
-    let tx = app.store.begin(permit).await?;
+    let key_name = name.clone();
+    let tx = app.begin(permit).await?;
     // Its roles must not be taken from the owner, or deleted, before it is there.
     tx.beside(PEOPLE).await?;
     let key = NewApiKey {
@@ -66,6 +70,8 @@ pub async fn create(
         ceiling: owner.rights,
     };
     tx.insert_api_key(key, now).await?;
+    let minted = &key_name;
+    tx.note(Entry::done(text!("API key {minted} minted", "已创建 API 密钥 {minted}")).of(API_KEY.name, &id));
     // Read before it is kept: an answer that is too large must not leave a key that nobody knows.
     let mut node = find(&tx, &by("id", id.to_string())?, &Scope::All, wanted).await?;
     tx.commit().await?;
@@ -83,7 +89,7 @@ pub async fn create(
 /// away.
 pub async fn update(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     selector: Selector,
     name: Option<String>,
     description: Option<String>,
@@ -93,13 +99,14 @@ pub async fn update(
     check(name.as_deref(), description.as_deref()).map_err(Error::invalid)?;
     let scope = scope(permit.actor(), &API_KEY);
     let query = select(app, selector)?;
-    let tx = app.store.begin(permit).await?;
+    let tx = app.begin(permit).await?;
     let found = find(&tx, &query, &scope, wanted).await?;
     if name.is_none() && description.is_none() {
         return Ok(found);
     }
     tx.describe_api_key(&ApiKeyId::from(found.id().to_owned()), name, description).await?;
     let described = find(&tx, &query, &scope, wanted).await?;
+    tx.note(Entry::done(text!("API key described anew", "已修改 API 密钥的名称或描述")).of(API_KEY.name, found.id()));
     tx.commit().await?;
     Ok(described)
 }
@@ -109,16 +116,11 @@ pub async fn update(
 /// # Errors
 /// `NotFound` for a key that does not exist or that the caller may not know of, `Forbidden` for a key that deletes another,
 /// `Unavailable` when the database is away.
-pub async fn delete(
-    app: &App,
-    caller: Option<&Principal>,
-    selector: Selector,
-    wanted: Wanted<'_>,
-) -> Result<Arc<Node>> {
+pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::DeleteApiKey)?;
     let actor = actor(&permit)?.clone();
     let query = select(app, selector)?;
-    let tx = app.store.begin(permit).await?;
+    let tx = app.begin(permit).await?;
     let found = find(&tx, &query, &scope(Some(&actor), &API_KEY), wanted).await?;
     if !actor.may_delete(found.id()) {
         return Err(Error::new(Kind::Forbidden, "an API key can delete only itself: log in and use the token"));
@@ -126,6 +128,7 @@ pub async fn delete(
     if !tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await? {
         return Err(Error::new(Kind::NotFound, "there is no such API key"));
     }
+    tx.note(Entry::done(text!("API key deleted", "已删除 API 密钥")).of(API_KEY.name, found.id()));
     tx.commit().await?;
     tracing::info!(user.name = actor.username, key.id = found.id(), "API key deleted");
     Ok(found)
@@ -135,12 +138,7 @@ pub async fn delete(
 ///
 /// # Errors
 /// `Invalid` for a selector that names none or two, `Unavailable` when the database is away.
-pub async fn read(
-    app: &App,
-    caller: Option<&Principal>,
-    selector: Selector,
-    wanted: Wanted<'_>,
-) -> Result<Option<Arc<Node>>> {
+pub async fn read(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Option<Arc<Node>>> {
     let permit = authorize(caller, Operation::Read(&API_KEY))?;
     let (query, scope) = (select(app, selector)?, scope(permit.actor(), &API_KEY));
     Ok(app.store.list(&query, &scope, wanted.projection, wanted.budget).await?.into_iter().next())

@@ -11,10 +11,12 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
 use crate::domain::entity::{CLUSTER, DATACENTER, Entity, HOST, Join, Kind, VM};
 use crate::domain::operation::Operation;
 use crate::domain::permit::authorize;
-use crate::domain::principal::Principal;
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Tx;
 use check::{Problem, Record};
@@ -45,13 +47,13 @@ pub struct Progress {
 /// nothing is imported then.
 pub async fn import(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     text: &str,
     mut progress: impl FnMut(Progress),
 ) -> Result<Vec<Progress>> {
     let permit = authorize(caller, Operation::ImportInventory)?;
     let (lists, mut problems) = check::read(text);
-    let tx = app.store.begin(permit).await?;
+    let tx = app.begin(permit).await?;
     let organization = tx.organization().await?;
     let mut known: HashMap<&str, HashSet<String>> = HashMap::new();
     for (entity, records) in &lists {
@@ -81,6 +83,8 @@ pub async fn import(
         totals.push(Progress { list: entity.plural, done: of, of });
     }
     pair(&tx, &lists).await?;
+    let records: usize = totals.iter().map(|total: &Progress| total.of).sum();
+    tx.note(Entry::done(text!("inventory imported: {records} records", "已导入资源清单：{records} 条记录")));
     tx.commit().await?;
     Ok(totals)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::domain::entity::{API_KEY, Entity, Kind};
+use crate::domain::caller::Caller;
+use crate::domain::entity::{API_KEY, Entity, Kind, USER_AUDIT_LOG};
 use crate::domain::filter::{Filter, Query, Scalar};
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
+use crate::domain::permission::Action;
 use crate::domain::permit::authorize;
 use crate::domain::principal::Principal;
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ pub use crate::store::{Budget, Node, Projection};
 /// `Unavailable` when the database is away.
 pub async fn list(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
     projection: &Projection,
@@ -37,32 +39,33 @@ pub async fn list(
 ///
 /// # Errors
 /// Like [`list`].
-pub async fn count(
-    app: &App,
-    caller: Option<&Principal>,
-    entity: &'static Entity,
-    arguments: &Map<String, Value>,
-) -> Result<u64> {
+pub async fn count(app: &App, caller: &Caller, entity: &'static Entity, arguments: &Map<String, Value>) -> Result<u64> {
     let (query, scope) = prepare(app, caller, entity, arguments)?;
     app.store.count(&query, &scope).await
 }
 
 fn prepare(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
 ) -> Result<(Query, Scope)> {
     let permit = authorize(caller, Operation::Read(entity))?;
     let mut query = Query::parse(entity, arguments).map_err(Error::invalid)?;
     query.filter = digested(app, query.filter);
+    query.language = caller.language;
     Ok((query, scope(permit.actor(), entity)))
 }
 
-/// Which rows the caller may know of: of keys, its own, unless it manages keys.
+/// Which rows the caller may know of: of keys and of what the audit log tells, its own, unless it manages them.
 pub(super) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scope {
+    let all = match entity.name {
+        name if name == API_KEY.name => Action::MANAGE_API_KEY,
+        name if name == USER_AUDIT_LOG.name => Action::MANAGE_AUDIT_LOG,
+        _ => return Scope::All,
+    };
     match caller {
-        Some(principal) if *entity == API_KEY && !principal.manages_keys() => Scope::OwnedBy(principal.user.clone()),
+        Some(principal) if !principal.rights.allows(all) => Scope::OwnedBy(principal.user.clone()),
         _ => Scope::All,
     }
 }

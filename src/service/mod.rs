@@ -1,6 +1,7 @@
 //! The use cases, one function each: authorize, begin, change, commit. They know nothing of HTTP or of any face.
 
 pub mod api_keys;
+pub mod audit;
 pub mod inventory;
 pub mod lists;
 pub mod login;

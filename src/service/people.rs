@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::lists::digested;
 use crate::app::App;
+use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::RoleId;
@@ -36,13 +37,14 @@ impl Change {
     pub(super) async fn begin(app: &App, permit: Permit) -> Result<Self> {
         let operation = permit.operation();
         let mut actor = permit.actor().cloned().ok_or(Denial::NoCredential)?;
-        let tx = app.store.begin(permit).await?;
+        let caller = permit.caller().clone();
+        let tx = app.begin(permit).await?;
         tx.alone_with(PEOPLE).await?;
         if actor.credential != CredentialRef::Operator {
             let me = by_ids(&tx, &USER, &[actor.user.to_string()], &projection(&USER)).await?;
             let me = me.first().ok_or_else(|| Error::refused("the user was deleted meanwhile"))?;
             actor.rights = actor.rights.intersection(&rights(me));
-            authorize(Some(&actor), operation)?;
+            authorize(&Caller { principal: Some(actor.clone()), ..caller }, operation)?;
         }
         Ok(Self { tx, actor })
     }

@@ -6,13 +6,15 @@ use serde_json::{Map, Value};
 
 use super::people::{Change, check_number, matching, rights};
 use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
 use crate::domain::entity::USER_ROLE_NEXT;
 use crate::domain::id::RoleId;
 use crate::domain::operation::Operation;
 use crate::domain::permission::Actions;
 use crate::domain::permit::authorize;
-use crate::domain::principal::Principal;
 use crate::domain::role::{NewRole, check_role_name, read_actions};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Node;
 
@@ -39,7 +41,7 @@ pub struct UpdateRequest {
 /// # Errors
 /// `Invalid` for names that are not allowed or taken and for unknown actions, with the place in the list; `Forbidden` for actions
 /// beyond the caller's rights; `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
+pub async fn create(app: &App, caller: &Caller, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = authorize(caller, Operation::CreateRole)?;
     check_number(requests.len())?;
     let at = |index: usize| format!("[{index}]");
@@ -55,6 +57,8 @@ pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<RoleReq
     let change = Change::begin(app, permit).await?;
     for (index, role) in roles.into_iter().enumerate() {
         change.covers(&role.actions, || format!("{}.actions", at(index)))?;
+        let (id, name) = (&role.id, &role.name);
+        change.tx.note(Entry::done(text!("role {name} made", "已创建角色 {name}")).of(USER_ROLE_NEXT.name, id));
         change.tx.insert_role(role).await.map_err(|error| error.at(&at(index)))?;
     }
     let by = change.actor.username.clone();
@@ -71,7 +75,7 @@ pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<RoleReq
 /// `Forbidden` for rights beyond the caller's, and for a key that gives rights; `Unavailable` when the database is away.
 pub async fn update(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     conditions: Map<String, Value>,
     request: UpdateRequest,
 ) -> Result<Vec<Arc<Node>>> {
@@ -91,6 +95,8 @@ pub async fn update(
         }
         let id = RoleId::from(role.id().to_owned());
         change.tx.update_role(&id, name.as_deref(), actions.as_ref()).await.map_err(|error| error.at("data"))?;
+        let text = text!("role {} changed", "已修改角色 {}", role_name(role));
+        change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, &id));
         ids.push(id.to_string());
     }
     let by = change.actor.username.clone();
@@ -104,14 +110,14 @@ pub async fn update(
 /// # Errors
 /// `Invalid` for presets and for roles that users have, `NotFound` when none matches, `Forbidden` when one of them holds more than
 /// the caller, `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
+pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
     let permit = authorize(caller, Operation::DeleteRole)?;
     let query = matching(app, &USER_ROLE_NEXT, conditions)?;
     let change = Change::begin(app, permit).await?;
     let roles = change.select(&query).await?;
     expect_own_making(&roles)?;
     let mut ids = Vec::new();
-    for role in roles {
+    for role in &roles {
         match role.many("users").len() {
             0 => ids.push(RoleId::from(role.id().to_owned())),
             users => {
@@ -122,12 +128,18 @@ pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<Strin
             }
         }
     }
-    for id in &ids {
+    for (id, role) in ids.iter().zip(&roles) {
+        let text = text!("role {} deleted", "已删除角色 {}", role_name(role));
+        change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
         change.tx.delete_role(id).await?;
     }
     change.tx.commit().await?;
     tracing::info!(role.ids = ?ids, by = change.actor.username, "roles deleted");
     Ok(ids)
+}
+
+fn role_name(role: &Node) -> &str {
+    role.value("name").as_str().unwrap_or_default()
 }
 
 /// Checks other actions for a role that exists.

@@ -17,14 +17,16 @@ use crate::auth::password::Passwords;
 use crate::auth::token::{Tokens, new_signing_key};
 use crate::auth::vault::Vault;
 use crate::config::{MASTER_KEY_FORM, Settings, read_master_key};
+use crate::domain::audit::{Entry, Refusals};
+use crate::domain::caller::Caller;
 use crate::domain::clock::Clock;
-use crate::domain::id::{OrganizationId, RoleId};
+use crate::domain::id::{GlobalSettingsId, OrganizationId, RoleId};
 use crate::domain::operation::Operation;
 use crate::domain::permission::PRESETS;
 use crate::domain::permit::authorize;
-use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::domain::secret::{MasterKey, Password};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{Store, Tx};
 
@@ -62,15 +64,19 @@ pub async fn start(
         tokens: Tokens::new(settings.issuer.clone()),
         settings,
         store,
-        vault,
+        vault: Arc::new(vault),
+        refusals: Refusals::default(),
         clock,
         random,
     });
-    let tx = app.store.begin(authorize(Some(&Principal::operator()), Operation::SetUp)?).await?;
+    let tx = app.begin(authorize(&Caller::operator(), Operation::SetUp)?).await?;
     if check.is_none() {
         tx.insert_fact(CHECK, STANDARD.encode(app.vault.seal(CHECK, CHECK_TEXT)?)).await?;
     }
+    tx.begin_logs().await?;
     let made_up = furnish(&app, &tx).await?;
+    let version = env!("CARGO_PKG_VERSION");
+    tx.note(Entry::done(text!("keytower {version} started", "keytower {version} 已启动")));
     tx.commit().await?;
     super::signing::reload(&app).await?;
     drop(prepared);
@@ -92,6 +98,7 @@ async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
         tx.put_preset(preset, &RoleId::generate(now, random)?).await?;
     }
     tx.ensure_organization(&OrganizationId::generate(now, random)?, ORGANIZATION).await?;
+    tx.ensure_policies(&GlobalSettingsId::generate(now, random)?).await?;
     if tx.signing_keys().await?.is_empty() {
         tx.insert_signing_key(&new_signing_key(now, now, &app.vault, random)?, now).await?;
     }

@@ -5,9 +5,11 @@ use chrono::TimeDelta;
 use super::login::end_of_token;
 use crate::app::App;
 use crate::auth::token::{LEAD, new_signing_key};
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
 use crate::domain::operation::Operation;
 use crate::domain::permit::authorize;
-use crate::domain::principal::Principal;
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::SigningKeyRow;
 
@@ -15,7 +17,7 @@ use crate::store::SigningKeyRow;
 ///
 /// # Errors
 /// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
-pub async fn rotate(app: &App, caller: Option<&Principal>) -> Result<SigningKeyRow> {
+pub async fn rotate(app: &App, caller: &Caller) -> Result<SigningKeyRow> {
     replace(app, caller, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
 }
 
@@ -30,12 +32,13 @@ pub async fn maintain(app: &App) -> Result<()> {
         let life = TimeDelta::from_std(life).map_err(Error::internal)?;
         let old = |newest: Option<&SigningKeyRow>| newest.is_none_or(|key| app.now() - key.active_from >= life);
         if old(app.store.signing_keys().await?.last()) {
-            replace(app, Some(&Principal::operator()), old).await?;
+            replace(app, &Caller::operator(), old).await?;
         }
     }
     if app.store.signing_keys().await?.iter().any(|key| key.is_over(app.now())) {
-        let tx = app.store.begin(authorize(Some(&Principal::operator()), Operation::RotateSigningKey)?).await?;
+        let tx = app.begin(authorize(&Caller::operator(), Operation::RotateSigningKey)?).await?;
         tx.forget_signing_keys(app.now()).await?;
+        tx.note(Entry::done(text!("signing keys that are over were deleted", "已删除过期的签名密钥")));
         tx.commit().await?;
     }
     reload(app).await
@@ -53,13 +56,13 @@ pub async fn reload(app: &App) -> Result<()> {
 
 async fn replace(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     wanted: impl Fn(Option<&SigningKeyRow>) -> bool,
 ) -> Result<Option<SigningKeyRow>> {
     let permit = authorize(caller, Operation::RotateSigningKey)?;
     let now = app.now();
     let active_from = now + TimeDelta::from_std(LEAD).map_err(Error::internal)?;
-    let tx = app.store.begin(permit).await?;
+    let tx = app.begin(permit).await?;
     tx.alone_with("signing_keys").await?;
     if !wanted(tx.signing_keys().await?.last()) {
         return Ok(None);
@@ -68,6 +71,7 @@ async fn replace(
     tx.forget_signing_keys(now).await?;
     tx.retire_signing_keys(end_of_token(app, active_from)).await?;
     tx.insert_signing_key(&key, now).await?;
+    tx.note(Entry::done(text!("a new signing key was published", "已发布新的签名密钥")).of("SigningKey", &key.id));
     tx.commit().await?;
     tracing::info!(signing_key.id = %key.id, "a new signing key is published and takes over soon");
     reload(app).await?;

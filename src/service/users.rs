@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use super::people::{Change, PEOPLE, check_number, matching, rights};
 use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
 use crate::domain::entity::USER;
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{RoleId, UserId};
@@ -13,9 +15,9 @@ use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, authorize};
-use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
+use crate::domain::text::text;
 use crate::domain::user::{Contact, NewUser, UserChange, check_password, check_source, check_texts};
 use crate::error::{Error, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
@@ -79,7 +81,7 @@ impl UserRequest {
 ///
 /// # Errors
 /// `Unauthenticated` without a credential, `Unavailable` when the database is away.
-pub async fn me(app: &App, caller: Option<&Principal>) -> Result<Arc<Node>> {
+pub async fn me(app: &App, caller: &Caller) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::GetMyInfo)?;
     let id = permit.actor().map(|actor| actor.user.clone()).ok_or(Denial::NoCredential)?;
     read(app, &id).await?.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
@@ -89,8 +91,8 @@ pub async fn me(app: &App, caller: Option<&Principal>) -> Result<Arc<Node>> {
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub async fn exist(app: &App) -> Result<bool> {
-    authorize(None, Operation::UserCreated)?;
+pub async fn exist(app: &App, caller: &Caller) -> Result<bool> {
+    authorize(caller, Operation::UserCreated)?;
     app.store.has_users().await
 }
 
@@ -98,20 +100,21 @@ pub async fn exist(app: &App) -> Result<bool> {
 ///
 /// # Errors
 /// `Invalid` when there is a user already or the password is not allowed, `Unavailable` when the database is away.
-pub async fn create_root(app: &App, password: Password) -> Result<Arc<Node>> {
-    let permit = authorize(None, Operation::CreateRootUser)?;
+pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Result<Arc<Node>> {
+    let permit = authorize(caller, Operation::CreateRootUser)?;
     check_password(&password).map_err(Error::invalid)?;
     let exists = || Error::invalid("a user exists already: log in, or ask who manages users");
     if app.store.has_users().await? {
         return Err(exists());
     }
     let hash = app.passwords.hash(password, app.random.as_ref()).await?;
-    let tx = app.store.begin(permit).await?;
+    let tx = app.begin(permit).await?;
     tx.alone_with(PEOPLE).await?;
     if tx.has_users().await? {
         return Err(exists());
     }
     let id = insert_root(app, &tx, hash).await?;
+    tx.note(Entry::done(text!("user {ROOT_NAME} made", "已创建用户 {ROOT_NAME}")).of(USER.name, &id));
     tx.commit().await?;
     read(app, &id).await?.ok_or_else(|| Error::internal("the new user is gone"))
 }
@@ -121,7 +124,7 @@ pub async fn create_root(app: &App, password: Password) -> Result<Arc<Node>> {
 /// # Errors
 /// `Invalid` for names, passwords or roles that are not allowed, with the place in the list; `Forbidden` for a key, and for a role
 /// that goes beyond the caller's rights; `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
+pub async fn create(app: &App, caller: &Caller, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = authorize(caller, Operation::CreateUser)?;
     check_number(requests.len())?;
     let at = |index: usize| format!("[{index}]");
@@ -141,6 +144,7 @@ pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<UserReq
         let UserRequest { username, name, role, contact, internal, .. } = request;
         let id = UserId::generate(now, app.random.as_ref())?;
         ids.push(id.to_string());
+        change.tx.note(Entry::done(text!("user {username} made", "已创建用户 {username}")).of(USER.name, &id));
         let user = NewUser { id, username, name, password_hash, role, contact, internal };
         change.tx.insert_user(user, now).await.map_err(|error| error.at(&at(index)))?;
     }
@@ -158,7 +162,7 @@ pub async fn create(app: &App, caller: Option<&Principal>, requests: Vec<UserReq
 /// when the database is away.
 pub async fn update(
     app: &App,
-    caller: Option<&Principal>,
+    caller: &Caller,
     conditions: Map<String, Value>,
     request: UpdateRequest,
 ) -> Result<Vec<Arc<Node>>> {
@@ -182,8 +186,11 @@ pub async fn update(
         change.keeps_a_root(&users).await.map_err(of_data)?;
     }
     let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
-    for id in &ids {
-        change.tx.update_user(&UserId::from(id.clone()), &wanted, app.now()).await.map_err(of_data)?;
+    for user in &users {
+        change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
+        let (name, what) = (username(user), wanted.members(role.is_some()).join(", "));
+        let text = text!("user {name} changed: {what}", "已修改用户 {name}：{what}");
+        change.tx.note(Entry::done(text).of(USER.name, user.id()));
     }
     let by = change.actor.username.clone();
     let users = change.finish(&USER, &ids).await?;
@@ -196,7 +203,7 @@ pub async fn update(
 /// # Errors
 /// `Invalid` when the caller itself or the last ROOT is among them, `NotFound` when nobody matches, `Forbidden` when one of them
 /// holds more than the caller, `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
+pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
     let permit = authorize(caller, Operation::DeleteUser)?;
     let query = matching(app, &USER, conditions)?;
     let change = Change::begin(app, permit).await?;
@@ -205,8 +212,10 @@ pub async fn delete(app: &App, caller: Option<&Principal>, conditions: Map<Strin
         return Err(Error::invalid("you can't delete yourself"));
     }
     let ids: Vec<UserId> = users.iter().map(|user| UserId::from(user.id().to_owned())).collect();
-    for id in &ids {
+    for (id, user) in ids.iter().zip(&users) {
         change.tx.delete_user(id).await?;
+        let name = username(user);
+        change.tx.note(Entry::done(text!("user {name} deleted", "已删除用户 {name}")).of(USER.name, id));
     }
     change.keeps_a_root(&users).await?;
     change.tx.commit().await?;
@@ -232,13 +241,8 @@ async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
 ///
 /// # Errors
 /// Like [`create`].
-pub async fn create_with_password(
-    app: &App,
-    caller: Option<&Principal>,
-    username: String,
-    preset: &str,
-) -> Result<Password> {
-    let tx = app.store.begin(authorize(caller, Operation::CreateUser)?).await?;
+pub async fn create_with_password(app: &App, caller: &Caller, username: String, preset: &str) -> Result<Password> {
+    let tx = app.begin(authorize(caller, Operation::CreateUser)?).await?;
     let role = tx.preset_role(preset).await?;
     drop(tx);
     let password = make_up_password(app.random.as_ref())?;
@@ -265,6 +269,11 @@ pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Re
     tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal: false }, now)
         .await?;
     Ok(id)
+}
+
+/// The login name of a user that was read.
+fn username(user: &Node) -> &str {
+    user.value("username").as_str().unwrap_or_default()
 }
 
 async fn read(app: &App, id: &UserId) -> Result<Option<Arc<Node>>> {

@@ -156,18 +156,40 @@ fn postgres(address: &str) -> Result<ConnectOptions> {
 mod tests {
     use std::collections::BTreeSet;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::AtomicU8;
 
     use sea_orm::{ConnectionTrait, TransactionTrait};
 
     use super::*;
+    use crate::domain::audit::Chain;
+    use crate::domain::caller::Caller;
+    use crate::domain::clock::SystemClock;
     use crate::domain::operation::Operation;
     use crate::domain::permit::authorize;
-    use crate::domain::principal::Principal;
-    use crate::store::statement;
+    use crate::domain::random::{Exhausted, Random};
+    use crate::store::{Scribe, statement};
 
     async fn opened(folder: &tempfile::TempDir) -> Store {
         let path = folder.path().join("keytower.db");
         Store::open(&format!("sqlite:{}", path.display()).into()).await.unwrap()
+    }
+
+    struct Plain;
+    impl Chain for Plain {
+        fn code(&self, bytes: &[u8]) -> Vec<u8> {
+            bytes.to_vec()
+        }
+    }
+    impl Random for Plain {
+        fn fill(&self, bytes: &mut [u8]) -> std::result::Result<(), Exhausted> {
+            bytes.fill(RANDOM.fetch_add(1, Ordering::Relaxed));
+            Ok(())
+        }
+    }
+    static RANDOM: AtomicU8 = AtomicU8::new(0);
+
+    fn scribe() -> Scribe {
+        Scribe { chain: Arc::new(Plain), clock: Arc::new(SystemClock), random: Arc::new(Plain) }
     }
 
     async fn pragma<C: ConnectionTrait>(connection: &C, name: &str) -> String {
@@ -181,8 +203,8 @@ mod tests {
     async fn every_connection_writes_ahead_and_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let store = opened(&folder).await;
-        let writer = authorize(Some(&Principal::operator()), Operation::SetUp).unwrap();
-        let writer = store.begin(writer).await.unwrap();
+        let writer = authorize(&Caller::operator(), Operation::SetUp).unwrap();
+        let writer = store.begin(writer, scribe()).await.unwrap();
         let mut connections = vec![(&writer.db, "0")];
         let mut readers = Vec::new();
         for _ in 0..POOL {
@@ -224,13 +246,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = opened(&folder).await;
         store.write.execute_unprepared("CREATE TABLE t (a)").await.unwrap();
-        let permit = || authorize(Some(&Principal::operator()), Operation::SetUp).unwrap();
+        let permit = || authorize(&Caller::operator(), Operation::SetUp).unwrap();
+        let prepared = store.prepare().await.unwrap();
+        store.migrate(&prepared).await.unwrap();
+        let tx = store.begin(permit(), scribe()).await.unwrap();
+        tx.begin_logs().await.unwrap();
+        tx.commit().await.unwrap();
         for round in 0..3 {
-            let tx = store.begin(permit()).await.unwrap();
+            let tx = store.begin(permit(), scribe()).await.unwrap();
             tx.db.execute_unprepared("ROLLBACK").await.unwrap();
             drop(tx);
-            drop(store.begin(permit()).await.unwrap());
-            let tx = store.begin(permit()).await.unwrap();
+            drop(store.begin(permit(), scribe()).await.unwrap());
+            let tx = store.begin(permit(), scribe()).await.unwrap();
             tx.db.execute_unprepared(&format!("INSERT INTO t VALUES ({round})")).await.unwrap();
             tx.commit().await.unwrap();
             let query = statement(store.backend(), "SELECT COUNT(*) FROM t", []);

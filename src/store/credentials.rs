@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 pub struct KeyRow {
     /// The key.
     pub id: ApiKeyId,
+    /// What its owner calls it.
+    pub name: String,
     /// Its owner.
     pub user: UserId,
     /// The owner's login name.
@@ -48,11 +50,11 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
         const SQL: &str = "\
-            SELECT k.id, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions \
+            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
             UNION ALL \
-            SELECT k.id, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions \
+            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
         let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
@@ -60,6 +62,7 @@ impl Store {
         let Some(first) = rows.first() else { return Ok(None) };
         let mut key = KeyRow {
             id: ApiKeyId::from(text(first, "id")?),
+            name: text(first, "name")?,
             user: UserId::from(text(first, "user_id")?),
             username: text(first, "username")?,
             held: Actions::NONE,

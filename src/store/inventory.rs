@@ -101,7 +101,7 @@ fn sql_value(field: &Field, value: Option<&Value>) -> SqlValue {
         Kind::Int => SqlValue::Int(value.as_i64().and_then(|number| i32::try_from(number).ok())),
         Kind::Long => SqlValue::BigInt(value.as_i64()),
         Kind::Float => SqlValue::Double(value.as_f64()),
-        Kind::Id | Kind::Text | Kind::DateTime | Kind::Enum(_) => SqlValue::String(text(value)),
+        Kind::Id | Kind::Text | Kind::Localized | Kind::DateTime | Kind::Enum(_) => SqlValue::String(text(value)),
         Kind::One(_) => SqlValue::String(value.get("id").and_then(text)),
         _ => SqlValue::String((!value.is_null()).then(|| value.to_string())),
     }

@@ -2,6 +2,7 @@
 //!
 //! The same code runs on SQLite and on PostgreSQL. SQLite: write-ahead log, `synchronous=FULL`, one writer and several readers.
 
+mod audit;
 mod connect;
 mod credentials;
 mod inventory;
@@ -22,6 +23,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
+pub use audit::Scribe;
 pub use credentials::{KeyRow, SessionRow};
 pub use list::{Budget, Node, Projection, Scope};
 pub use migrate::Prepared;
@@ -44,20 +46,22 @@ pub struct Store {
 pub struct Tx {
     db: DatabaseTransaction,
     permit: Permit,
+    scribe: Scribe,
+    notes: audit::Notes,
 }
 
 impl Store {
-    /// Starts a write that `permit` allows.
+    /// Starts a write that `permit` allows; `scribe` writes of it in the audit log.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn begin(&self, permit: Permit) -> Result<Tx> {
+    pub async fn begin(&self, permit: Permit, scribe: Scribe) -> Result<Tx> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         let db = self.write.begin_with_options(options).await.map_err(error)?;
-        Ok(Tx { db, permit })
+        Ok(Tx { db, permit, scribe, notes: audit::Notes::default() })
     }
 
     /// How many statements this store has sent so far.
@@ -106,11 +110,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the write last. Once this returns, it survives the death of the process.
+    /// Makes the write last, its trace in the audit log included. Once this returns, it survives the death of the process.
     ///
     /// # Errors
     /// `Unavailable` when the database is away; nothing was written then.
     pub async fn commit(self) -> Result<()> {
+        self.append().await?;
         let operation = self.permit.operation().name();
         self.db.commit().await.map_err(error)?;
         tracing::debug!(operation, "committed");

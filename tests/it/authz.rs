@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::operation::Operation;
 use keytower::domain::permission::PRESETS;
 use keytower::domain::permit::authorize;
-use keytower::domain::principal::Principal;
 use keytower::domain::secret::Password;
 use keytower::error::{Error, Kind};
 use keytower::rest::Call;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, ROOT_PASSWORD, Service};
 
 /// Somebody who asks.
-struct Caller {
+struct Asker {
     title: String,
     credential: Option<String>,
     /// A second token of the same rights, to be used up.
@@ -43,6 +43,10 @@ fn rest_body(path: &str) -> Option<Value> {
         "/get-user-role-nexts" | "/get-user-role-nexts-connection" => json!({}),
         "/get-users" | "/get-users-connection" => json!({}),
         "/get-vms" | "/get-vms-connection" => json!({}),
+        "/get-global-settingses" | "/get-global-settingses-connection" => json!({}),
+        "/get-tasks" | "/get-tasks-connection" => json!({}),
+        "/get-user-audit-logs" | "/get-user-audit-logs-connection" => json!({}),
+        "/get-system-audit-logs" | "/get-system-audit-logs-connection" => json!({}),
         _ => return None,
     })
 }
@@ -62,12 +66,15 @@ fn question(name: &str) -> Option<String> {
         "createApiKey" => "mutation { createApiKey(data: { name: \"a\" }) { id } }".to_owned(),
         "updateApiKey" => "mutation { updateApiKey(where: { id: \"none\" }, data: { name: \"b\" }) { id } }".to_owned(),
         "deleteApiKey" => "mutation { deleteApiKey(where: { id: \"none\" }) { id } }".to_owned(),
-        "apiKeys" | "clusters" | "datacenters" | "hosts" | "organizations" | "users" | "userRoleNexts" | "vms" => {
-            list(name)
-        }
+        "apiKeys" | "clusters" | "datacenters" | "globalSettingses" | "hosts" | "organizations" | "systemAuditLogs"
+        | "tasks" | "users" | "userAuditLogs" | "userRoleNexts" | "vms" => list(name),
         "apiKeysConnection"
         | "clustersConnection"
         | "datacentersConnection"
+        | "globalSettingsesConnection"
+        | "systemAuditLogsConnection"
+        | "tasksConnection"
+        | "userAuditLogsConnection"
         | "hostsConnection"
         | "organizationsConnection"
         | "usersConnection"
@@ -77,29 +84,29 @@ fn question(name: &str) -> Option<String> {
     })
 }
 
-async fn callers(service: &Service) -> Vec<Caller> {
-    let mut callers = vec![Caller { title: "nobody".to_owned(), credential: None, spare: None }];
+async fn callers(service: &Service) -> Vec<Asker> {
+    let mut callers = vec![Asker { title: "nobody".to_owned(), credential: None, spare: None }];
     let mut keys = Vec::new();
     for preset in PRESETS {
         let (_, token) = service.user(preset.name).await;
         let (_, spare) = service.user(preset.name).await;
         let (_, key) = service.mint(&token, "matrix").await;
-        callers.push(Caller { title: format!("{} token", preset.name), credential: Some(token), spare: Some(spare) });
-        keys.push(Caller { title: format!("{} key", preset.name), credential: Some(key), spare: None });
+        callers.push(Asker { title: format!("{} token", preset.name), credential: Some(token), spare: Some(spare) });
+        keys.push(Asker { title: format!("{} key", preset.name), credential: Some(key), spare: None });
     }
     callers.extend(keys);
     callers
 }
 
-async fn principal(service: &Service, caller: &Caller) -> Option<Principal> {
+async fn known(service: &Service, caller: &Asker) -> Caller {
     match &caller.credential {
-        Some(credential) => Some(service.app.authenticate(credential).await.unwrap()),
-        None => None,
+        Some(credential) => service.app.authenticate(credential, None).await.unwrap().into(),
+        None => Caller::default(),
     }
 }
 
 /// Asks a REST route; tells whether authorization let it through.
-async fn rest_lets_through(service: &Service, route: &rest::Route, caller: &Caller) -> bool {
+async fn rest_lets_through(service: &Service, route: &rest::Route, caller: &Asker) -> bool {
     let body = rest_body(&route.path).unwrap_or_else(|| panic!("{} has no row in rest_body", route.path));
     let url = service.url(&format!("{}{}", rest::PREFIX, route.path));
     let mut request = service.http.request(route.call.method(), url);
@@ -121,7 +128,7 @@ async fn rest_lets_through(service: &Service, route: &rest::Route, caller: &Call
 }
 
 /// Asks a GraphQL field; tells whether authorization let it through.
-async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootField, caller: &Caller) -> bool {
+async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootField, caller: &Asker) -> bool {
     let question = question(&field.name).unwrap_or_else(|| panic!("{} has no row in question", field.name));
     let credential = match field.operation {
         Operation::Logout => caller.spare.as_ref().or(caller.credential.as_ref()),
@@ -142,7 +149,7 @@ fn let_through<T>(result: Result<T, Error>) -> bool {
 }
 
 /// Calls a service function that no row above names; tells whether authorization let it through.
-async fn service_lets_through(service: &Service, operation: Operation, caller: Option<&Principal>) -> bool {
+async fn service_lets_through(service: &Service, operation: Operation, caller: &Caller) -> bool {
     let app = &service.app;
     match operation {
         Operation::SetPassword => {
@@ -164,14 +171,14 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
     let callers = callers(&service).await;
     let mut principals = Vec::new();
     for caller in &callers {
-        principals.push(principal(&service, caller).await);
+        principals.push(known(&service, caller).await);
     }
     let mut rows = Vec::new();
     for route in rest::table() {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {
             let real = rest_lets_through(&service, &route, caller).await;
-            let rule = authorize(principal.as_ref(), route.call.operation()).is_ok();
+            let rule = authorize(principal, route.call.operation()).is_ok();
             assert_eq!(real, rule, "{} {}", caller.title, route.path);
             cells.push(real);
         }
@@ -181,7 +188,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {
             let real = graphql_lets_through(&service, &field, caller).await;
-            let rule = authorize(principal.as_ref(), field.operation).is_ok();
+            let rule = authorize(principal, field.operation).is_ok();
             assert_eq!(real, rule, "{} {}", caller.title, field.name);
             cells.push(real);
         }
@@ -190,8 +197,8 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
     for operation in [Operation::SetPassword, Operation::ImportInventory, Operation::RotateSigningKey] {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {
-            let real = service_lets_through(&service, operation, principal.as_ref()).await;
-            let rule = authorize(principal.as_ref(), operation).is_ok();
+            let real = service_lets_through(&service, operation, principal).await;
+            let rule = authorize(principal, operation).is_ok();
             assert_eq!(real, rule, "{} {}", caller.title, operation.name());
             cells.push(real);
         }
@@ -201,7 +208,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
 }
 
 /// The table: a number for every caller, a line for every operation.
-fn matrix(callers: &[Caller], rows: &[(String, Vec<bool>)]) -> String {
+fn matrix(callers: &[Asker], rows: &[(String, Vec<bool>)]) -> String {
     let mut text = String::new();
     for (at, caller) in callers.iter().enumerate() {
         writeln!(text, "{:>2} {}", at + 1, caller.title).unwrap();

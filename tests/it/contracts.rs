@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keytower::domain::caller::Caller;
 use keytower::domain::entity::{ENTITIES, Entity, Field, Kind, Shape};
-use keytower::domain::principal::Principal;
 use keytower::error::Kind as ErrorKind;
 use keytower::service::inventory;
 use keytower::{graphql, http, rest};
@@ -225,7 +225,7 @@ async fn furnished() -> (Service, String) {
     let service = Service::start().await;
     service.import_example().await;
     let samples = samples::inventory().to_string();
-    inventory::import(&service.app, Some(&Principal::operator()), &samples, |_| {}).await.unwrap();
+    inventory::import(&service.app, &Caller::operator(), &samples, |_| {}).await.unwrap();
     for preset in ["READ_ONLY", "VM_USER"] {
         service.user(preset).await;
     }

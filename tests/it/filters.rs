@@ -4,10 +4,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::entity::{CLUSTER, DATACENTER, ENTITIES, Entity, Field, HOST, Kind, USER, USER_ROLE_NEXT, VM};
 use keytower::domain::filter::operator::{Member, members};
 use keytower::domain::filter::{Operator, Quantifier};
-use keytower::domain::principal::Principal;
 use keytower::service::lists::{self, Budget, Projection};
 use serde_json::{Map, Value, json};
 
@@ -65,11 +65,11 @@ async fn random_filters_list_what_a_naive_walk_lists() {
 }
 
 async fn world(service: &Service) -> World {
-    let operator = Principal::operator();
+    let operator = Caller::operator();
     let mut world = World::new();
     for entity in ENTITIES {
         let all = Projection::full(entity);
-        let rows = lists::list(&service.app, Some(&operator), entity, &Map::new(), &all, &Budget::unlimited()).await;
+        let rows = lists::list(&service.app, &operator, entity, &Map::new(), &all, &Budget::unlimited()).await;
         let rows = rows.unwrap().into_iter().map(|row| (row.id().to_owned(), serde_json::to_value(&row).unwrap()));
         world.insert(entity.name, rows.collect());
     }
@@ -80,8 +80,8 @@ async fn listed(service: &Service, entity: &'static Entity, filter: &Value) -> V
     let mut only_id = Projection::default();
     only_id.want(entity.field("id").unwrap());
     let arguments = Map::from_iter([("where".to_owned(), filter.clone())]);
-    let operator = Principal::operator();
-    let rows = lists::list(&service.app, Some(&operator), entity, &arguments, &only_id, &Budget::unlimited()).await;
+    let operator = Caller::operator();
+    let rows = lists::list(&service.app, &operator, entity, &arguments, &only_id, &Budget::unlimited()).await;
     let rows = rows.unwrap_or_else(|error| panic!("{error:?} for {filter:#}"));
     rows.iter().map(|row| row.id().to_owned()).collect()
 }

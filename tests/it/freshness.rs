@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::operation::Operation;
 use keytower::domain::permission::Action;
 use keytower::domain::permit::authorize;
-use keytower::domain::principal::Principal;
 use keytower::service::users;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -231,22 +231,22 @@ async fn a_demotion_takes_the_rights_of_token_and_keys_at_once() {
     for credential in [&token, &key] {
         let seen = fleet.first().graphql(Some(credential), "{ apiKeys { name } }", json!({})).await.json();
         assert_eq!(seen["data"]["apiKeys"], json!([{ "name": "administrates" }]));
-        let caller = fleet.last().app.authenticate(credential).await.unwrap();
-        let refused = users::delete(&fleet.last().app, Some(&caller), serde_json::Map::new()).await;
+        let caller = fleet.last().app.authenticate(credential, None).await.unwrap().into();
+        let refused = users::delete(&fleet.last().app, &caller, serde_json::Map::new()).await;
         assert!(refused.unwrap_err().public().contains("MANAGE_USER_AND_ROLE"));
     }
     // A promotion comes back to the token; the key has at most what its owner had when it was minted.
     set_role(fleet.first(), &name, "ROOT").await;
-    assert!(fleet.last().app.authenticate(&token).await.unwrap().rights.allows(Action::ALL));
+    assert!(fleet.last().app.authenticate(&token, None).await.unwrap().rights.allows(Action::ALL));
     let ended = peers[0].delete(&key, &left[0]).await;
     assert!(ended, "the key has its owner's old rights again");
     println!("150 deletes raced with a demotion, {} were refused; 0 of 100 later ones succeeded", left.len());
 }
 
 async fn set_role(service: &Service, name: &str, preset: &str) {
-    let permit = authorize(Some(&Principal::operator()), Operation::SetUp).unwrap();
+    let permit = authorize(&Caller::operator(), Operation::SetUp).unwrap();
     let user = service.app.store.find_login_user(name).await.unwrap().unwrap();
-    let tx = service.app.store.begin(permit).await.unwrap();
+    let tx = service.app.begin(permit).await.unwrap();
     let role = tx.preset_role(preset).await.unwrap();
     tx.set_role(&user.id, &role).await.unwrap();
     tx.commit().await.unwrap();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use keytower::auth::random::SystemRandom;
-use keytower::domain::principal::Principal;
+use keytower::domain::caller::Caller;
 use keytower::service::users;
 use serde_json::{Value, json};
 
@@ -393,7 +393,7 @@ async fn an_answer_that_would_be_too_large_is_refused_and_nothing_is_minted() {
     let root = service.root().await;
     for _ in 0..12 {
         let name = keytower::domain::id::uuid_v7(service.app.now(), &SystemRandom).unwrap().to_string();
-        users::create_with_password(&service.app, Some(&Principal::operator()), name, "READ_ONLY").await.unwrap();
+        users::create_with_password(&service.app, &Caller::operator(), name, "READ_ONLY").await.unwrap();
     }
     let (_, reader) = service.user("READ_ONLY").await;
     let rows = Rows::of(&service).await;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::entity::{ENTITIES, Entity, Kind};
 use keytower::domain::filter::Operator;
-use keytower::domain::principal::Principal;
 use keytower::rest::{Call, PREFIX, table};
 use keytower::service::inventory;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -278,8 +278,8 @@ async fn conditions_on_related_objects_add_up_and_do_not_multiply() {
         vm
     });
     inventory["vms"] = many.collect();
-    let operator = Principal::operator();
-    inventory::import(&service.app, Some(&operator), &inventory.to_string(), |_| {}).await.unwrap();
+    let operator = Caller::operator();
+    inventory::import(&service.app, &operator, &inventory.to_string(), |_| {}).await.unwrap();
     let root = service.root().await;
     for quantifier in ["vms_some", "vms_every", "vms_none"] {
         let deep = (0..3).fold(
@@ -332,7 +332,7 @@ async fn every_field_takes_values_of_its_type_and_no_others() {
 fn values(kind: &Kind) -> (Vec<Value>, Vec<Value>) {
     let objects = || [json!({}), json!(["a"])];
     let (right, wrong) = match kind {
-        Kind::Text => {
+        Kind::Text | Kind::Localized => {
             (vec![json!(""), json!("%"), json!("'"), json!("\u{7f}\n")], vec![json!(1), json!(true), json!("a\0")])
         }
         Kind::Id | Kind::Key => (vec![json!(""), json!("%")], vec![json!(true), json!("a\0"), json!(-1)]),

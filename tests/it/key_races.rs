@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keytower::domain::principal::Principal;
+use keytower::domain::caller::Caller;
 use keytower::service::users;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
@@ -68,15 +68,14 @@ async fn count(db: &DatabaseConnection, rows: &str) -> i64 {
 async fn nothing_of_a_user_outlives_its_deletion() {
     let service = Arc::new(Service::start().await);
     let db = service.database().connect().await;
-    let operator = Principal::operator();
+    let operator = Caller::operator();
     let (mut minted, mut uses) = (0, 0);
     for round in 0..ROUNDS {
         let name = format!("leaver-{round}");
-        let password =
-            users::create_with_password(&service.app, Some(&operator), name.clone(), "USER_ADMIN").await.unwrap();
+        let password = users::create_with_password(&service.app, &operator, name.clone(), "USER_ADMIN").await.unwrap();
         let token = service.login(&name, password.expose()).await;
         let (_, key) = service.mint(&token, "before").await;
-        let id = service.app.authenticate(&key).await.unwrap().user;
+        let id = service.app.authenticate(&key, None).await.unwrap().user;
         for over in 0..OVER {
             // Spread over the order of ids, so that two who walk through them meet.
             let session = format!("{}-{round}-{over}", over * 7919 % 997);
@@ -147,11 +146,10 @@ async fn nothing_of_a_user_outlives_its_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_does_not_wait_with_the_sessions_of_a_user_who_is_being_deleted() {
     let service = Arc::new(Service::start().await);
-    let operator = Principal::operator();
-    let password =
-        users::create_with_password(&service.app, Some(&operator), "ada".to_owned(), "READ_ONLY").await.unwrap();
+    let operator = Caller::operator();
+    let password = users::create_with_password(&service.app, &operator, "ada".to_owned(), "READ_ONLY").await.unwrap();
     let token = service.login("ada", password.expose()).await;
-    let id = service.app.authenticate(&token).await.unwrap().user;
+    let id = service.app.authenticate(&token, None).await.unwrap().user;
     let db = service.database().connect().await;
     let over = "'[]', '2000-01-01T00:00:00.000Z', '2000-01-02T00:00:00.000Z'";
     db.execute_unprepared(&format!(

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::id::{RoleId, UserId};
 use keytower::domain::operation::Operation;
 use keytower::domain::permit::authorize;
-use keytower::domain::principal::Principal;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
@@ -26,17 +26,17 @@ async fn known(service: &Service, credential: &str) -> u64 {
 }
 
 async fn user_id(service: &Service, credential: &str) -> UserId {
-    service.app.authenticate(credential).await.unwrap().user
+    service.app.authenticate(credential, None).await.unwrap().user
 }
 
 async fn preset(service: &Service, preset: &str) -> RoleId {
-    let tx = service.app.store.begin(authorize(Some(&Principal::operator()), Operation::CreateUser).unwrap()).await;
+    let tx = service.app.begin(authorize(&Caller::operator(), Operation::CreateUser).unwrap()).await;
     tx.unwrap().preset_role(preset).await.unwrap()
 }
 
 async fn set_role(service: &Service, user: &UserId, role: &RoleId) {
-    let permit = authorize(Some(&Principal::operator()), Operation::CreateUser).unwrap();
-    let tx = service.app.store.begin(permit).await.unwrap();
+    let permit = authorize(&Caller::operator(), Operation::CreateUser).unwrap();
+    let tx = service.app.begin(permit).await.unwrap();
     tx.set_role(user, role).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -274,10 +274,9 @@ async fn a_role_that_is_edited_widens_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_a_deleted_user_are_gone_and_a_namesake_inherits_nothing() {
     let service = Service::start().await;
-    let operator = Principal::operator();
+    let operator = Caller::operator();
     let make = async |preset: &str| {
-        let made =
-            keytower::service::users::create_with_password(&service.app, Some(&operator), "ada".to_owned(), preset);
+        let made = keytower::service::users::create_with_password(&service.app, &operator, "ada".to_owned(), preset);
         let password = made.await.unwrap();
         let token = service.login("ada", password.expose()).await;
         (password, token)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keytower::domain::principal::Principal;
+use keytower::domain::caller::Caller;
 use keytower::service::users;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn a_password_counts_whole() {
         ("nul", "before\u{0}after".to_owned()),
     ] {
         let request = users::UserRequest::local(name.to_owned(), password.clone().into(), role.clone());
-        users::create(&service.app, Some(&Principal::operator()), vec![request]).await.unwrap();
+        users::create(&service.app, &Caller::operator(), vec![request]).await.unwrap();
         assert_eq!(service.try_credential(&service.login(name, &password).await).await, 200, "{name}");
         let mut letters: Vec<char> = password.chars().collect();
         letters.pop();

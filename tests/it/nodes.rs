@@ -56,7 +56,8 @@ async fn expect_one_set_of_rows(database: &Database) {
         ("organizations", 1),
         ("roles", presets),
         ("signing_keys", 1),
-        ("meta", 1),
+        ("meta", 3),
+        ("global_settings", 1),
         ("seaql_migrations", steps),
     ] {
         let number = database.number(&format!("SELECT COUNT(*) FROM {table}")).await;
@@ -173,7 +174,7 @@ async fn a_new_signing_key_takes_over_without_a_refused_token() {
         assert_eq!(service.try_credential(&old).await, 401);
         assert_eq!(service.try_credential(&fresh).await, 401);
     }
-    signing::rotate(&here.app, Some(&keytower::domain::principal::Principal::operator())).await.unwrap();
+    signing::rotate(&here.app, &keytower::domain::caller::Caller::operator()).await.unwrap();
     signing::maintain(&there.app).await.unwrap();
     for service in both {
         let published = published(service).await;

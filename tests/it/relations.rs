@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use keytower::domain::caller::Caller;
 use keytower::domain::entity::{DATACENTER, ENTITIES, Entity, Field, Kind, Shape};
-use keytower::domain::principal::Principal;
 use keytower::service::inventory;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ async fn furnished() -> (Service, String) {
     let service = Service::start().await;
     service.import_example().await;
     let text = samples::inventory().to_string();
-    inventory::import(&service.app, Some(&Principal::operator()), &text, |_| {}).await.unwrap();
+    inventory::import(&service.app, &Caller::operator(), &text, |_| {}).await.unwrap();
     service.user("READ_ONLY").await;
     let token = service.root().await;
     (service, token)

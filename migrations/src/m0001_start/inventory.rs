@@ -1,7 +1,7 @@
 //! Columns of the inventory tables as they were at this step. A shipped step never changes.
 
-use super::Column;
-use super::Type::{Bool, Float, Int, Json, Long, Text};
+use crate::maker::Column;
+use crate::maker::Type::{Bool, Float, Int, Json, Long, Text};
 
 /// datacenters: name, type, never null.
 pub(super) const DATACENTERS: &[Column] = &[

@@ -142,3 +142,27 @@ pub static VM_USAGE: Enumeration = Enumeration {
 /// Values of `VmVideoType`.
 pub static VM_VIDEO_TYPE: Enumeration =
     Enumeration { name: "VmVideoType", values: &["CIRRUS", "QXL", "VGA", "VIRTIO"] };
+
+/// Values of `AccessMode`.
+pub static ACCESS_MODE: Enumeration = Enumeration { name: "AccessMode", values: &["ALLOW", "DENY", "NONE"] };
+
+/// Values of `PasswordComplexity`.
+pub static PASSWORD_COMPLEXITY: Enumeration =
+    Enumeration { name: "PasswordComplexity", values: &["HIGH", "LOW", "MIDDLE"] };
+
+/// Values of `StepUnit`.
+pub static STEP_UNIT: Enumeration = Enumeration { name: "StepUnit", values: &["BIT", "BYTE", "COUNT", "PERCENT"] };
+
+/// Values of `TaskStatus`.
+pub static TASK_STATUS: Enumeration =
+    Enumeration { name: "TaskStatus", values: &["EXECUTING", "FAILED", "PAUSED", "PENDING", "SUCCESSED"] };
+
+/// Values of `TaskType`.
+pub static TASK_TYPE: Enumeration = Enumeration {
+    name: "TaskType",
+    values: &["APPLICATION", "BACKUP", "HOST_PLUGIN", "REPLICATION", "RESOLVER", "SFS"],
+};
+
+/// Values of `UserAuditLogStatus`.
+pub static USER_AUDIT_LOG_STATUS: Enumeration =
+    Enumeration { name: "UserAuditLogStatus", values: &["FAILED", "SUCCESSED"] };

@@ -5,28 +5,46 @@
 //! migrations repeat the columns, because a shipped step must never change, and the suite compares the two.
 
 mod api_key;
+mod audit_log;
 mod cluster;
 mod datacenter;
 pub mod enums;
+mod global_settings;
 mod host;
 mod organization;
 mod role;
 mod shapes;
+mod task;
 mod user;
 mod vm;
 
 pub use api_key::API_KEY;
+pub use audit_log::{SYSTEM_AUDIT_LOG, USER_AUDIT_LOG};
 pub use cluster::CLUSTER;
 pub use datacenter::DATACENTER;
+pub use global_settings::GLOBAL_SETTINGS;
 pub use host::HOST;
 pub use organization::ORGANIZATION;
 pub use role::USER_ROLE_NEXT;
+pub use task::TASK;
 pub use user::USER;
 pub use vm::VM;
 
 /// Every entity that can be listed.
-pub static ENTITIES: [&Entity; 8] =
-    [&API_KEY, &CLUSTER, &DATACENTER, &HOST, &ORGANIZATION, &USER, &USER_ROLE_NEXT, &VM];
+pub static ENTITIES: [&Entity; 12] = [
+    &API_KEY,
+    &CLUSTER,
+    &DATACENTER,
+    &GLOBAL_SETTINGS,
+    &HOST,
+    &ORGANIZATION,
+    &SYSTEM_AUDIT_LOG,
+    &TASK,
+    &USER,
+    &USER_AUDIT_LOG,
+    &USER_ROLE_NEXT,
+    &VM,
+];
 
 /// An object that can be listed.
 #[derive(Debug)]
@@ -70,6 +88,8 @@ pub struct Field {
     pub kind: Kind,
     /// Present and never null.
     pub required: bool,
+    /// Whether the contract's object has it. REST answers nothing else; GraphQL, where a client names what it wants, answers it too.
+    pub contract: bool,
 }
 
 /// What a field holds.
@@ -79,6 +99,8 @@ pub enum Kind {
     Id,
     /// Text.
     Text,
+    /// Text for people in both languages: a column of the field's name for English, one with `_zh` behind it for Chinese.
+    Localized,
     /// The text of an API key: shown in the answer to its mint only; found by its digest only.
     Key,
     /// A moment, ISO 8601 in UTC with milliseconds.
@@ -149,11 +171,15 @@ impl Join {
 
 impl Field {
     const fn required(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, required: true }
+        Self { name, kind, required: true, contract: true }
     }
 
     const fn nullable(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, required: false }
+        Self { name, kind, required: false, contract: true }
+    }
+
+    const fn beyond_the_contract(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, required: false, contract: false }
     }
 
     /// Tells whether the field is a scalar: filterable and orderable (contract 4.2).
@@ -163,6 +189,7 @@ impl Field {
             self.kind,
             Kind::Id
                 | Kind::Text
+                | Kind::Localized
                 | Kind::Key
                 | Kind::DateTime
                 | Kind::Bool

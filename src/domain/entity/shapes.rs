@@ -1,6 +1,6 @@
 //! Objects that only occur nested in another and have no list of their own.
 
-use super::enums::{MAINTENANCE_MODE_ENUM, METRO_CHECK_STATUS_ENUM};
+use super::enums::{ACCESS_MODE, MAINTENANCE_MODE_ENUM, METRO_CHECK_STATUS_ENUM, PASSWORD_COMPLEXITY, STEP_UNIT};
 use super::{Field, Kind, Shape};
 
 /// `Application`.
@@ -172,3 +172,37 @@ pub(super) static WITNESS_SHAPE: Shape =
 
 /// `Zone`.
 pub(super) static ZONE_SHAPE: Shape = Shape { name: "Zone", fields: &[Field::required("id", Kind::Id)] };
+
+/// `AuthSettings`.
+pub(super) static AUTH_SETTINGS_SHAPE: Shape = Shape {
+    name: "AuthSettings",
+    fields: &[
+        Field::nullable("access_list", Kind::Texts),
+        Field::nullable("access_mode", Kind::Enum(&ACCESS_MODE)),
+        Field::nullable("enable_single_session_login", Kind::Bool),
+        Field::nullable("login_miss_num_threshold", Kind::Int),
+        Field::nullable("login_miss_time_threshold", Kind::Int),
+        Field::nullable("password_complexity", Kind::Enum(&PASSWORD_COMPLEXITY)),
+        Field::nullable("password_expire_days", Kind::Int),
+        Field::nullable("session_max_age", Kind::Int),
+    ],
+};
+
+/// `Step`.
+pub(super) static STEP_SHAPE: Shape = Shape {
+    name: "Step",
+    fields: &[
+        Field::nullable("current", Kind::Float),
+        Field::nullable("finished", Kind::Bool),
+        Field::nullable("key", Kind::Text),
+        Field::nullable("per_second", Kind::Float),
+        Field::nullable("total", Kind::Float),
+        Field::nullable("unit", Kind::Enum(&STEP_UNIT)),
+    ],
+};
+
+/// `VmRecycleBin`.
+pub(super) static VM_RECYCLE_BIN_SHAPE: Shape = Shape {
+    name: "VmRecycleBin",
+    fields: &[Field::required("enabled", Kind::Bool), Field::required("retain", Kind::Int)],
+};

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::entity::{Entity, Field};
 use super::page::{Order, Page};
+use super::text::Language;
 pub use operator::{Operator, Quantifier};
 
 /// A whole list request.
@@ -29,6 +30,8 @@ pub struct Query {
     pub order: Option<Order>,
     /// Which part of them.
     pub page: Page,
+    /// In which language their texts are compared and answered.
+    pub language: Language,
 }
 
 /// A condition on a row.
@@ -69,7 +72,13 @@ impl Query {
     /// Everything, in order of id.
     #[must_use]
     pub fn all(entity: &'static Entity) -> Self {
-        Self { entity, filter: Filter::All(Vec::new()), order: None, page: Page::default() }
+        Self {
+            entity,
+            filter: Filter::All(Vec::new()),
+            order: None,
+            page: Page::default(),
+            language: Language::default(),
+        }
     }
 
     /// The rows whose field is one of these values.
@@ -100,6 +109,7 @@ impl Query {
             filter: read::filter(entity, list.get("where"))?,
             order: Order::parse(entity, list)?,
             page: Page::parse(list)?,
+            language: Language::default(),
         })
     }
 }

@@ -125,7 +125,7 @@ impl Field {
     pub fn operators(&self) -> &'static [Operator] {
         let first = |count| ALL.get(..count).unwrap_or(ALL);
         match self.kind {
-            Kind::Id | Kind::Text => ALL,
+            Kind::Id | Kind::Text | Kind::Localized => ALL,
             Kind::Key => KEY,
             Kind::DateTime | Kind::Int | Kind::Long | Kind::Float => first(8),
             Kind::Enum(_) => first(4),

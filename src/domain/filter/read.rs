@@ -148,8 +148,10 @@ fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, String> {
     match (&field.kind, value) {
         // GraphQL writes ids as numbers too.
         (Kind::Id, Value::Number(number)) if number.is_u64() => text(&number.to_string()),
-        (Kind::Id | Kind::Text | Kind::Key, Value::String(given)) if !given.contains('\0') => text(given),
-        (Kind::Id | Kind::Text | Kind::Key, _) => wrong("text without NUL"),
+        (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, Value::String(given)) if !given.contains('\0') => {
+            text(given)
+        }
+        (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, _) => wrong("text without NUL"),
         (Kind::DateTime, value) => match value.as_str().and_then(parse_iso) {
             Some(moment) => text(&iso(moment)),
             None => wrong("a time such as \"2026-01-31T12:00:00.000Z\""),

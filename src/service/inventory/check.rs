@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
 fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
     let good = match kind {
         Kind::Id => value.as_str().is_some_and(|id| !id.is_empty() && !id.contains('\0')),
-        Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
+        Kind::Text | Kind::Localized => value.as_str().is_some_and(|text| !text.contains('\0')),
         Kind::DateTime => {
             let moment = value.as_str().and_then(parse_iso);
             return moment.map(|moment| Value::from(iso(moment))).ok_or_else(|| allowed(kind));

@@ -11,6 +11,7 @@ use super::super::error;
 use super::{PARENT, Projection, Scope};
 use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::{Filter, Operator, Quantifier, Query, Scalar};
+use crate::domain::text::{Language, Text};
 use crate::error::{Error, Result};
 
 /// The largest LIMIT; SQLite takes no OFFSET without one.
@@ -19,7 +20,7 @@ const NO_LIMIT: u64 = i64::MAX as u64;
 /// The rows that a list request matches: no columns, no order yet.
 pub(super) fn matching(query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
-    select.from(query.entity.table).and_where(condition(query.entity, &query.filter));
+    select.from(query.entity.table).and_where(condition(query.entity, &query.filter, query.language));
     if let Scope::OwnedBy(user) = scope {
         select.and_where(Expr::col((query.entity.table, "user_id")).eq(user.as_str()));
     }
@@ -27,11 +28,14 @@ pub(super) fn matching(query: &Query, scope: &Scope) -> SelectStatement {
 }
 
 /// Adds the id and the plain columns of a projection.
-pub(super) fn columns(entity: &Entity, projection: &Projection, select: &mut SelectStatement) {
+pub(super) fn columns(entity: &Entity, projection: &Projection, language: Language, select: &mut SelectStatement) {
     select.expr_as(Expr::col((entity.table, "id")), "id");
     for field in &projection.fields {
         if field.name != "id" && !matches!(field.kind, Kind::Key) {
-            select.expr_as(column(entity, field), field.name);
+            select.expr_as(column(entity, field, language), field.name);
+        }
+        if matches!(field.kind, Kind::Localized) && language == Language::All {
+            select.expr_as(Expr::col((entity.table, chinese(field))), chinese(field));
         }
     }
 }
@@ -62,7 +66,11 @@ pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
     if let Some(order) = &query.order {
         let descending = order.descending != backward;
         let nulls = if descending { NullOrdering::First } else { NullOrdering::Last };
-        select.order_by_expr_with_nulls(column(query.entity, order.field), direction(descending), nulls);
+        select.order_by_expr_with_nulls(
+            column(query.entity, order.field, query.language),
+            direction(descending),
+            nulls,
+        );
     }
     select.order_by((query.entity.table, "id"), direction(backward));
     let limit = query.page.first.or(query.page.last);
@@ -103,39 +111,47 @@ pub(super) fn beyond(query: &Query, at: &QueryResult, id: &str, after: bool) -> 
 
 fn ordered_by(query: &Query) -> SimpleExpr {
     match &query.order {
-        Some(order) => column(query.entity, order.field),
+        Some(order) => column(query.entity, order.field, query.language),
         None => Expr::col((query.entity.table, "id")),
     }
 }
 
 /// The expression behind a field. Two fields are derived from other tables rather than kept twice.
-fn column(entity: &Entity, field: &Field) -> SimpleExpr {
+fn column(entity: &Entity, field: &Field, language: Language) -> SimpleExpr {
     match (entity.table, field.name) {
         ("users", "role") => Expr::cust(
             "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
              WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
         ),
         ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
+        (table, _) if matches!(field.kind, Kind::Localized) && language == Language::ZhCn => {
+            Expr::col((Alias::new(table), chinese(field)))
+        }
         (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
     }
 }
 
-fn condition(entity: &Entity, filter: &Filter) -> SimpleExpr {
-    let each = |filters: &[Filter]| filters.iter().map(|inner| condition(entity, inner)).collect();
+/// The column of a text's Chinese version.
+fn chinese(field: &Field) -> Alias {
+    Alias::new(format!("{}_zh", field.name))
+}
+
+fn condition(entity: &Entity, filter: &Filter, language: Language) -> SimpleExpr {
+    let each = |filters: &[Filter]| filters.iter().map(|inner| condition(entity, inner, language)).collect();
     match filter {
         Filter::All(filters) => join(each(filters), &|left, right| left.and(right)).unwrap_or(Expr::val(1).eq(1)),
         Filter::Any(filters) => join(each(filters), &|left, right| left.or(right)).unwrap_or(Expr::val(1).eq(0)),
-        Filter::Not(filter) => condition(entity, filter).not(),
-        Filter::Compare(field, operator, values) => compare(column(entity, field), *operator, values),
+        Filter::Not(filter) => condition(entity, filter, language).not(),
+        Filter::Compare(field, operator, values) => compare(column(entity, field, language), *operator, values),
         Filter::Digests(digests) => Expr::col((entity.table, "digest")).is_in(digests.iter().cloned()),
         Filter::Related(field, quantifier, filter) => match (field.relation(), quantifier) {
             (None, _) => Expr::val(1).eq(0),
-            (Some(relation), Quantifier::One | Quantifier::Some) => has(entity, relation, filter),
-            (Some(relation), Quantifier::None) => has(entity, relation, filter).not(),
-            (Some(relation), Quantifier::Every) => has(entity, relation, &Filter::Not(filter.clone())).not(),
+            (Some(relation), Quantifier::One | Quantifier::Some) => has(entity, relation, filter, language),
+            (Some(relation), Quantifier::None) => has(entity, relation, filter, language).not(),
+            (Some(relation), Quantifier::Every) => has(entity, relation, &Filter::Not(filter.clone()), language).not(),
         },
         Filter::Unrelated(field) => match field.relation() {
-            Some(relation) => has(entity, relation, &Filter::All(Vec::new())).not(),
+            Some(relation) => has(entity, relation, &Filter::All(Vec::new()), language).not(),
             None => Expr::val(1).eq(0),
         },
     }
@@ -155,12 +171,12 @@ fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -
 ///
 /// The related rows are found by a subquery that does not look at the row outside, so that it is run once. One that did would be
 /// run for every row, and within each run those inside it again: three levels over some thousand rows would take for ever.
-fn has(entity: &Entity, relation: &Relation, filter: &Filter) -> SimpleExpr {
+fn has(entity: &Entity, relation: &Relation, filter: &Filter, language: Language) -> SimpleExpr {
     let target = relation.target;
     let matching = |column: &'static str| {
         let mut rows = Sql::select();
         rows.column((target.table, column)).from(target.table);
-        rows.and_where(Expr::col((target.table, column)).is_not_null()).and_where(condition(target, filter));
+        rows.and_where(Expr::col((target.table, column)).is_not_null()).and_where(condition(target, filter, language));
         rows
     };
     let id = || Expr::col((entity.table, "id"));
@@ -257,16 +273,23 @@ fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<
 }
 
 /// Reads a plain field of a row as it goes over the wire.
-pub(super) fn decode(row: &QueryResult, field: &Field) -> Result<Value> {
+pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Result<Value> {
     let missing = || if is_list(&field.kind) { Value::Array(Vec::new()) } else { Value::Null };
-    let text = |row: &QueryResult| row.try_get::<Option<String>>("", field.name).map_err(error);
+    let text_of = |name: &str| row.try_get::<Option<String>>("", name).map_err(error);
+    let text = || text_of(field.name);
     Ok(match field.kind {
         Kind::Bool => row.try_get::<Option<bool>>("", field.name).map_err(error)?.into(),
         Kind::Int => row.try_get::<Option<i32>>("", field.name).map_err(error)?.into(),
         Kind::Long => row.try_get::<Option<i64>>("", field.name).map_err(error)?.into(),
         Kind::Float => row.try_get::<Option<f64>>("", field.name).map_err(error)?.into(),
-        Kind::Id | Kind::Text | Kind::DateTime | Kind::Enum(_) => text(row)?.into(),
-        _ => match text(row)? {
+        Kind::Localized if language == Language::All => {
+            match (text_of(field.name)?, text_of(&format!("{}_zh", field.name))?) {
+                (Some(en), Some(zh)) => Text::new(en, zh).to_json().into(),
+                _ => Value::Null,
+            }
+        }
+        Kind::Id | Kind::Text | Kind::Localized | Kind::DateTime | Kind::Enum(_) => text()?.into(),
+        _ => match text()? {
             None => missing(),
             Some(json) => serde_json::from_str(&json).map_err(Error::internal)?,
         },

@@ -18,6 +18,7 @@ use super::{Store, Tx, error};
 use crate::domain::entity::{Entity, Join, Kind, Relation};
 use crate::domain::filter::Query;
 use crate::domain::id::UserId;
+use crate::domain::text::Language;
 use crate::error::{Error, Result};
 use node::Cell;
 
@@ -39,6 +40,13 @@ pub enum Scope {
 struct Row {
     node: Node,
     links: HashMap<&'static str, String>,
+}
+
+/// What all statements of one list share.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    language: Language,
+    budget: &'a Budget,
 }
 
 type Load<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>>> + Send + 'a>>;
@@ -101,7 +109,8 @@ async fn list(
         let wanted = query.page.first.or(query.page.last).unwrap_or(u64::MAX);
         select.limit(Ord::min(wanted, most));
     }
-    let mut rows = load(db, query.entity, select, &[], projection, budget).await?;
+    let mut rows =
+        load(db, query.entity, select, &[], projection, Reading { language: query.language, budget }).await?;
     if query.page.last.is_some() {
         rows.reverse();
     }
@@ -129,11 +138,11 @@ fn load<'a>(
     mut select: SelectStatement,
     links: &'a [&'static str],
     projection: &'a Projection,
-    budget: &'a Budget,
+    reading: Reading<'a>,
 ) -> Load<'a> {
     Box::pin(async move {
         let mut links = links.to_vec();
-        compile::columns(entity, projection, &mut select);
+        compile::columns(entity, projection, reading.language, &mut select);
         for (_, relation, _) in &projection.relations {
             if let Join::Own(column) = relation.join {
                 select.column((entity.table, column));
@@ -141,9 +150,10 @@ fn load<'a>(
             }
         }
         let rows = db.query_all(&select).await.map_err(error)?;
-        let mut rows = rows.iter().map(|row| read_row(row, projection, &links)).collect::<Result<Vec<_>>>()?;
+        let mut rows =
+            rows.iter().map(|row| read_row(row, projection, &links, reading.language)).collect::<Result<Vec<_>>>()?;
         for (name, relation, inner) in &projection.relations {
-            relate(db, name, relation, inner, &mut rows, budget).await?;
+            relate(db, name, relation, inner, &mut rows, reading).await?;
         }
         Ok(rows)
     })
@@ -156,7 +166,7 @@ async fn relate(
     relation: &'static Relation,
     inner: &Projection,
     rows: &mut [Row],
-    budget: &Budget,
+    reading: Reading<'_>,
 ) -> Result<()> {
     let own = |row: &Row| match relation.join {
         Join::Own(column) => row.links.get(column).cloned(),
@@ -168,11 +178,11 @@ async fn relate(
     let mut found: HashMap<String, Vec<Arc<Node>>> = HashMap::new();
     for chunk in ids.chunks(CHUNK) {
         let mut select = compile::related(relation, chunk);
-        if let Some(most) = budget.most_rows(inner) {
+        if let Some(most) = reading.budget.most_rows(inner) {
             select.limit(most);
         }
-        let related = load(db, relation.target, select, &[PARENT], inner, budget).await?;
-        budget.check(related.iter().map(|row| row.node.weight()).sum())?;
+        let related = load(db, relation.target, select, &[PARENT], inner, reading).await?;
+        reading.budget.check(related.iter().map(|row| row.node.weight()).sum())?;
         for row in related {
             let Some(parent) = row.links.get(PARENT) else { continue };
             found.entry(parent.clone()).or_default().push(Arc::new(row.node));
@@ -189,13 +199,13 @@ async fn relate(
     Ok(())
 }
 
-fn read_row(row: &QueryResult, projection: &Projection, links: &[&'static str]) -> Result<Row> {
+fn read_row(row: &QueryResult, projection: &Projection, links: &[&'static str], language: Language) -> Result<Row> {
     let id: String = row.try_get("", "id").map_err(error)?;
     let mut node = Node::new(id, projection.leaves());
     for field in &projection.fields {
         let value = match field.kind {
             Kind::Key => serde_json::Value::Null,
-            _ => compile::decode(row, field)?,
+            _ => compile::decode(row, field, language)?,
         };
         node.put(field.name, Cell::Value(value));
     }

@@ -26,7 +26,7 @@ impl Projection {
     #[must_use]
     pub fn full(entity: &'static Entity) -> Self {
         let mut all = Self::default();
-        for field in entity.fields {
+        for field in entity.fields.iter().filter(|field| field.contract) {
             match field.relation() {
                 None => all.want(field),
                 Some(relation) => all.relate(field.name, relation, Self::brief(relation)),

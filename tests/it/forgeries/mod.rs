@@ -57,7 +57,7 @@ async fn all_are_refused(service: &Service, forgeries: &[Forgery]) {
     assert_eq!((rest.status, graphql.status, graphql.code().as_str()), (401, 401, "UNAUTHENTICATED"));
     for Forgery { what, text, statements } in forgeries {
         let before = service.app.store.statements();
-        let refused = service.app.authenticate(text).await.err();
+        let refused = service.app.authenticate(text, None).await.err();
         let refused = refused.unwrap_or_else(|| panic!("ACCEPTED: {what}: {text}"));
         assert_eq!(refused.kind(), Kind::Unauthenticated, "{what}: {text}");
         assert_eq!(service.app.store.statements() - before, *statements, "statements: {what}: {text}");

@@ -40,7 +40,7 @@ fn value(field: &'static Field, filled: Filled) -> Option<Value> {
     let nested = |shape: &'static Shape| Value::from(object(shape.fields, filled));
     Some(match &field.kind {
         Kind::Id => json!("an id"),
-        Kind::Text => json!("t\u{e9}xt \"quoted\" \\ \u{1f600}\n%_'"),
+        Kind::Text | Kind::Localized => json!("t\u{e9}xt \"quoted\" \\ \u{1f600}\n%_'"),
         Kind::DateTime => json!("2026-01-31T12:00:00.000Z"),
         Kind::Bool => json!(true),
         Kind::Int => json!(i32::MIN),

@@ -1,0 +1,17 @@
+//! [`GLOBAL_SETTINGS`]: the policies, as the contract has them (section 1.5).
+
+use super::shapes::{AUTH_SETTINGS_SHAPE, VM_RECYCLE_BIN_SHAPE};
+use super::{Entity, Field, Kind};
+
+/// The policies; there is always one row.
+pub static GLOBAL_SETTINGS: Entity = Entity {
+    name: "GlobalSettings",
+    plural: "globalSettingses",
+    route: "global-settingses",
+    table: "global_settings",
+    fields: &[
+        Field::nullable("auth", Kind::Object(&AUTH_SETTINGS_SHAPE)),
+        Field::required("id", Kind::Id),
+        Field::required("vm_recycle_bin", Kind::Object(&VM_RECYCLE_BIN_SHAPE)),
+    ],
+};

@@ -1,0 +1,91 @@
+//! Texts for people, in the languages of the contract (section 1.6).
+
+use serde_json::json;
+
+/// The language in which a caller reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    EnUs,
+    /// Simplified Chinese.
+    ZhCn,
+    /// Both: a text is then a JSON object from language to text, as text.
+    All,
+}
+
+impl Language {
+    /// Reads a `content-language`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "en-US" => Some(Self::EnUs),
+            "zh-CN" => Some(Self::ZhCn),
+            "*" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+/// A text in both languages. Made by the macro `text!`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    en: String,
+    zh: String,
+}
+
+impl Text {
+    /// A text from its two versions.
+    pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
+        Self { en: en.into(), zh: zh.into() }
+    }
+
+    /// The English version.
+    #[must_use]
+    pub fn en(&self) -> &str {
+        &self.en
+    }
+
+    /// The text as a caller reads it.
+    #[must_use]
+    pub fn said_in(&self, language: Language) -> String {
+        match language {
+            Language::EnUs => self.en.clone(),
+            Language::ZhCn => self.zh.clone(),
+            Language::All => self.to_json(),
+        }
+    }
+
+    /// A JSON object from language to text, as text: how it is stored, and what `*` asks for.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json!({ "en-US": self.en, "zh-CN": self.zh }).to_string()
+    }
+
+    /// The same change made to both versions.
+    #[must_use]
+    pub fn map(self, change: impl Fn(String) -> String) -> Self {
+        Self { en: change(self.en), zh: change(self.zh) }
+    }
+}
+
+/// What is the same in every language: names, and what only the operator at the machine reads.
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self { zh: text.clone(), en: text }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+/// Makes a [`Text`] from an English and a Chinese format string, which share their arguments.
+macro_rules! text {
+    ($en:literal, $zh:literal $(, $argument:expr)* $(,)?) => {
+        $crate::domain::text::Text::new(format!($en $(, $argument)*), format!($zh $(, $argument)*))
+    };
+}
+pub(crate) use text;
