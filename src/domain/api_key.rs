@@ -3,6 +3,7 @@
 use super::id::{ApiKeyId, RoleId, UserId};
 use super::permission::Actions;
 use super::secret::KeyDigest;
+use super::text::{Text, text};
 use super::user::check_name;
 
 /// Most characters in a key's name.
@@ -33,17 +34,23 @@ pub struct NewApiKey {
 ///
 /// # Errors
 /// What is wrong and what is allowed.
-pub fn check(name: Option<&str>, description: Option<&str>) -> Result<(), String> {
+pub fn check(name: Option<&str>, description: Option<&str>) -> Result<(), Text> {
     if let Some(name) = name {
         check_name("name", name, NAME_MAX)?;
     }
     let description = description.unwrap_or_default();
     if description.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
-        return Err("description must not contain control characters but line breaks and tabs".to_owned());
+        return Err(text!(
+            "description must not contain control characters but line breaks and tabs",
+            "description 除换行和制表符外不能包含控制字符"
+        ));
     }
     let length = description.chars().count();
     if length > DESCRIPTION_MAX {
-        return Err(format!("description must have at most {DESCRIPTION_MAX} characters, this one has {length}"));
+        return Err(text!(
+            "description must have at most {DESCRIPTION_MAX} characters, this one has {length}",
+            "description 最多 {DESCRIPTION_MAX} 个字符，当前为 {length} 个"
+        ));
     }
     Ok(())
 }

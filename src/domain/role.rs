@@ -2,6 +2,7 @@
 
 use super::id::RoleId;
 use super::permission::{Action, Actions};
+use super::text::{Text, text};
 use super::user::check_name;
 
 /// Most characters in the name of a role.
@@ -22,7 +23,7 @@ pub struct NewRole {
 ///
 /// # Errors
 /// What is wrong and what is allowed.
-pub fn check_role_name(name: &str) -> Result<(), String> {
+pub fn check_role_name(name: &str) -> Result<(), Text> {
     check_name("name", name, NAME_MAX)
 }
 
@@ -30,9 +31,11 @@ pub fn check_role_name(name: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Which name is not known.
-pub fn read_actions(names: &[String]) -> Result<Actions, String> {
+pub fn read_actions(names: &[String]) -> Result<Actions, Text> {
     let read = |(at, name): (usize, &String)| {
-        Action::parse(name).ok_or_else(|| format!("actions[{at}] is {name:?}, which is no action"))
+        Action::parse(name).ok_or_else(|| {
+            text!("actions[{at}] is {name:?}, which is no action", "actions[{at}] 为 {name:?}，不是有效的权限")
+        })
     };
     names.iter().enumerate().map(read).collect()
 }
@@ -47,7 +50,7 @@ mod tests {
         assert_eq!(read(&["CREATE_VM", "*", "CREATE_VM"]).unwrap().names(), ["*"]);
         assert_eq!(read(&[]).unwrap().names(), [""; 0]);
         for unknown in ["", " *", "create_vm", "CREATE_VM ", "MANAGE_\0"] {
-            assert!(read(&["CREATE_VM", unknown]).unwrap_err().starts_with("actions[1] is"), "{unknown:?}");
+            assert!(read(&["CREATE_VM", unknown]).unwrap_err().en().starts_with("actions[1] is"), "{unknown:?}");
         }
     }
 }

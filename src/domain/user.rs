@@ -2,6 +2,7 @@
 
 use super::id::{RoleId, UserId};
 use super::secret::Password;
+use super::text::{Text, text};
 
 /// Least number of characters in a new password.
 pub const PASSWORD_MIN: usize = 8;
@@ -63,7 +64,7 @@ impl UserChange {
     ///
     /// # Errors
     /// What is wrong and what is allowed, beginning with the member.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Text> {
         let texts = [
             ("username", self.username.as_deref()),
             ("name", self.name.as_deref()),
@@ -93,7 +94,7 @@ impl UserChange {
 ///
 /// # Errors
 /// What is wrong and what is allowed, beginning with the member.
-pub fn check_texts<'a>(texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<(), String> {
+pub fn check_texts<'a>(texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<(), Text> {
     texts.into_iter().try_for_each(|(what, text)| text.map_or(Ok(()), |text| check_name(what, text, USERNAME_MAX)))
 }
 
@@ -112,9 +113,12 @@ pub struct LoginUser {
 ///
 /// # Errors
 /// What is wrong and what is allowed.
-pub fn check_source(source: Option<&str>) -> Result<(), String> {
+pub fn check_source(source: Option<&str>) -> Result<(), Text> {
     match source {
-        Some(other) if other != LOCAL => Err(format!("source {other} is not served here: allowed is {LOCAL}, or none")),
+        Some(other) if other != LOCAL => Err(text!(
+            "source {other} is not served here: allowed is {LOCAL}, or none",
+            "此处不支持 source {other}：只允许 {LOCAL}，或不填"
+        )),
         _ => Ok(()),
     }
 }
@@ -135,16 +139,19 @@ pub fn check_password(password: &Password) -> Result<(), String> {
 ///
 /// # Errors
 /// What is wrong and what is allowed, beginning with `what`.
-pub fn check_name(what: &str, name: &str, max: usize) -> Result<(), String> {
+pub fn check_name(what: &str, name: &str, max: usize) -> Result<(), Text> {
     let length = name.chars().count();
     if name.trim().is_empty() {
-        return Err(format!("{what} must not be empty"));
+        return Err(text!("{what} must not be empty", "{what} 不能为空"));
     }
     if length > max {
-        return Err(format!("{what} must have at most {max} characters, this one has {length}"));
+        return Err(text!(
+            "{what} must have at most {max} characters, this one has {length}",
+            "{what} 最多 {max} 个字符，当前为 {length} 个"
+        ));
     }
     if name.chars().any(char::is_control) {
-        return Err(format!("{what} must not contain control characters"));
+        return Err(text!("{what} must not contain control characters", "{what} 不能包含控制字符"));
     }
     Ok(())
 }

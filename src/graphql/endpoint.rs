@@ -23,7 +23,7 @@ use super::schema::is_open;
 use super::value::{ANSWER_VALUES, Asked, code};
 use super::{arrange, guard, page, variables};
 use crate::app::App;
-use crate::domain::text::{Language, Text};
+use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, log, status};
@@ -98,19 +98,19 @@ async fn run(
     let question = match parts.method {
         Method::POST => posted(app, &parts.headers, body).await?,
         Method::GET => asked_by_address(parts)?,
-        _ => return Err(Error::new(Kind::MethodNotAllowed, "use GET or POST").into()),
+        _ => return Err(Error::new(Kind::MethodNotAllowed, text!("use GET or POST", "请使用 GET 或 POST")).into()),
     };
     let operation = question.operation.as_deref();
     let document = guard::parse(&question.query).map_err(Stop::document)?;
     if parts.method == Method::GET && is_change(&document, operation) {
-        return Err(Error::new(Kind::MethodNotAllowed, "a mutation needs POST").into());
+        return Err(Error::new(Kind::MethodNotAllowed, text!("a mutation needs POST", "mutation 需要使用 POST")).into());
     }
     let asked = arrange::asked(&document, operation);
     // Like REST's open routes, open fields look at no credential: a dead one must not keep its owner from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
     let caller = if open { stranger(app, parts)? } else { caller(app, parts).await? };
     if asked.iter().filter(|field| field.name == "login").count() > 1 {
-        return Err(Stop::document("one request can log in once".to_owned()));
+        return Err(Stop::document(text!("one request can log in once", "一个请求只能登录一次")));
     }
     variables::check(&document, operation, schema.registry(), &question.variables).map_err(Stop::document)?;
     let mut request = async_graphql::Request::new(question.query);
@@ -147,42 +147,49 @@ async fn posted(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Resul
     let body = body::read(app, body).await?;
     match serde_json::from_slice(&body) {
         Ok(Value::Object(members)) => question(members),
-        Ok(Value::Array(_)) => Err(Error::invalid("batches are not served: send one request at a time")),
-        Ok(_) => Err(Error::invalid("the body must be a JSON object with a query")),
-        Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+        Ok(Value::Array(_)) => Err(Error::invalid(text!(
+            "batches are not served: send one request at a time",
+            "不支持批量请求：请逐个发送"
+        ))),
+        Ok(_) => Err(Error::invalid(text!(
+            "the body must be a JSON object with a query",
+            "请求体必须是含 query 的 JSON 对象"
+        ))),
+        Err(error) => Err(Error::invalid(text!("the body is not JSON: {error}", "请求体不是 JSON：{error}"))),
     }
 }
 
 fn question(mut members: Map<String, Value>) -> Result<Question> {
     let query = match members.remove("query") {
         Some(Value::String(query)) => query,
-        None | Some(Value::Null) => return Err(Error::invalid("query is missing")),
-        Some(_) => return Err(Error::invalid("query must be text")),
+        None | Some(Value::Null) => return Err(Error::invalid(text!("query is missing", "缺少 query"))),
+        Some(_) => return Err(Error::invalid(text!("query must be text", "query 必须是文本"))),
     };
     let mut object = |name: &str| match members.remove(name) {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(object)) => Ok(object),
-        Some(_) => Err(Error::invalid(format!("{name} must be an object or null"))),
+        Some(_) => Err(Error::invalid(text!("{name} must be an object or null", "{name} 必须是对象或 null"))),
     };
     let variables = object("variables")?;
     object("extensions")?;
     let operation = match members.remove("operationName") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
-        Some(_) => return Err(Error::invalid("operationName must be text or null")),
+        Some(_) => {
+            return Err(Error::invalid(text!("operationName must be text or null", "operationName 必须是文本或 null")));
+        }
     };
     Ok(Question { query, variables, operation })
 }
 
 fn asked_by_address(parts: &Parts) -> Result<Question> {
     let pairs: axum::extract::Query<Vec<(String, String)>> = axum::extract::Query::try_from_uri(&parts.uri)
-        .map_err(|error| Error::invalid(format!("the address can't be read: {error}")))?;
+        .map_err(|error| Error::invalid(text!("the address can't be read: {error}", "无法读取地址：{error}")))?;
     let mut members = Map::new();
     for (name, text) in pairs.0 {
         let value = match name.as_str() {
-            "variables" | "extensions" if !text.is_empty() => {
-                serde_json::from_str(&text).map_err(|error| Error::invalid(format!("{name} is not JSON: {error}")))?
-            }
+            "variables" | "extensions" if !text.is_empty() => serde_json::from_str(&text)
+                .map_err(|error| Error::invalid(text!("{name} is not JSON: {error}", "{name} 不是 JSON：{error}")))?,
             "variables" | "extensions" => Value::Null,
             _ => Value::String(text),
         };

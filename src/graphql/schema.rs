@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
 use crate::domain::secret::{Password, SignedToken};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::service::api_keys::{Selector, Wanted};
 use crate::service::{api_keys, audit, lists, login, users};
@@ -161,7 +162,10 @@ fn mutation() -> Object {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let mut given = arguments(&ctx)?;
             if given.get("effect").and_then(|effect| effect.get("encoded")) == Some(&Value::Bool(true)) {
-                return Err(Error::invalid("effect.encoded is not served: send the password as it is"));
+                return Err(Error::invalid(text!(
+                    "effect.encoded is not served: send the password as it is",
+                    "不支持 effect.encoded：请直接发送密码原文"
+                )));
             }
             let request = login::LoginRequest {
                 username: member(&mut given, "data", "username").unwrap_or_default(),

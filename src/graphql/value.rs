@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, Kind, Shape};
-use crate::domain::text::Language;
+use crate::domain::text::{Language, text};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
 use crate::service::lists::{Budget, Projection};
@@ -28,7 +28,7 @@ pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>>
     let member = |(name, value): (&Name, &async_graphql::Value)| {
         let value = value.clone().into_json().map_err(Error::internal)?;
         if OBJECTS.contains(&name.as_str()) && !value.is_object() && !value.is_null() {
-            return Err(Error::invalid(format!("{name} must be an object")));
+            return Err(Error::invalid(text!("{name} must be an object", "{name} 必须是对象")));
         }
         Ok((name.to_string(), value))
     };

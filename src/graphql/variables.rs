@@ -6,6 +6,7 @@ use async_graphql::registry::{MetaType, Registry};
 use serde_json::{Map, Value};
 
 use super::arrange::meant;
+use crate::domain::text::{Text, text};
 
 /// Checks the variables of every operation, and the values that are given for those of the one that runs.
 ///
@@ -16,12 +17,16 @@ pub(super) fn check(
     operation: Option<&str>,
     registry: &Registry,
     given: &Map<String, Value>,
-) -> Result<(), String> {
+) -> Result<(), Text> {
     let declared = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
     for variable in declared {
         let name = base(&variable.node.var_type.node.base);
         if !registry.types.get(name).is_some_and(MetaType::is_input) {
-            return Err(format!("variable ${}: {name} is no input type", variable.node.name.node));
+            return Err(text!(
+                "variable ${}: {name} is no input type",
+                "变量 ${}：{name} 不是输入类型",
+                variable.node.name.node
+            ));
         }
     }
     let needed = meant(document, operation).into_iter().flat_map(|operation| &operation.node.variable_definitions);
@@ -32,7 +37,7 @@ pub(super) fn check(
             Some(value) => value.is_null(),
         };
         if missing && !kind.nullable {
-            return Err(format!("variable ${name} of type {kind} is missing"));
+            return Err(text!("variable ${name} of type {kind} is missing", "缺少类型为 {kind} 的变量 ${name}"));
         }
     }
     Ok(())
@@ -72,7 +77,7 @@ mod tests {
             let checked = check(&parse_query(document).unwrap(), operation, schema.registry(), given);
             match refusal {
                 None => assert_eq!(checked, Ok(()), "{document}"),
-                Some(word) => assert!(checked.as_ref().unwrap_err().contains(word), "{document}: {checked:?}"),
+                Some(word) => assert!(checked.as_ref().unwrap_err().en().contains(word), "{document}: {checked:?}"),
             }
         }
     }

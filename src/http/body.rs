@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::app::App;
+use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
 /// Most bytes of a body.
@@ -19,14 +20,15 @@ pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
     let time = app.settings.body_timeout;
     let reading = tokio::time::timeout(time, Limited::new(body, MAX).collect());
     match reading.await {
-        Err(_) => Err(Error::new(
-            Kind::Timeout,
-            format!("the body did not arrive within {}", humantime::format_duration(time)),
-        )),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Error::new(Kind::TooLarge, format!("the body must have at most {MAX} bytes")))
+        Err(_) => {
+            let time = humantime::format_duration(time);
+            let text = text!("the body did not arrive within {time}", "请求体未能在 {time} 内到达");
+            Err(Error::new(Kind::Timeout, text))
         }
-        Ok(Err(error)) => Err(Error::invalid(format!("the body broke off: {error}"))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Error::new(Kind::TooLarge, text!("the body must have at most {MAX} bytes", "请求体最多 {MAX} 字节")))
+        }
+        Ok(Err(error)) => Err(Error::invalid(text!("the body broke off: {error}", "请求体中断：{error}"))),
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
     }
 }
@@ -37,7 +39,13 @@ pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
 /// # Errors
 /// `UnsupportedMediaType`.
 pub fn expect_json(headers: &HeaderMap) -> Result<()> {
-    let wrong = || Error::new(Kind::UnsupportedMediaType, "Content-Type must be application/json, in UTF-8");
+    let wrong = || {
+        let text = text!(
+            "Content-Type must be application/json, in UTF-8",
+            "Content-Type 必须为 application/json，编码为 UTF-8"
+        );
+        Error::new(Kind::UnsupportedMediaType, text)
+    };
     let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok()).ok_or_else(wrong)?;
     let given: mime::Mime = given.parse().map_err(|_| wrong())?;
     let utf8 = given.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);

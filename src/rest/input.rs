@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::domain::caller::Caller;
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::body;
 
@@ -74,7 +75,7 @@ impl Input<'_> {
     pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>> {
         match self.json(body, "object, at least {}").await? {
             Value::Object(members) => Ok(members),
-            _ => Err(Error::invalid("the body must be a JSON object")),
+            _ => Err(Error::invalid(text!("the body must be a JSON object", "请求体必须是 JSON 对象"))),
         }
     }
 
@@ -87,7 +88,10 @@ impl Input<'_> {
     pub(super) async fn parse_list<T: DeserializeOwned>(&self, body: Body) -> Result<Vec<T>> {
         match self.json(body, "list").await? {
             list @ Value::Array(_) => Self::read(list),
-            _ => Err(Error::invalid("the body must be a JSON list, of one element at least to change anything")),
+            _ => Err(Error::invalid(text!(
+                "the body must be a JSON list, of one element at least to change anything",
+                "请求体必须是 JSON 数组，至少含一个元素才会有改动"
+            ))),
         }
     }
 
@@ -95,16 +99,23 @@ impl Input<'_> {
         body::expect_json(self.headers)?;
         let body = body::read(self.app, body).await?;
         if body.is_empty() {
-            return Err(Error::invalid(format!("the body is empty: send a JSON {expected}")));
+            return Err(Error::invalid(text!(
+                "the body is empty: send a JSON {expected}",
+                "请求体为空：请发送 JSON {expected}"
+            )));
         }
-        serde_json::from_slice(&body).map_err(|error| Error::invalid(format!("the body is not JSON: {error}")))
+        serde_json::from_slice(&body)
+            .map_err(|error| Error::invalid(text!("the body is not JSON: {error}", "请求体不是 JSON：{error}")))
     }
 
     fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let reason = error.into_inner();
-            Error::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") })
+            Error::invalid(match path.as_str() {
+                "." => text!("{reason}", "请求体无效：{reason}"),
+                _ => text!("{path}: {reason}", "{path} 无效：{reason}"),
+            })
         })
     }
 }

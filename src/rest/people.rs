@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::input::UserSource;
 use crate::domain::secret::Password;
+use crate::domain::text::text;
 use crate::domain::user::{Contact, UserChange};
 use crate::error::{Error, Result};
 use crate::service::roles::{self, RoleRequest};
@@ -113,7 +114,10 @@ impl UserCreation {
     fn read(self) -> Result<UserRequest> {
         for (name, value) in [("ldap_dn", &self.ldap_dn), ("auth_config_id", &self.auth_config_id)] {
             if value.is_some() {
-                let text = format!("{name} belongs to users of other sources, and only LOCAL is served here");
+                let text = text!(
+                    "{name} belongs to users of other sources, and only LOCAL is served here",
+                    "{name} 属于其他来源的用户，此处只支持 LOCAL"
+                );
                 return Err(Error::invalid(text));
             }
         }

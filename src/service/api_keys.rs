@@ -123,10 +123,16 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
     let tx = app.begin(permit).await?;
     let found = find(&tx, &query, &scope(Some(&actor), &API_KEY), wanted).await?;
     if !actor.may_delete(found.id()) {
-        return Err(Error::new(Kind::Forbidden, "an API key can delete only itself: log in and use the token"));
+        return Err(Error::new(
+            Kind::Forbidden,
+            text!(
+                "an API key can delete only itself: log in and use the token",
+                "API 密钥只能删除自身：请登录并使用令牌"
+            ),
+        ));
     }
     if !tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await? {
-        return Err(Error::new(Kind::NotFound, "there is no such API key"));
+        return Err(no_such_key());
     }
     tx.note(Entry::done(text!("API key deleted", "已删除 API 密钥")).of(API_KEY.name, found.id()));
     tx.commit().await?;
@@ -146,14 +152,23 @@ pub async fn read(app: &App, caller: &Caller, selector: Selector, wanted: Wanted
 
 async fn find(tx: &Tx, query: &Query, scope: &Scope, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let found = tx.list(query, scope, wanted.projection, wanted.budget).await?;
-    found.into_iter().next().ok_or_else(|| Error::new(Kind::NotFound, "there is no such API key"))
+    found.into_iter().next().ok_or_else(no_such_key)
+}
+
+fn no_such_key() -> Error {
+    Error::new(Kind::NotFound, text!("there is no such API key", "没有这样的 API 密钥"))
 }
 
 fn select(app: &App, selector: Selector) -> Result<Query> {
     let (name, text) = match (selector.id, selector.key) {
         (Some(id), None) => ("id", id),
         (None, Some(key)) => ("key", key),
-        _ => return Err(Error::invalid("where must name exactly one of id and key")),
+        _ => {
+            return Err(Error::invalid(text!(
+                "where must name exactly one of id and key",
+                "where 必须恰好指定 id 和 key 之一"
+            )));
+        }
     };
     let mut query = by(name, text)?;
     query.filter = digested(app, query.filter);

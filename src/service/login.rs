@@ -93,7 +93,7 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
 pub async fn logout(app: &App, caller: &Caller) -> Result<()> {
     let permit = authorize(caller, Operation::Logout)?;
     let Some(CredentialRef::Session(session)) = permit.actor().map(|actor| actor.credential.clone()) else {
-        return Err(Error::new(Kind::Forbidden, "there is no session to end"));
+        return Err(Error::new(Kind::Forbidden, text!("there is no session to end", "没有可结束的会话")));
     };
     let tx = app.begin(permit).await?;
     tx.delete_session(&session).await?;

@@ -15,6 +15,7 @@ use crate::domain::id::RoleId;
 use crate::domain::permission::{Actions, ROOT};
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
@@ -55,7 +56,7 @@ impl Change {
         let entity = query.entity;
         let found = self.tx.list(query, &Scope::All, &projection(entity), &Budget::unlimited()).await?;
         if found.is_empty() {
-            return Err(Error::new(Kind::NotFound, format!("no {} matches", entity.name)));
+            return Err(Error::new(Kind::NotFound, text!("no {} matches", "没有匹配的 {}", entity.name)));
         }
         for node in &found {
             self.covers(&rights(node), || format!("{} {}", entity.name, node.value("name")))?;
@@ -71,7 +72,11 @@ impl Change {
     /// Refuses rights that the caller does not hold; `what` says whose they are.
     pub(super) fn covers(&self, rights: &Actions, what: impl FnOnce() -> String) -> Result<()> {
         let Some(action) = self.actor.rights.lacks(rights) else { return Ok(()) };
-        let text = format!("{} goes beyond your own rights: you lack the action {}", what(), action.name());
+        let (what, action) = (what(), action.name());
+        let text = text!(
+            "{what} goes beyond your own rights: you lack the action {action}",
+            "{what} 超出您自己的权限：您缺少权限 {action}"
+        );
         Err(Error::new(Kind::Forbidden, text))
     }
 
@@ -86,10 +91,9 @@ impl Change {
     /// A role that the caller may hand out.
     pub(super) async fn role(&self, id: &RoleId) -> Result<Arc<Node>> {
         let found = by_ids(&self.tx, &USER_ROLE_NEXT, &[id.to_string()], &projection(&USER_ROLE_NEXT)).await?;
-        let role = found
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::invalid(format!("role_id {:?} is no role's", id.as_str())))?;
+        let role = found.into_iter().next().ok_or_else(|| {
+            Error::invalid(text!("role_id {:?} is no role's", "role_id {:?} 不是任何角色的 id", id.as_str()))
+        })?;
         self.covers(&rights(&role), || "role_id".to_owned())?;
         Ok(role)
     }
@@ -98,7 +102,10 @@ impl Change {
     pub(super) async fn keeps_a_root(&self, changed: &[Arc<Node>]) -> Result<()> {
         let was_root = changed.iter().any(|user| roles(user).any(|role| role.value("preset") == ROOT));
         if was_root && self.tx.holders_of_preset(ROOT).await?.is_empty() {
-            return Err(Error::invalid("the last user with the role ROOT can't be deleted or get another role"));
+            return Err(Error::invalid(text!(
+                "the last user with the role ROOT can't be deleted or get another role",
+                "最后一个 ROOT 角色的用户不能被删除或更换角色"
+            )));
         }
         Ok(())
     }
@@ -127,7 +134,10 @@ pub(super) fn matching(app: &App, entity: &'static Entity, conditions: Map<Strin
 pub(super) fn check_number(elements: usize) -> Result<()> {
     match elements {
         0..=AT_ONCE => Ok(()),
-        _ => Err(Error::invalid(format!("at most {AT_ONCE} can be made at once, these are {elements}"))),
+        _ => Err(Error::invalid(text!(
+            "at most {AT_ONCE} can be made at once, these are {elements}",
+            "一次最多创建 {AT_ONCE} 个，当前为 {elements} 个"
+        ))),
     }
 }
 

@@ -121,9 +121,11 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
         match role.many("users").len() {
             0 => ids.push(RoleId::from(role.id().to_owned())),
             users => {
-                let users = if users == 1 { "1 user has".to_owned() } else { format!("{users} users have") };
-                let text =
-                    format!("the role {} is in use: {users} it, give them another one first", role.value("name"));
+                let (name, have) = (role.value("name"), if users == 1 { "user has" } else { "users have" });
+                let text = text!(
+                    "the role {name} is in use: {users} {have} it, give them another one first",
+                    "角色 {name} 正在使用：有 {users} 个用户属于它，请先为其更换角色"
+                );
                 return Err(Error::invalid(text));
             }
         }
@@ -148,7 +150,10 @@ fn check_edit(change: &Change, role: &Node, actions: &Actions) -> Result<()> {
         return Ok(());
     }
     if role.many("users").iter().any(|user| change.is_caller(user)) {
-        return Err(Error::invalid("data.actions of your own role can't be changed by yourself: ask somebody else"));
+        return Err(Error::invalid(text!(
+            "data.actions of your own role can't be changed by yourself: ask somebody else",
+            "不能自行修改自己角色的 data.actions：请由他人修改"
+        )));
     }
     change.covers(actions, || "data.actions".to_owned())?;
     change.gives_no_more(&rights(role), actions)
@@ -160,7 +165,10 @@ fn expect_own_making(roles: &[Arc<Node>]) -> Result<()> {
         None => Ok(()),
         Some(role) => {
             let (name, preset) = (role.value("name"), role.value("preset"));
-            Err(Error::invalid(format!("the role {name} is the preset {preset}, which can't be changed or deleted")))
+            Err(Error::invalid(text!(
+                "the role {name} is the preset {preset}, which can't be changed or deleted",
+                "角色 {name} 是预置角色 {preset}，不能修改或删除"
+            )))
         }
     }
 }

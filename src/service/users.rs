@@ -17,7 +17,7 @@ use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, authorize};
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
-use crate::domain::text::text;
+use crate::domain::text::{Text, text};
 use crate::domain::user::{Contact, NewUser, UserChange, check_password, check_source, check_texts};
 use crate::error::{Error, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
@@ -64,7 +64,7 @@ impl UserRequest {
     }
 
     /// Checks all of it, and answers the password.
-    fn check(&self) -> std::result::Result<Password, String> {
+    fn check(&self) -> std::result::Result<Password, Text> {
         check_texts([
             ("username", Some(self.username.as_str())),
             ("name", Some(&self.name)),
@@ -72,8 +72,11 @@ impl UserRequest {
             ("mobile_phone", self.contact.mobile_phone.as_deref()),
         ])?;
         check_source(self.source.as_deref())?;
-        let password = self.password.clone().ok_or("password is needed: a LOCAL user logs in with it")?;
-        check_password(&password).map(|()| password)
+        let password = self.password.clone().ok_or_else(|| {
+            text!("password is needed: a LOCAL user logs in with it", "需要 password：LOCAL 用户用它登录")
+        })?;
+        check_password(&password)?;
+        Ok(password)
     }
 }
 
@@ -103,7 +106,12 @@ pub async fn exist(app: &App, caller: &Caller) -> Result<bool> {
 pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::CreateRootUser)?;
     check_password(&password).map_err(Error::invalid)?;
-    let exists = || Error::invalid("a user exists already: log in, or ask who manages users");
+    let exists = || {
+        Error::invalid(text!(
+            "a user exists already: log in, or ask who manages users",
+            "已存在用户：请登录，或联系用户管理员"
+        ))
+    };
     if app.store.has_users().await? {
         return Err(exists());
     }
@@ -209,7 +217,7 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
     let change = Change::begin(app, permit).await?;
     let users = change.select(&query).await?;
     if users.iter().any(|user| change.is_caller(user)) {
-        return Err(Error::invalid("you can't delete yourself"));
+        return Err(Error::invalid(text!("you can't delete yourself", "不能删除自己")));
     }
     let ids: Vec<UserId> = users.iter().map(|user| UserId::from(user.id().to_owned())).collect();
     for (id, user) in ids.iter().zip(&users) {
@@ -231,7 +239,10 @@ async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
         return Ok(());
     }
     if change.is_caller(user) {
-        return Err(Error::invalid("role_id can't be changed by yourself: ask somebody else who manages users"));
+        return Err(Error::invalid(text!(
+            "role_id can't be changed by yourself: ask somebody else who manages users",
+            "不能自行修改 role_id：请由其他用户管理员修改"
+        )));
     }
     change.gives_no_more(&rights(user), &rights(role))?;
     change.tx.set_role(&UserId::from(user.id().to_owned()), &RoleId::from(role.id().to_owned())).await

@@ -30,6 +30,7 @@ pub use migrate::Prepared;
 pub use setup::SigningKeyRow;
 
 use crate::domain::permit::Permit;
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 /// The database.
@@ -140,7 +141,7 @@ fn error(error: DbErr) -> Error {
     }
     match &error {
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) if is_nul(cause) => {
-            Error::invalid("text must not contain NUL")
+            Error::invalid(text!("text must not contain NUL", "文本不能包含 NUL"))
         }
         _ => Error::internal(error),
     }

@@ -9,6 +9,7 @@ use super::{Store, Tx, error, is_taken, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::{RoleId, SessionId, UserId};
 use crate::domain::session::Session;
+use crate::domain::text::text;
 use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
 use crate::error::{Error, Result};
 
@@ -208,5 +209,5 @@ impl Tx {
 }
 
 fn username_taken(username: &str) -> Error {
-    Error::invalid(format!("username {username:?} is taken already"))
+    Error::invalid(text!("username {username:?} is taken already", "username {username:?} 已被使用"))
 }

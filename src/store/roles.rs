@@ -10,6 +10,7 @@ use super::{Tx, error};
 use crate::domain::id::RoleId;
 use crate::domain::permission::Actions;
 use crate::domain::role::NewRole;
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 /// Where people work with these roles (contract: UserRolePlatform).
@@ -66,7 +67,7 @@ impl Tx {
         let others = role::Column::Name.eq(name).and(role::Column::Id.ne(id.as_str()));
         match role::Entity::find().filter(others).count(&self.db).await.map_err(error)? {
             0 => Ok(()),
-            _ => Err(Error::invalid(format!("name {name:?} is taken already"))),
+            _ => Err(Error::invalid(text!("name {name:?} is taken already", "name {name:?} 已被使用"))),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::domain::entity::{Entity, Field, Relation};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 /// How much of an entity is wanted.
@@ -218,8 +219,9 @@ impl Budget {
     /// Whoever has asked for too much once gets nothing more.
     fn exceeded(&self) -> Error {
         self.left.store(0, Ordering::Relaxed);
-        Error::invalid(format!(
+        Error::invalid(text!(
             "the answer would hold more than {} values: ask for fewer fields, or page with first and skip",
+            "应答将超过 {} 个值：请减少字段，或用 first 和 skip 分页",
             self.most
         ))
     }
