@@ -33,6 +33,7 @@ mod import;
 mod key_races;
 mod key_rights;
 mod keys;
+mod languages;
 mod layers;
 mod lists;
 mod login;
