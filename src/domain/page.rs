@@ -46,6 +46,12 @@ impl Page {
         }
         Ok(page)
     }
+
+    /// Tells whether rows at either end may be left out.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.first.is_some() || self.last.is_some() || self.skip > 0
+    }
 }
 
 impl Order {

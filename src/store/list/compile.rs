@@ -59,8 +59,8 @@ pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
     select
 }
 
-/// Order and window of a list.
-pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
+/// The order of a list; that of `last` is the reverse, so that the end comes first.
+pub(super) fn order(query: &Query, select: &mut SelectStatement) {
     let backward = query.page.last.is_some();
     let direction = |descending: bool| if descending { SqlOrder::Desc } else { SqlOrder::Asc };
     if let Some(order) = &query.order {
@@ -73,10 +73,24 @@ pub(super) fn order_and_limit(query: &Query, select: &mut SelectStatement) {
         );
     }
     select.order_by((query.entity.table, "id"), direction(backward));
-    let limit = query.page.first.or(query.page.last);
+}
+
+/// The window of a list, of `most` rows at most.
+pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStatement) {
+    let limit = [query.page.first, query.page.last, most].into_iter().flatten().min();
     if limit.is_some() || query.page.skip > 0 {
         select.limit(limit.unwrap_or(NO_LIMIT)).offset(query.page.skip);
     }
+}
+
+/// The same rows in the same order, of which only the window's ids are sought. Who sorts rows and skips some carries their columns
+/// along; ids are light.
+pub(super) fn sought_by_id(query: &Query, mut window: SelectStatement) -> SelectStatement {
+    let id = (query.entity.table, "id");
+    let mut select = Sql::select();
+    select.from(query.entity.table).and_where(Expr::col(id).in_subquery(window.column(id).take()));
+    order(query, &mut select);
+    select
 }
 
 /// Reads the place of one row in the order, for `after` and `before`.

@@ -71,7 +71,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn count(&self, query: &Query, scope: &Scope) -> Result<u64> {
-        let Some(mut rows) = window(&self.read, query, scope).await? else { return Ok(0) };
+        let Some(mut rows) = matching(&self.read, query, scope).await? else { return Ok(0) };
+        compile::limit(query, None, &mut rows);
         rows.expr(Expr::val(1));
         let count = Sql::select().expr_as(Func::count(Expr::val(1)), "count").from_subquery(rows, "rows").to_owned();
         let row = self.read.query_one(&count).await.map_err(error)?;
@@ -104,10 +105,11 @@ async fn list(
     budget: &Budget,
 ) -> Result<Vec<Arc<Node>>> {
     let _turn = budget.turn().await;
-    let Some(mut select) = window(db, query, scope).await? else { return Ok(Vec::new()) };
-    if let Some(most) = budget.most_rows(projection) {
-        let wanted = query.page.first.or(query.page.last).unwrap_or(u64::MAX);
-        select.limit(Ord::min(wanted, most));
+    let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
+    compile::order(query, &mut select);
+    compile::limit(query, budget.most_rows(projection), &mut select);
+    if query.page.is_part() {
+        select = compile::sought_by_id(query, select);
     }
     let mut rows =
         load(db, query.entity, select, &[], projection, Reading { language: query.language, budget }).await?;
@@ -118,8 +120,8 @@ async fn list(
     Ok(rows.into_iter().map(|row| Arc::new(row.node)).collect())
 }
 
-/// The statement of a list without its columns; `None` when `after` or `before` names no row, so that nothing can match.
-async fn window(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
+/// The rows of a list, without columns, order and window; `None` when `after` or `before` names no row, so that nothing can match.
+async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
     let mut select = compile::matching(query, scope);
     for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
         let Some(id) = id else { continue };
@@ -127,7 +129,6 @@ async fn window(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Resu
         let Some(at) = at else { return Ok(None) };
         select.and_where(compile::beyond(query, &at, id, after)?);
     }
-    compile::order_and_limit(query, &mut select);
     Ok(Some(select))
 }
 
