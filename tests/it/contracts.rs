@@ -12,6 +12,7 @@ use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
+use crate::support::contract::CONTRACT;
 use crate::support::samples::{self, Filled};
 use crate::support::schema::{problems, resolve};
 use crate::support::{Answer, ROOT_PASSWORD, Service, node};
@@ -70,6 +71,14 @@ async fn what_is_documented_is_served_and_nothing_else() {
     for path in ["/get-api-keys", "/get-vm", "/GET-VMS", "/get-vms/", "//get-vms", "/login/x", "", "/", "/get-vms%2f"] {
         let answer = service.post(&format!("/v2/api{path}"), None, &json!({})).await;
         assert_eq!((answer.status, &answer.json()["path"]), (404, &json!(path)), "{answer:?}");
+    }
+}
+
+/// What the suite checks every answer with knows every route.
+#[test]
+fn every_route_is_one_of_the_contracts() {
+    for route in rest::table() {
+        assert!(CONTRACT["answers"].get(&route.path).is_some(), "{}", route.path);
     }
 }
 

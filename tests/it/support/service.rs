@@ -16,7 +16,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Database, ROOT_PASSWORD};
+use super::{Database, ROOT_PASSWORD, contract};
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(Mutex<Timestamp>);
@@ -47,10 +47,24 @@ impl Answer {
         Self::try_read(response).await.unwrap()
     }
 
-    /// Reads an answer that may break off.
+    /// Reads an answer that may break off. One of REST v2 must be what the contract says that its route answers.
     pub async fn try_read(response: reqwest::Response) -> reqwest::Result<Self> {
+        let path = response.url().path().to_owned();
+        let answer = Self::unchecked(response).await?;
+        answer.check(&path);
+        Ok(answer)
+    }
+
+    /// Reads an answer as it is, for who measures how long that takes.
+    pub async fn unchecked(response: reqwest::Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Self { status, headers, text: response.text().await? })
+    }
+
+    /// Asserts that it is what the contract says.
+    pub fn check(&self, path: &str) {
+        let strays = contract::strays(path, self);
+        assert!(strays.is_empty(), "{path}: {strays:#?} in {self:?}");
     }
 
     /// The body as JSON.
