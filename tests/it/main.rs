@@ -24,6 +24,8 @@ mod filters;
 mod first_start;
 mod forgeries;
 mod freshness;
+mod fuzz_graphql;
+mod fuzz_rest;
 mod graphql_over_http;
 mod health;
 mod hostile_graphql;

@@ -1,5 +1,6 @@
 //! What tests share: a database of their own, a service in this process or in one of its own, and short ways to talk to it.
 
+pub mod chance;
 pub mod check;
 pub mod contract;
 pub mod database;
