@@ -14,12 +14,15 @@ use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::error::Result;
+use crate::node::Node;
 use crate::store::{Scribe, Store, Tx};
 
 /// A running service.
 pub struct App {
     /// Settings in force.
     pub settings: Settings,
+    /// Whether this node is active or passive.
+    pub node: Node,
     /// The database.
     pub store: Store,
     /// What hangs on the master key.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 
 use crate::domain::network::Ranges;
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
@@ -87,6 +88,16 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "how long a signing key signs before the next one takes over, 1h or more; `0` for ever",
     },
     Setting {
+        name: "passive",
+        default: "false",
+        meaning: "`true` makes the node passive: it answers API requests with 307, as long as no `keytower node active` says otherwise",
+    },
+    Setting {
+        name: "active_url",
+        default: "",
+        meaning: "where the active node is, such as `https://tower-1.example:8443`, for the `Location` of those answers",
+    },
+    Setting {
         name: "header_timeout",
         default: "8s",
         meaning: "how long a client may take to send the head of a request, 100ms to 60s",
@@ -141,6 +152,10 @@ pub struct Settings {
     pub token_life: Duration,
     /// Life of a signing key; zero for ever.
     pub signing_key_life: Duration,
+    /// Whether the node is passive as long as no command says otherwise.
+    pub passive: bool,
+    /// Where the active node is: a URL without a path.
+    pub active_url: Option<String>,
     /// Time for the head of a request.
     pub header_timeout: Duration,
     /// Time for the body of a request.
@@ -244,6 +259,8 @@ impl Given {
             )?,
             token_life: self.duration("token_life", second..=day * 3650, true)?,
             signing_key_life: self.duration("signing_key_life", second * 3600..=day * 36_500, true)?,
+            passive: self.required("passive", "true or false", |text| text.parse().ok())?,
+            active_url: self.parse("active_url", "http:// or https:// and a host, nothing behind it", base_url)?,
             header_timeout: self.duration("header_timeout", client(), false)?,
             body_timeout: self.duration("body_timeout", client(), false)?,
             shutdown_timeout: self.duration("shutdown_timeout", Duration::ZERO..=second * 600, true)?,
@@ -292,6 +309,17 @@ impl Given {
     }
 }
 
+/// Reads the address of a server: scheme and host, and no path, query or user.
+fn base_url(text: &str) -> Option<String> {
+    let url: Uri = text.parse().ok()?;
+    let (scheme, host) = (url.scheme_str()?, url.host().filter(|host| !host.is_empty())?);
+    let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let base = format!("{scheme}://{host}{port}");
+    // Whatever else stands in it is not in `base`.
+    let whole = text.strip_suffix('/').unwrap_or(text).eq_ignore_ascii_case(&base);
+    (whole && ["http", "https"].contains(&scheme)).then_some(base)
+}
+
 /// How a master key is written.
 pub const MASTER_KEY_FORM: &str = "32 bytes, as 64 hexadecimal digits or as Base64";
 
@@ -334,6 +362,43 @@ mod tests {
     }
 
     #[test]
+    fn a_base_url_is_a_server_and_nothing_else() {
+        for (text, base) in [
+            ("http://a", "http://a"),
+            ("https://tower-1.example:8443", "https://tower-1.example:8443"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("HTTP://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(base_url(text).as_deref(), Some(base));
+        }
+        for wrong in [
+            "a",
+            "a:80",
+            "//a",
+            "/",
+            "http://",
+            "http://:80",
+            "http:///a",
+            "ftp://a",
+            "http://a/b",
+            "http://a//",
+            "http://a?b",
+            "http://a/?b",
+            "http://a#b",
+            "http://u@a",
+            "http://u:p@a",
+            "http://a b",
+            " http://a",
+            "http://a\r\nb",
+            "http://é",
+            "http://a:99999",
+            "http://a:x",
+        ] {
+            assert_eq!(base_url(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_unknown_variable_is_refused_by_name() {
         assert!(
             refusal(&[("KEYTOWER_LISTEM", "x")]).starts_with("KEYTOWER_LISTEM is not a setting: known are listen,")
@@ -349,6 +414,8 @@ mod tests {
             ("KEYTOWER_TOKEN_LIFE", "hunter2"),
             ("KEYTOWER_BODY_TIMEOUT", "0"),
             ("KEYTOWER_CREATE_ROOT", "yes"),
+            ("KEYTOWER_PASSIVE", "hunter2"),
+            ("KEYTOWER_ACTIVE_URL", "hunter2"),
             ("KEYTOWER_LOG", "hunter2"),
             ("KEYTOWER_LOG_FORMAT", "hunter2"),
         ] {

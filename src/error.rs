@@ -36,6 +36,8 @@ pub enum Kind {
     TooLarge,
     /// The body is of a type that is not understood here.
     UnsupportedMediaType,
+    /// This node is passive: another one serves.
+    Passive,
     /// The database is away; the same request may work later.
     Unavailable,
     /// A fault of ours.
@@ -44,7 +46,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Invalid,
         Self::LoginFailed,
         Self::Unauthenticated,
@@ -56,6 +58,7 @@ impl Kind {
         Self::Timeout,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::Passive,
         Self::Unavailable,
         Self::Internal,
     ];

@@ -12,9 +12,21 @@ use crate::service::{audit, signing};
 /// How often refused credentials are written down.
 const REFUSALS: Duration = Duration::from_secs(10);
 
+/// How soon the log tells that the node became active or passive when no request notices.
+const NOTICE: Duration = Duration::from_secs(10);
+
 /// Works until it is dropped.
 pub async fn run(app: Arc<App>) {
-    tokio::join!(every(REFRESH, || signing::maintain(&app)), every(REFUSALS, || audit::write_refusals(&app)),);
+    tokio::join!(
+        every(REFRESH, || signing::maintain(&app)),
+        every(REFUSALS, || audit::write_refusals(&app)),
+        every(NOTICE, || look(&app)),
+    );
+}
+
+async fn look(app: &App) -> Result<()> {
+    let _ = app.node.is_passive();
+    Ok(())
 }
 
 /// Does something again and again; what goes wrong is tried again the next time.

@@ -8,6 +8,7 @@
 //!   app                                         what a running service holds
 //!   auth                                        bytes to principals and back
 //!   store                                       the only SQL
+//!   node                                        whether this node is active or passive
 //!   config   error                              settings; the one error
 //!   domain                                      ids, secrets, rights, objects: no I/O
 //! ```
@@ -24,6 +25,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod jobs;
+pub mod node;
 pub mod rest;
 pub mod router;
 pub mod service;

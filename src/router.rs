@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::caller::language;
-use crate::http::{error_body, health, jwks, no_such_route, shell};
+use crate::http::{error_body, health, jwks, no_such_route, passive, shell};
 use crate::{graphql, rest};
 
 /// The whole service.
@@ -20,9 +20,10 @@ use crate::{graphql, rest};
 pub fn router(app: Arc<App>) -> Result<Router> {
     let schema = graphql::schema::build(Some(Arc::clone(&app))).map_err(Error::internal)?;
     let shell = axum::middleware::from_fn_with_state(Arc::clone(&app), shell::wrap);
+    let redirect = axum::middleware::from_fn_with_state(Arc::clone(&app), passive::redirect);
+    let active = Router::new().merge(rest::routes()).merge(graphql::routes(schema)).merge(health::probe());
     Ok(Router::new()
-        .merge(rest::routes())
-        .merge(graphql::routes(schema))
+        .merge(active.layer(redirect))
         .merge(health::routes())
         .merge(jwks::routes())
         .fallback(unknown)

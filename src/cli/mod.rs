@@ -2,6 +2,7 @@
 
 mod healthcheck;
 mod inventory;
+mod node;
 mod serve;
 mod signing_key;
 mod user;
@@ -49,6 +50,9 @@ enum Command {
     /// Make and delete users at the machine itself.
     #[command(subcommand, after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     User(user::Command),
+    /// Make this node active or passive, or tell what it is.
+    #[command(subcommand, after_help = "Example:\n  keytower node passive")]
+    Node(node::Command),
     /// Replace the key that signs tokens.
     #[command(subcommand, after_help = "Example:\n  keytower signing-key rotate")]
     SigningKey(signing_key::Command),
@@ -99,6 +103,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         None | Some(Command::Serve) => serve::run(settings).await?,
         Some(Command::Inventory(command)) => inventory::run(settings, command).await?,
         Some(Command::User(command)) => user::run(settings, command).await?,
+        Some(Command::Node(command)) => node::run(&settings, command)?,
         Some(Command::SigningKey(command)) => signing_key::run(settings, command).await?,
         Some(Command::Healthcheck) => return healthcheck::run(&settings).await,
         Some(Command::Schema { .. }) => {}

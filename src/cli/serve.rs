@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::http::log;
 use crate::http::serve::{Times, serve};
 use crate::jobs;
+use crate::node::word;
 use crate::router::router;
 use crate::service::{audit, setup};
 
@@ -44,7 +45,7 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
         tracing::info!("stopping: requests in flight may finish");
     };
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
-    tracing::info!(%address, "keytower listens");
+    tracing::info!(%address, node = word(app.node.is_passive()), "keytower listens");
     serve(listener, router(Arc::clone(&app))?, times, stop).await;
     jobs.abort();
     if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, audit::write_refusals(&app)).await {

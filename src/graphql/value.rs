@@ -111,6 +111,7 @@ pub fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::Timeout => "REQUEST_TIMEOUT",
         ErrorKind::TooLarge => "PAYLOAD_TOO_LARGE",
         ErrorKind::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+        ErrorKind::Passive => "PASSIVE_NODE",
         ErrorKind::Unavailable => "SERVICE_UNAVAILABLE",
         ErrorKind::Internal => "INTERNAL_SERVER_ERROR",
     }

@@ -9,11 +9,17 @@ use axum::{Json, Router, routing::get};
 use serde_json::json;
 
 use crate::app::App;
+use crate::node::word;
 use crate::service::setup;
 
-/// The routes.
+/// The routes that every node answers.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(live)).route("/readyz", get(ready)).route("/api/healthz", get(active))
+    Router::new().route("/healthz", get(live)).route("/readyz", get(ready))
+}
+
+/// The route by which clients find the active node; [`super::passive`] answers it elsewhere.
+pub fn probe() -> Router<Arc<App>> {
+    Router::new().route("/api/healthz", get(active))
 }
 
 /// 200 while the process lives.
@@ -21,7 +27,7 @@ async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// 200 when the database answers and its schema is this program's, else 503 with what is missing.
+/// 200 when the database answers and its schema is this program's, else 503 with what is missing. A passive node is ready as well.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let (database, migrations) = match setup::is_migrated(&app).await {
         Ok(migrated) => (true, migrated),
@@ -33,10 +39,11 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = if database && migrations { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let text = |good| if good { "ok" } else { "failed" };
     let checks = json!({ "database": text(database), "migrations": text(migrations) });
-    (status, Json(json!({ "status": text(status == StatusCode::OK), "checks": checks }))).into_response()
+    let node = word(app.node.is_passive());
+    (status, Json(json!({ "status": text(status == StatusCode::OK), "checks": checks, "node": node }))).into_response()
 }
 
-/// 200: every node is active.
+/// 200: whoever comes to answer is active.
 async fn active() -> Json<serde_json::Value> {
     Json(json!({ "status": "active" }))
 }

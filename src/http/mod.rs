@@ -4,6 +4,7 @@ pub mod body;
 pub mod caller;
 pub mod health;
 pub mod jwks;
+pub mod passive;
 pub mod serve;
 pub mod shell;
 
@@ -31,6 +32,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::Passive => StatusCode::TEMPORARY_REDIRECT,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -28,6 +28,7 @@ use crate::domain::random::Random;
 use crate::domain::secret::{MasterKey, Password};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
+use crate::node::Node;
 use crate::store::{Store, Tx};
 
 /// The fact that tells whether a master key is this database's: a known text, sealed.
@@ -62,6 +63,7 @@ pub async fn start(
     let app = Arc::new(App {
         passwords: Passwords::new(hashes_at_once(), random.as_ref())?,
         tokens: Tokens::new(settings.issuer.clone()),
+        node: Node::new(&settings.data_dir, settings.passive),
         settings,
         store,
         vault: Arc::new(vault),

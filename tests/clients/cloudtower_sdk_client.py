@@ -1,11 +1,13 @@
 """Drives keytower with the PyPI package cloudtower-sdk, unmodified, the way its README says.
 
 KEYTOWER is the address of a service (`http://host:port`), ROOT_PASSWORD the password of its user root, INVENTORY the file that was
-imported into it. `FreshService` wants a service without any user, everything else one with root and the inventory.
+imported into it. `FreshService` wants a service without any user, everything else one with root and the inventory. `Failover` wants
+NODES, the addresses of two nodes on one database of which the second knows the first, their FOLDERS, and the PROGRAM that they run.
 """
 
 import json
 import os
+import subprocess
 import unittest
 
 from cloudtower import (
@@ -41,6 +43,12 @@ from cloudtower import (
     VmOrderByInput,
     VmStatus,
     VmWhereInput,
+)
+from cloudtower.active_passive_client import (
+    ActivePassiveFailoverRequired,
+    ActivePassiveMultipleActives,
+    ActivePassiveNoActiveHost,
+    FailoverStrategy,
 )
 from cloudtower.exceptions import ForbiddenException, NotFoundException, UnauthorizedException
 from cloudtower.models import NestedCluster, NestedHost, Vm
@@ -315,6 +323,87 @@ class People(unittest.TestCase):
                 call(body)
             self.assertEqual(refused.exception.status, status)
             self.assertIn(words, json.loads(refused.exception.body)["message"])
+
+
+class Failover(unittest.TestCase):
+    NODES = os.environ.get("NODES", "").split()
+    FOLDERS = os.environ.get("FOLDERS", "").split()
+
+    def setUp(self):
+        self.become("active", "passive")
+
+    def become(self, *words):
+        for folder, word in zip(self.FOLDERS, words, strict=True):
+            subprocess.run([os.environ["PROGRAM"], "node", word], env={"KEYTOWER_DATA_DIR": folder}, check=True, capture_output=True)
+
+    def client(self, strategy=None):
+        user = {"name": "root", "password": PASSWORD}
+        api = ActivePassiveApiClient(endpoints=self.NODES, user_config=user, failover_strategy=strategy)
+        self.addCleanup(api.close)
+        return api
+
+    def expect(self, api, node):
+        self.assertEqual(UserApi(api).get_my_info().username, "root")
+        self.assertIn(api.current_active_base_url, self.NODES[node])
+
+    def test_it_works_with_the_active_node_wherever_that_is(self):
+        self.expect(self.client(), 0)
+        self.become("passive", "active")
+        self.expect(self.client(), 1)
+
+    def test_it_fails_over_while_it_lives_and_back_again(self):
+        api = self.client(FailoverStrategy.AUTO_FAILOVER)
+        for _ in range(3):
+            self.become("active", "passive")
+            self.expect(api, 0)
+            self.become("passive", "active")
+            self.expect(api, 1)
+
+    def test_manual_failover_is_left_to_the_caller(self):
+        api = self.client(FailoverStrategy.MANUAL_FAILOVER)
+        self.expect(api, 0)
+        self.become("passive", "active")
+        with self.assertRaises(ActivePassiveFailoverRequired) as refused:
+            UserApi(api).get_my_info()
+        self.assertEqual(refused.exception.status, 307)
+        self.expect(api, 1)
+
+    def test_probing_always_never_meets_the_passive_node(self):
+        api = self.client(FailoverStrategy.ALWAYS_PROBE)
+        self.expect(api, 0)
+        self.become("passive", "active")
+        self.expect(api, 1)
+
+    def test_none_or_two_active_nodes_are_told(self):
+        api = self.client()
+        self.become("passive", "passive")
+        for call in [UserApi(api).get_my_info, self.client]:
+            with self.assertRaises(ActivePassiveNoActiveHost) as refused:
+                call()
+            self.assertIsNone(refused.exception.failures)
+        self.become("active", "active")
+        with self.assertRaises(ActivePassiveMultipleActives) as refused:
+            self.client()
+        self.assertEqual(len(refused.exception.active_hosts), 2)
+        with self.assertRaises(ActivePassiveMultipleActives):
+            UserApi(api).get_my_info()
+
+    def test_an_ordinary_client_is_led_to_the_active_node_where_that_is_known(self):
+        second = ApiClient(Configuration(host=self.NODES[1] + "/v2/api"))
+        self.assertRegex(ApiInfoApi(second).get_api_version(), r"^\d+\.\d+\.\d+$")
+        # Method and body go along.
+        credential = UserApi(second).login({"username": "root", "password": PASSWORD}).data.token
+        self.assertEqual(UserApi(client(credential)).get_my_info().username, "root")
+        # To another server urllib3 takes no credential.
+        second.configuration.api_key["Authorization"] = credential
+        with self.assertRaises(UnauthorizedException):
+            UserApi(second).get_my_info()
+        self.become("passive", "active")
+        with self.assertRaises(ApiException) as refused:
+            UserApi(client(credential)).get_my_info()
+        self.assertEqual(refused.exception.status, 307)
+        self.assertNotIn("location", {name.lower() for name in refused.exception.headers})
+        self.assertIn("passive", json.loads(refused.exception.body)["message"])
 
 
 class FreshService(unittest.TestCase):

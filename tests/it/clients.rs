@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::support::node::{borrowed, settings};
 use crate::support::program::run;
-use crate::support::{Database, ROOT_PASSWORD, Service, tool};
+use crate::support::{Database, Node, ROOT_PASSWORD, Service, tool};
 
-/// Runs checks of a script: all of those classes, and none of them empty.
+/// Runs checks of a script on a service: all of those classes, and none of them empty.
 async fn check(service: &Service, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
+    check_at(&service.url(""), script, classes, environment).await;
+}
+
+async fn check_at(url: &str, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
     let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
     let arguments: Vec<&str> =
         ["-B", &script].into_iter().chain(classes.iter().map(|(class, _)| *class)).chain(["--verbose"]).collect();
-    let url = service.url("");
-    let mut own = vec![("KEYTOWER", url.as_str()), ("ROOT_PASSWORD", ROOT_PASSWORD)];
+    let mut own = vec![("KEYTOWER", url), ("ROOT_PASSWORD", ROOT_PASSWORD)];
     own.extend_from_slice(environment);
     let finished = run(&tool("KT_TEST_PYTHON"), &arguments, &own).await.succeeded();
     for (class, checks) in classes {
@@ -50,6 +54,28 @@ async fn the_cloudtower_sdk_makes_the_first_user() {
     let settings = [("create_root", "false"), ("root_password", "")];
     let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
     check(&service, "cloudtower_sdk_client.py", &[("FreshService", 1)], &[]).await;
+}
+
+/// Two nodes with one database and a folder each, so that a token of one is good at the other. (SQLite lends itself to that as long as
+/// both are on one machine.) The second node knows where the first one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_active_passive_client_of_the_cloudtower_sdk_finds_the_active_node() {
+    let database = Database::new().await;
+    let folders = ["one", "two"].map(|name| database.folder().join(name).display().to_string());
+    let start = |folder: &str, active_url: &str| {
+        let mut settings = settings(&database);
+        settings.retain(|(name, _)| *name != "data_dir");
+        settings.extend([("data_dir", folder.to_owned()), ("active_url", active_url.to_owned())]);
+        settings.push(("master_key", "5ca1ab1e".repeat(8)));
+        std::fs::create_dir_all(database.data_dir()).unwrap();
+        Node::start(&borrowed(&settings))
+    };
+    let first = start(&folders[0], "");
+    let second = start(&folders[1], &first.url(""));
+    let nodes = [first.url(""), second.url("")].join(" ");
+    let (folders, program) = (folders.join(" "), env!("CARGO_BIN_EXE_keytower"));
+    let environment = [("NODES", nodes.as_str()), ("FOLDERS", &folders), ("PROGRAM", program)];
+    check_at(&first.url(""), "cloudtower_sdk_client.py", &[("Failover", 6)], &environment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

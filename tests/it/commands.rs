@@ -9,7 +9,7 @@ use crate::support::node::{self, Ended, borrowed, command, settings};
 use crate::support::peer::Face;
 use crate::support::{Database, Node, Peer};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["serve"],
     &["inventory"],
@@ -17,6 +17,10 @@ const COMMANDS: [&[&str]; 11] = [
     &["user"],
     &["user", "create"],
     &["user", "delete"],
+    &["node"],
+    &["node", "passive"],
+    &["node", "active"],
+    &["node", "status"],
     &["signing-key"],
     &["signing-key", "rotate"],
     &["schema"],

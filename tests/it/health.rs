@@ -26,7 +26,10 @@ async fn probes_answer_anybody() {
     for credential in [None, Some(DEAD)] {
         for (path, body) in [
             ("/healthz", json!({ "status": "ok" })),
-            ("/readyz", json!({ "status": "ok", "checks": { "database": "ok", "migrations": "ok" } })),
+            (
+                "/readyz",
+                json!({ "status": "ok", "checks": { "database": "ok", "migrations": "ok" }, "node": "active" }),
+            ),
             ("/api/healthz", json!({ "status": "active" })),
         ] {
             let answer = send(&service, Method::GET, path, credential).await;
@@ -46,11 +49,12 @@ async fn readiness_tells_what_is_missing() {
     let database = service.database().connect().await;
     database.execute_unprepared("DELETE FROM seaql_migrations").await.unwrap();
     let answer = service.get("/readyz").await;
-    let body = json!({ "status": "failed", "checks": { "database": "ok", "migrations": "failed" } });
+    let body = json!({ "status": "failed", "checks": { "database": "ok", "migrations": "failed" }, "node": "active" });
     assert_eq!((answer.status, answer.json()), (503, body));
     service.app.store.close().await;
     let answer = service.get("/readyz").await;
-    let body = json!({ "status": "failed", "checks": { "database": "failed", "migrations": "failed" } });
+    let body =
+        json!({ "status": "failed", "checks": { "database": "failed", "migrations": "failed" }, "node": "active" });
     assert_eq!((answer.status, answer.json()), (503, body));
     // Neither is a reason to restart the process or to move clients elsewhere.
     for path in ["/healthz", "/api/healthz"] {

@@ -43,6 +43,7 @@ mod migrations;
 mod misspellings;
 mod nodes;
 mod pages;
+mod passive;
 mod proxy;
 mod relations;
 mod roles;
