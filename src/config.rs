@@ -1,8 +1,11 @@
 //! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; the later wins. An unknown one is refused by name.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -112,9 +115,56 @@ pub const SETTINGS: &[Setting] = &[
         default: "20s",
         meaning: "how long requests in flight may take to end after SIGTERM, 0 to 10m",
     },
+    Setting {
+        name: "graphql_introspection",
+        default: "true",
+        meaning: "`false` refuses `__schema` and `__type`, and leaves GraphiQL without a schema",
+    },
+    Setting {
+        name: "graphql_depth",
+        default: "15",
+        meaning: "how deep a GraphQL operation may nest fields, 1 to 15; introspection has its own limit",
+    },
+    Setting {
+        name: "graphql_root_fields",
+        default: "30",
+        meaning: "most fields on the first level of a GraphQL operation, each a list or a change, 1 to 30",
+    },
+    Setting {
+        name: "graphql_fragments",
+        default: "20",
+        meaning: "most fragment spreads in a GraphQL document, 0 to 20",
+    },
+    Setting {
+        name: "graphql_tokens",
+        default: "5000",
+        meaning: "most tokens of a GraphQL document, comments included, 100 to 5000",
+    },
+    Setting {
+        name: "graphql_answer_values",
+        default: "40000",
+        meaning: "most values in a GraphQL answer, 1000 to 40000, which is about a megabyte",
+    },
     Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
     Setting { name: "log_format", default: "text", meaning: "text or json" },
 ];
+
+/// What a GraphQL document may be and ask for, as far as that can be set; the rest stands in `graphql/guard.rs`.
+#[derive(Debug, Clone, Copy)]
+pub struct GraphqlLimits {
+    /// Whether the schema may be asked for.
+    pub introspection: bool,
+    /// Deepest nesting of fields.
+    pub depth: u64,
+    /// Most fields on the first level of an operation.
+    pub root_fields: u64,
+    /// Most fragment spreads of a document, as written.
+    pub fragments: usize,
+    /// Most tokens of a document.
+    pub tokens: usize,
+    /// Most values of one answer.
+    pub answer_values: u64,
+}
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +212,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// Time for requests in flight at the end.
     pub shutdown_timeout: Duration,
+    /// What a GraphQL document may be and ask for.
+    pub graphql: GraphqlLimits,
     /// Least level to log.
     pub log: tracing::Level,
     /// How log lines look.
@@ -264,6 +316,14 @@ impl Given {
             header_timeout: self.duration("header_timeout", client(), false)?,
             body_timeout: self.duration("body_timeout", client(), false)?,
             shutdown_timeout: self.duration("shutdown_timeout", Duration::ZERO..=second * 600, true)?,
+            graphql: GraphqlLimits {
+                introspection: self.required("graphql_introspection", "true or false", |text| text.parse().ok())?,
+                depth: self.number("graphql_depth", 1..=15)?,
+                root_fields: self.number("graphql_root_fields", 1..=30)?,
+                fragments: self.number("graphql_fragments", 0..=20)?,
+                tokens: self.number("graphql_tokens", 100..=5_000)?,
+                answer_values: self.number("graphql_answer_values", 1_000..=40_000)?,
+            },
             log: self.required("log", "error, warn, info, debug or trace", |text| text.parse().ok())?,
             log_format: self.required("log_format", "text or json", |text| match text {
                 "text" => Some(LogFormat::Text),
@@ -290,7 +350,15 @@ impl Given {
         read(self.text(name)).ok_or_else(|| self.wrong(name, allowed))
     }
 
-    fn duration(&self, name: &str, range: std::ops::RangeInclusive<Duration>, zero: bool) -> Result<Duration> {
+    fn number<T>(&self, name: &str, range: RangeInclusive<T>) -> Result<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.required(name, &allowed, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    fn duration(&self, name: &str, range: RangeInclusive<Duration>, zero: bool) -> Result<Duration> {
         let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
         let or_zero = if zero { ", or 0" } else { "" };
         let allowed = format!("a duration such as 90s, 12h or 30d, from {least} to {most}{or_zero}");
@@ -362,6 +430,26 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_graphql_can_be_lowered_and_not_raised() {
+        for (name, least, most) in [
+            ("KEYTOWER_GRAPHQL_DEPTH", 1, 15),
+            ("KEYTOWER_GRAPHQL_ROOT_FIELDS", 1, 30),
+            ("KEYTOWER_GRAPHQL_FRAGMENTS", 0, 20),
+            ("KEYTOWER_GRAPHQL_TOKENS", 100, 5_000),
+            ("KEYTOWER_GRAPHQL_ANSWER_VALUES", 1_000, 40_000),
+        ] {
+            for good in [least, most] {
+                assert!(load(&[(name, &good.to_string())]).is_ok(), "{name}={good}");
+            }
+            let range = format!("{name} must be a whole number from {least} to {most}");
+            for wrong in [(least - 1).to_string(), (most + 1).to_string(), "1.5".into(), "many".into(), "9".repeat(40)]
+            {
+                assert_eq!(refusal(&[(name, &wrong)]), range, "{wrong}");
+            }
+        }
+    }
+
+    #[test]
     fn a_base_url_is_a_server_and_nothing_else() {
         for (text, base) in [
             ("http://a", "http://a"),
@@ -416,6 +504,7 @@ mod tests {
             ("KEYTOWER_CREATE_ROOT", "yes"),
             ("KEYTOWER_PASSIVE", "hunter2"),
             ("KEYTOWER_ACTIVE_URL", "hunter2"),
+            ("KEYTOWER_GRAPHQL_INTROSPECTION", "off"),
             ("KEYTOWER_LOG", "hunter2"),
             ("KEYTOWER_LOG_FORMAT", "hunter2"),
         ] {

@@ -20,7 +20,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::schema::is_open;
-use super::value::{ANSWER_VALUES, Asked, code};
+use super::value::{Asked, code};
 use super::{arrange, guard, page, variables};
 use crate::app::App;
 use crate::domain::text::{Language, Text, text};
@@ -70,7 +70,8 @@ impl Stop {
 
 async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if parts.method == Method::GET && parts.uri.query().is_none() && accepts(&parts.headers, "text/html") {
+    let by_address = parts.method == Method::GET || parts.method == Method::HEAD;
+    if by_address && parts.uri.query().is_none() && welcome(&parts.headers, "text/html") > Some(0.0) {
         return page::page();
     }
     let format = format(&parts.headers);
@@ -97,12 +98,13 @@ async fn run(
 ) -> std::result::Result<async_graphql::Response, Stop> {
     let question = match parts.method {
         Method::POST => posted(app, &parts.headers, body).await?,
-        Method::GET => asked_by_address(parts)?,
+        Method::GET | Method::HEAD => asked_by_address(parts)?,
         _ => return Err(Error::new(Kind::MethodNotAllowed, text!("use GET or POST", "请使用 GET 或 POST")).into()),
     };
     let operation = question.operation.as_deref();
-    let document = guard::parse(&question.query).map_err(Stop::document)?;
-    if parts.method == Method::GET && is_change(&document, operation) {
+    let limits = &app.settings.graphql;
+    let document = guard::parse(&question.query, limits).map_err(Stop::document)?;
+    if parts.method != Method::POST && is_change(&document, operation) {
         return Err(Error::new(Kind::MethodNotAllowed, text!("a mutation needs POST", "mutation 需要使用 POST")).into());
     }
     let asked = arrange::asked(&document, operation);
@@ -117,7 +119,7 @@ async fn run(
     request.set_parsed_query(document);
     request.operation_name = question.operation;
     request.variables = Variables::from_json(Value::Object(question.variables));
-    let request = request.data(Asked { caller, budget: Budget::of(ANSWER_VALUES) });
+    let request = request.data(Asked { caller, budget: Budget::of(limits.answer_values) });
     let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
     if !was_executed(&response) {
         let errors = response.errors.into_iter().map(|error| (Error::invalid(error.message), error.locations));
@@ -198,21 +200,18 @@ fn asked_by_address(parts: &Parts) -> Result<Question> {
     question(members)
 }
 
-/// The answer's type: `application/json` unless the other is asked for and is not less welcome.
+/// The answer's type, the more welcome of the two; where both are, `application/json`, unless the other is named. So is it where
+/// neither is: clients of the contract that say what they accept at all mean it less than they need an answer.
 fn format(headers: &HeaderMap) -> &'static str {
-    let quality = |kind| quality(headers, kind);
-    match (quality(GRAPHQL), quality(JSON)) {
-        (Some(graphql), json) if graphql > 0.0 && json.is_none_or(|json| graphql >= json) => GRAPHQL,
-        _ => JSON,
-    }
+    let range = |range| welcome(headers, range);
+    let kind = |kind| range(kind).or_else(|| range("application/*")).or_else(|| range("*/*")).unwrap_or_default();
+    let (graphql, json) = (kind(GRAPHQL), kind(JSON));
+    let named = range(GRAPHQL).is_some() && graphql > 0.0;
+    if graphql > json || (named && graphql >= json) { GRAPHQL } else { JSON }
 }
 
-fn accepts(headers: &HeaderMap, kind: &str) -> bool {
-    quality(headers, kind).is_some_and(|quality| quality > 0.0)
-}
-
-/// How welcome a type is that `Accept` names (RFC 9110, section 12.5.1).
-fn quality(headers: &HeaderMap, kind: &str) -> Option<f32> {
+/// How welcome a type or range is that `Accept` names (RFC 9110, section 12.5.1).
+fn welcome(headers: &HeaderMap, kind: &str) -> Option<f32> {
     let listed =
         headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let mut found =
@@ -233,7 +232,7 @@ fn refusal(error: &Error, locations: &[Pos], language: Language) -> Value {
 fn refuse(format: &'static str, status: StatusCode, errors: Vec<Value>) -> Response {
     let mut response = typed(format, (status, Json(json!({ "errors": errors }))).into_response());
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     }
     response
 }

@@ -3,6 +3,8 @@
 //! The library's own limits come too late: its validator walks a fragment once for every spread, so that a kilobyte can keep it
 //! busy for minutes. Here a document is first measured as text, in one pass, before the recursive parser sees it; then the parsed
 //! document is measured with every fragment measured once and its spreads counted by arithmetic.
+//!
+//! What an operator may want narrower is a setting ([`GraphqlLimits`]); what merely keeps the parser and the validator honest is fixed.
 
 use std::collections::HashMap;
 
@@ -11,24 +13,20 @@ use async_graphql::Positioned;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 
-/// Most tokens of a document.
-pub const TOKENS: usize = 5_000;
+use crate::config::GraphqlLimits;
+
 /// Most characters of a name.
 pub const NAME_LEN: usize = 128;
 /// Deepest nesting of brackets of any kind.
 pub const BRACKETS: usize = 64;
-/// Deepest nesting of fields. The introspection query of the usual tools is 15 deep.
-pub const DEPTH: u64 = 15;
-/// Most fields on the first level of an operation.
-pub const ROOT_FIELDS: u64 = 30;
+/// Deepest nesting of fields of an introspection: the query of the usual tools is 15 deep.
+pub const INTROSPECTION_DEPTH: u64 = 15;
 /// Most fields of an operation, its fragments spread out.
 pub const FIELDS: u64 = 500;
 /// Most aliases of an operation, its fragments spread out.
 pub const ALIASES: u64 = 100;
 /// Most directives on one field, fragment or operation.
 pub const DIRECTIVES: usize = 5;
-/// Most fragment spreads of a document, as written.
-pub const SPREADS: usize = 20;
 /// Most operations of a document.
 pub const OPERATIONS: usize = 20;
 /// Most `__schema` and `__type` of an operation.
@@ -36,21 +34,23 @@ pub const INTROSPECTIONS: u64 = 3;
 /// Deepest nesting of the lists by which introspection runs in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
 pub const INTROSPECTION_LISTS: u64 = 2;
 
+const INTROSPECTION_IS_OFF: &str = "introspection is switched off here, __schema and __type are refused: `keytower schema graphql` \
+                                    prints the schema, and __typename works";
 const CIRCULAR: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
 /// Parses a document that is within the limits.
 ///
 /// # Errors
 /// What is wrong, and which limit it breaks.
-pub fn parse(document: &str) -> Result<ExecutableDocument, String> {
-    scan(document)?;
+pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocument, String> {
+    scan(document, limits.tokens)?;
     let parsed = parse_query(document).map_err(|error| error.to_string())?;
-    measure(&parsed)?;
+    measure(&parsed, limits)?;
     Ok(parsed)
 }
 
 /// Counts tokens and brackets. Comments count as tokens: skipping them costs time too.
-fn scan(document: &str) -> Result<(), String> {
+fn scan(document: &str, most: usize) -> Result<(), String> {
     let mut rest = document;
     let (mut tokens, mut depth) = (0usize, 0usize);
     while let Some(first) = rest.chars().next() {
@@ -74,8 +74,8 @@ fn scan(document: &str) -> Result<(), String> {
         if is_name(first) && length > NAME_LEN {
             return Err(limit("a name", length, NAME_LEN, "characters"));
         }
-        if tokens > TOKENS {
-            return Err(format!("the document has more than {TOKENS} tokens"));
+        if tokens > most {
+            return Err(format!("the document has more than {most} tokens"));
         }
         if depth > BRACKETS {
             return Err(format!("the document nests brackets more than {BRACKETS} deep"));
@@ -124,6 +124,7 @@ struct Size {
     depth: u64,
     roots: u64,
     introspections: u64,
+    introspection_depth: u64,
     circular: u64,
 }
 
@@ -134,6 +135,7 @@ impl Size {
         self.roots = self.roots.saturating_add(other.roots);
         self.introspections = self.introspections.saturating_add(other.introspections);
         self.depth = self.depth.max(other.depth);
+        self.introspection_depth = self.introspection_depth.max(other.introspection_depth);
         self.circular = self.circular.max(other.circular);
     }
 }
@@ -142,10 +144,12 @@ struct Measure<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     known: HashMap<&'a str, Option<Size>>,
     spreads: usize,
+    most_spreads: usize,
 }
 
-fn measure(document: &ExecutableDocument) -> Result<(), String> {
-    let mut measure = Measure { fragments: &document.fragments, known: HashMap::new(), spreads: 0 };
+fn measure(document: &ExecutableDocument, limits: &GraphqlLimits) -> Result<(), String> {
+    let (fragments, most_spreads) = (&document.fragments, limits.fragments);
+    let mut measure = Measure { fragments, known: HashMap::new(), spreads: 0, most_spreads };
     if document.operations.iter().count() > OPERATIONS {
         return Err(limit("the document", document.operations.iter().count(), OPERATIONS, "operations"));
     }
@@ -155,9 +159,13 @@ fn measure(document: &ExecutableDocument) -> Result<(), String> {
     for (_, operation) in document.operations.iter() {
         directives(operation.node.directives.len())?;
         let size = measure.set(&operation.node.selection_set.node)?;
+        if size.introspections > 0 && !limits.introspection {
+            return Err(INTROSPECTION_IS_OFF.to_owned());
+        }
         for (is, most, what) in [
-            (size.depth, DEPTH, "levels"),
-            (size.roots, ROOT_FIELDS, "fields on its first level"),
+            (size.depth, limits.depth, "levels"),
+            (size.introspection_depth, INTROSPECTION_DEPTH, "levels of introspection"),
+            (size.roots, limits.root_fields, "fields on its first level"),
             (size.fields, FIELDS, "fields"),
             (size.aliases, ALIASES, "aliases"),
             (size.introspections, INTROSPECTIONS, "introspections"),
@@ -196,13 +204,15 @@ impl<'a> Measure<'a> {
                     let inner = self.set(&field.selection_set.node)?;
                     let name = field.name.node.as_str();
                     let introspects = matches!(name, "__schema" | "__type");
+                    let depth = inner.depth.saturating_add(1);
                     if introspects && inner.aliases > 0 {
                         return Err("aliases are not allowed inside an introspection".to_owned());
                     }
                     Size {
                         fields: inner.fields.saturating_add(1),
                         aliases: inner.aliases.saturating_add(field.alias.is_some().into()),
-                        depth: inner.depth.saturating_add(1),
+                        depth: if introspects { 1 } else { depth },
+                        introspection_depth: inner.introspection_depth.max(if introspects { depth } else { 0 }),
                         roots: 1,
                         introspections: inner.introspections.saturating_add(introspects.into()),
                         circular: if introspects {
@@ -215,8 +225,8 @@ impl<'a> Measure<'a> {
                 Selection::FragmentSpread(spread) => {
                     directives(spread.node.directives.len())?;
                     self.spreads += 1;
-                    if self.spreads > SPREADS {
-                        return Err(format!("the document has more than {SPREADS} fragment spreads"));
+                    if self.spreads > self.most_spreads {
+                        return Err(format!("the document has more than {} fragment spreads", self.most_spreads));
                     }
                     self.fragment(spread.node.fragment_name.node.as_str())?
                 }
@@ -238,6 +248,11 @@ fn directives(count: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
+
+    fn parse(document: &str) -> Result<ExecutableDocument, String> {
+        super::parse(document, &Settings::load(None, []).unwrap().graphql)
+    }
 
     fn refusal(document: &str) -> String {
         parse(document).unwrap_err()

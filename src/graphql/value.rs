@@ -11,9 +11,6 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
 use crate::service::lists::{Budget, Projection};
 
-/// Most values of one answer: about a megabyte.
-pub(super) const ANSWER_VALUES: u64 = 40_000;
-
 /// What the endpoint knows of a request.
 pub(super) struct Asked {
     pub(super) caller: Caller,

@@ -1,7 +1,7 @@
 //! GraphQL over HTTP: the audits of the npm package `graphql-http` (by their ids), which content types and methods are refused before
 //! anything runs, and the form of an answer: the order of its fields, its nulls, its paths.
 
-use reqwest::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -49,6 +49,17 @@ async fn audits_of_media_types() {
             ("application/graphql-response+json, application/json;q=0.9", GRAPHQL, ""),
             ("application/graphql-response+json;q=0.5, application/json", JSON, ""),
             ("application/graphql-response+json;q=0", JSON, ""),
+            ("application/graphql-response+json, */*", GRAPHQL, ""),
+            ("application/graphql-response+json;q=0.5, */*", JSON, ""),
+            ("application/graphql-response+json;q=0.5, application/*;q=0.6", JSON, ""),
+            ("application/graphql-response+json;q=0.5, application/*;q=0.4", GRAPHQL, ""),
+            ("application/*", JSON, ""),
+            ("application/json;q=0, */*", GRAPHQL, ""),
+            ("application/json;q=0, application/graphql-response+json;q=0.1", GRAPHQL, ""),
+            ("application/json;q=0", JSON, ""),
+            ("APPLICATION/GraphQL-Response+JSON; charset=utf-8", GRAPHQL, ""),
+            ("text/html", JSON, ""),
+            ("image/png, text/*", JSON, ""),
             ("text/html, */*;q=0.1", JSON, ""),
             ("not a type, ;;;, application/json;q=x", JSON, ""),
         ] {
@@ -58,8 +69,16 @@ async fn audits_of_media_types() {
         }
         // BF61
         let body = json!({ "query": "{ __type(name: \"Run🏃Swim🏊\") { name } }" }).to_string();
-        let request = service.http.post(service.url(path)).header(CONTENT_TYPE, "application/json; charset=utf-8");
-        assert_eq!(send(request.body(body)).await.json(), json!({ "data": { "__type": null } }));
+        for kind in [
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+            "application/json; charset=\"utf-8\"",
+            "Application/JSON",
+            "application/json; profile=x",
+        ] {
+            let request = service.http.post(service.url(path)).header(CONTENT_TYPE, kind).body(body.clone());
+            assert_eq!(send(request).await.json(), json!({ "data": { "__type": null } }), "{kind}");
+        }
     }
 }
 
@@ -243,6 +262,41 @@ async fn a_query_by_get_is_answered_like_one_by_post() {
         }
         assert_eq!(send(get(&service, path, &[]).header(ACCEPT, JSON)).await.status, 400);
     }
+}
+
+/// RFC 9110, section 9.3.2: HEAD is GET without the content.
+#[tokio::test]
+async fn head_is_answered_like_get_and_changes_nothing() {
+    let service = Service::start().await;
+    let root = service.root().await;
+    let rows = Rows::of(&service).await;
+    let before = rows.count().await;
+    for path in PATHS {
+        for (parameters, accept) in [
+            (vec![("query", "{ users { username } }")], GRAPHQL),
+            (vec![("query", "{ users { username } }")], "text/html"),
+            (vec![("query", "{")], GRAPHQL),
+            (vec![("query", MINT)], JSON),
+            (vec![("notquery", "{ __typename }")], JSON),
+        ] {
+            let url = get(&service, path, &parameters).build().unwrap().url().clone();
+            let ask = |method| {
+                let request = service.http.request(method, url.clone()).header(AUTHORIZATION, &root);
+                send(request.header(ACCEPT, accept))
+            };
+            let (got, head) = (ask(Method::GET).await, ask(Method::HEAD).await);
+            assert_eq!((head.status, head.text.as_str()), (got.status, ""), "{parameters:?}");
+            for name in [CONTENT_TYPE, CONTENT_LENGTH, ALLOW] {
+                assert_eq!(head.headers.get(&name), got.headers.get(&name), "{parameters:?}");
+            }
+        }
+        let page = service.http.head(service.url(path)).header(ACCEPT, "text/html").send().await.unwrap();
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()[CONTENT_TYPE]),
+            (200, &"text/html; charset=utf-8".parse().unwrap())
+        );
+    }
+    assert_eq!(rows.count().await, before);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("app", &["auth", "config", "domain", "error", "node", "store"]),
     ("service", &["app", "auth", "config", "domain", "error", "node", "store"]),
     ("http", &["app", "auth", "domain", "error", "node", "service"]),
-    ("graphql", &["app", "domain", "error", "http", "service"]),
+    ("graphql", &["app", "config", "domain", "error", "http", "service"]),
     ("rest", &["app", "domain", "error", "http", "service"]),
     ("telemetry", &["config"]),
     ("router", &["app", "error", "graphql", "http", "rest"]),

@@ -27,6 +27,7 @@ mod freshness;
 mod fuzz_graphql;
 mod fuzz_rest;
 mod graphql_over_http;
+mod graphql_settings;
 mod health;
 mod hostile_graphql;
 mod hostile_http;

@@ -2,12 +2,13 @@
 //! from anywhere else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::support::program::run;
-use crate::support::{Answer, Service, tool};
+use crate::support::{Answer, Database, Service, tool};
 
 const GRAPHIQL: &str = "/api";
 const SWAGGER_UI: &str = "/v2/api/docs/";
@@ -96,6 +97,24 @@ async fn graphiql_shows_the_schema_and_runs_a_query_with_a_key() {
     assert!(vms.iter().all(|vm| vm["cluster"]["name"].is_string()), "{result}");
     let kept = seen.values[3].as_str().unwrap();
     assert!(!kept.contains(&key), "the browser keeps the key: {kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphiql_says_that_introspection_is_off_and_still_asks() {
+    let settings = [("graphql_introspection", "false")];
+    let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
+    let result = "document.querySelector('.result-window .CodeMirror')?.CodeMirror.getValue()";
+    let steps = [
+        ("--wait", format!("{result}?.includes('introspection')")),
+        ("--print", result.to_owned()),
+        ("--click", "document.querySelector('button.graphiql-execute-button')".to_owned()),
+        // The query that it begins with, without a credential.
+        ("--wait", format!("{result}.includes('UNAUTHENTICATED')")),
+    ];
+    let steps: Vec<_> = steps.iter().map(|(step, expression)| (*step, expression.as_str())).collect();
+    let seen = browse(&service, GRAPHIQL, &steps).await;
+    assert_all_from_here(&service, &seen, 7);
+    assert!(seen.values[0].as_str().unwrap().contains("introspection is switched off here"), "{:?}", seen.values);
 }
 
 #[tokio::test(flavor = "multi_thread")]
