@@ -63,7 +63,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "create_root",
         default: "true",
-        meaning: "make the user `root` at the first start; `false` leaves it to `POST /v2/api/create-root-user`",
+        meaning: "make the user `root` at the first start; `false` leaves it to `POST /v2/api/create-root-user`, or to GraphQL's `createUser`",
     },
     Setting {
         name: "root_password",

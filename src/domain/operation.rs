@@ -3,7 +3,7 @@
 //! A REST route, a GraphQL field and a command each name one of these; the suite fails on one that names none, and keeps the
 //! table of role against operation as a snapshot.
 
-use super::entity::Entity;
+use super::entity::{Entity, ORGANIZATION};
 use super::permission::Action;
 
 /// What a caller needs.
@@ -46,6 +46,8 @@ pub enum Operation {
     SetPassword,
     /// Delete users.
     DeleteUser,
+    /// Name the organization, of which there is always one.
+    CreateOrganization,
     /// Make roles.
     CreateRole,
     /// Change roles.
@@ -87,6 +89,7 @@ impl Operation {
             Self::UpdateUser | Self::DeleteUser | Self::CreateRole | Self::UpdateRole | Self::DeleteRole => {
                 Needs::Action(Action::MANAGE_USER_AND_ROLE)
             }
+            Self::CreateOrganization => Needs::Action(Action::MANAGE_ORGANIZATION_NAME),
             Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
         }
     }
@@ -95,6 +98,17 @@ impl Operation {
     #[must_use]
     pub fn is_change(self) -> bool {
         !matches!(self, Self::AuthnStrategies | Self::UserCreated | Self::GetVersion | Self::GetMyInfo | Self::Read(_))
+    }
+
+    /// What a caller needs for it as long as there is no user at all, and so nobody who could have a credential: what sets a service
+    /// up is open then (contract section 2.4).
+    #[must_use]
+    pub fn needs_while_fresh(self) -> Needs {
+        match self {
+            Self::CreateUser | Self::CreateOrganization => Needs::Nothing,
+            Self::Read(entity) if *entity == ORGANIZATION => Needs::Nothing,
+            _ => self.needs(),
+        }
     }
 
     /// A name for logs and the authorization table.
@@ -112,6 +126,7 @@ impl Operation {
             Self::UpdateUser => "updateUser",
             Self::SetPassword => "setPassword",
             Self::DeleteUser => "deleteUser",
+            Self::CreateOrganization => "createOrganization",
             Self::CreateRole => "createRole",
             Self::UpdateRole => "updateRole",
             Self::DeleteRole => "deleteRole",

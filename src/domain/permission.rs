@@ -75,6 +75,8 @@ impl Action {
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
     /// See what everybody did.
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
+    /// Name the organization.
+    pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
     /// Make, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
 

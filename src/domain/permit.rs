@@ -47,7 +47,18 @@ pub enum Denial {
 /// # Errors
 /// The [`Denial`].
 pub fn authorize(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
-    let needs = operation.needs();
+    decide(caller, operation, operation.needs())
+}
+
+/// Decides the same for a service without any user; whoever asks has to know that it is one.
+///
+/// # Errors
+/// The [`Denial`].
+pub fn authorize_while_fresh(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
+    decide(caller, operation, operation.needs_while_fresh())
+}
+
+fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<Permit, Denial> {
     match (&caller.principal, needs) {
         (None, Needs::Nothing) => {}
         (None, _) => return Err(Denial::NoCredential),

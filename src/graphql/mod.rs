@@ -6,6 +6,7 @@
 //! | `arrange` | the order of an answer, and its nulls |
 //! | `guard` | limits on a document, checked before anything is executed |
 //! | `schema` | the schema: root fields, each with its operation |
+//! | `people` | the mutations that set a service up |
 //! | `types` | types and inputs of the entities, from their descriptions |
 //! | `variables` | checks of variables that the library lacks |
 //! | `value` | values to and from the wire, and which fields a query asks for |
@@ -15,6 +16,7 @@ mod arrange;
 mod endpoint;
 pub mod guard;
 mod page;
+mod people;
 pub mod schema;
 mod types;
 mod value;

@@ -8,14 +8,14 @@ use async_graphql::dynamic::{
 use async_graphql::{SDLExportOptions, Value as GraphQlValue};
 use serde_json::{Map, Value};
 
+use super::people;
 use super::types::{self, connection, list_arguments, row};
-use super::value::{Asked, arguments, failure, member, projection};
+use super::value::{Asked, arguments, failure, member, projection, refuse_encoded};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
 use crate::domain::secret::{Password, SignedToken};
-use crate::domain::text::text;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::service::api_keys::{Selector, Wanted};
 use crate::service::{api_keys, audit, lists, login, users};
 
@@ -43,6 +43,8 @@ pub fn table() -> Vec<RootField> {
         field("Query", "apiKey", Operation::Read(&API_KEY)),
         field("Mutation", "login", Operation::Login),
         field("Mutation", "logout", Operation::Logout),
+        field("Mutation", "createUser", Operation::CreateUser),
+        field("Mutation", "createOrganization", Operation::CreateOrganization),
         field("Mutation", "createApiKey", Operation::CreateApiKey),
         field("Mutation", "updateApiKey", Operation::UpdateApiKey),
         field("Mutation", "deleteApiKey", Operation::DeleteApiKey),
@@ -82,7 +84,7 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
     for kind in types::all().into_values() {
         builder = builder.register(kind);
     }
-    for input in inputs() {
+    for input in inputs().into_iter().chain(people::inputs()) {
         builder = builder.register(input);
     }
     for object in objects() {
@@ -161,12 +163,7 @@ fn mutation() -> Object {
     let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let mut given = arguments(&ctx)?;
-            if given.get("effect").and_then(|effect| effect.get("encoded")) == Some(&Value::Bool(true)) {
-                return Err(Error::invalid(text!(
-                    "effect.encoded is not served: send the password as it is",
-                    "不支持 effect.encoded：请直接发送密码原文"
-                )));
-            }
+            refuse_encoded(&given)?;
             let request = login::LoginRequest {
                 username: member(&mut given, "data", "username").unwrap_or_default(),
                 password: Password::from(member(&mut given, "data", "password").unwrap_or_default()),
@@ -221,7 +218,8 @@ fn mutation() -> Object {
     })
     .description("Deletes an API key. Once this is answered, no node accepts the key any more.")
     .argument(unique());
-    Object::new("Mutation").field(login).field(logout).field(create).field(update).field(delete)
+    let mutation = Object::new("Mutation").field(login).field(logout).field(create).field(update).field(delete);
+    people::fields().into_iter().fold(mutation, Object::field)
 }
 
 fn inputs() -> Vec<InputObject> {
@@ -286,14 +284,14 @@ fn selector(arguments: &mut Map<String, Value>) -> Selector {
 }
 
 /// What a resolver has at hand.
-struct Call<'a> {
-    app: &'a App,
-    ctx: ResolverContext<'a>,
-    asked: &'a Asked,
+pub(super) struct Call<'a> {
+    pub(super) app: &'a App,
+    pub(super) ctx: ResolverContext<'a>,
+    pub(super) asked: &'a Asked,
 }
 
 /// Runs a resolver that calls a service, and renders its error.
-fn resolve<'a, F>(ctx: ResolverContext<'a>, call: impl FnOnce(Call<'a>) -> F + Send + 'a) -> FieldFuture<'a>
+pub(super) fn resolve<'a, F>(ctx: ResolverContext<'a>, call: impl FnOnce(Call<'a>) -> F + Send + 'a) -> FieldFuture<'a>
 where
     F: Future<Output = Result<Option<FieldValue<'a>>>> + Send + 'a,
 {

@@ -43,6 +43,17 @@ pub(super) fn member(arguments: &mut Map<String, Value>, object: &str, name: &st
     }
 }
 
+/// Refuses a password in the cipher of the contract's web page, whose key is not public: it would be compared as it is.
+pub(super) fn refuse_encoded(arguments: &Map<String, Value>) -> Result<()> {
+    match arguments.get("effect").and_then(|effect| effect.get("encoded")) {
+        Some(Value::Bool(true)) => Err(Error::invalid(text!(
+            "effect.encoded is not served: send the password as it is",
+            "不支持 effect.encoded：请直接发送密码原文"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// How much of an entity a query asks for.
 pub(super) fn projection(entity: &'static Entity, field: SelectionField<'_>) -> Projection {
     let mut wanted = Projection::default();

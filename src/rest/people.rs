@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::input::UserSource;
+use crate::domain::id::RoleId;
 use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::domain::user::{Contact, UserChange};
@@ -125,7 +126,7 @@ impl UserCreation {
             username: self.username,
             name: self.name,
             password: self.password.map(Password::from),
-            role: self.role_id.into(),
+            role: RoleId::from(self.role_id).into(),
             source: self.source.map(|source| source.as_str().to_owned()),
             contact: Contact { email_address: self.email_address, mobile_phone: self.mobile_phone },
             internal: self.internal.unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::first::{check_shown, permit};
 use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, Entity, Kind, USER_AUDIT_LOG};
@@ -11,7 +12,7 @@ use crate::domain::filter::{Filter, Query, Scalar};
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permission::Action;
-use crate::domain::permit::authorize;
+use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::Principal;
 use crate::error::{Error, Result};
 use crate::store::Scope;
@@ -31,7 +32,9 @@ pub async fn list(
     projection: &Projection,
     budget: &Budget,
 ) -> Result<Vec<Arc<Node>>> {
-    let (query, scope) = prepare(app, caller, entity, arguments)?;
+    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+    check_shown(&permit, projection)?;
+    let scope = scope(permit.actor(), entity);
     app.store.list(&query, &scope, projection, budget).await
 }
 
@@ -40,21 +43,25 @@ pub async fn list(
 /// # Errors
 /// Like [`list`].
 pub async fn count(app: &App, caller: &Caller, entity: &'static Entity, arguments: &Map<String, Value>) -> Result<u64> {
-    let (query, scope) = prepare(app, caller, entity, arguments)?;
-    app.store.count(&query, &scope).await
+    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+    app.store.count(&query, &scope(permit.actor(), entity)).await
 }
 
-fn prepare(
+async fn prepare(
     app: &App,
     caller: &Caller,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
-) -> Result<(Query, Scope)> {
-    let permit = authorize(caller, Operation::Read(entity))?;
+) -> Result<(Permit, Query)> {
+    let permit = permit(app, caller, Operation::Read(entity)).await?;
+    // Without a credential nothing can be found out by asking for what has this or that.
+    if permit.actor().is_none() && arguments.get("where").is_some_and(|conditions| !conditions.is_null()) {
+        return Err(Denial::NoCredential.into());
+    }
     let mut query = Query::parse(entity, arguments).map_err(Error::invalid)?;
     query.filter = digested(app, query.filter);
     query.language = caller.language;
-    Ok((query, scope(permit.actor(), entity)))
+    Ok((permit, query))
 }
 
 /// Which rows the caller may know of: of keys and of what the audit log tells, its own, unless it manages them.

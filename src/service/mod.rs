@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod first;
 pub mod inventory;
 pub mod lists;
 pub mod login;

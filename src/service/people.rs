@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::api_keys::Wanted;
 use super::lists::digested;
 use crate::app::App;
 use crate::domain::caller::Caller;
@@ -42,7 +43,8 @@ impl Change {
         let tx = app.begin(permit).await?;
         tx.alone_with(PEOPLE).await?;
         if actor.credential != CredentialRef::Operator {
-            let me = by_ids(&tx, &USER, &[actor.user.to_string()], &projection(&USER)).await?;
+            let me =
+                by_ids(&tx, &USER, &[actor.user.to_string()], all(&projection(&USER), &Budget::unlimited())).await?;
             let me = me.first().ok_or_else(|| Error::refused("the user was deleted meanwhile"))?;
             actor.rights = actor.rights.intersection(&rights(me));
             authorize(&Caller { principal: Some(actor.clone()), ..caller }, operation)?;
@@ -90,7 +92,8 @@ impl Change {
 
     /// A role that the caller may hand out.
     pub(super) async fn role(&self, id: &RoleId) -> Result<Arc<Node>> {
-        let found = by_ids(&self.tx, &USER_ROLE_NEXT, &[id.to_string()], &projection(&USER_ROLE_NEXT)).await?;
+        let (wanted, budget) = (projection(&USER_ROLE_NEXT), Budget::unlimited());
+        let found = by_ids(&self.tx, &USER_ROLE_NEXT, &[id.to_string()], all(&wanted, &budget)).await?;
         let role = found.into_iter().next().ok_or_else(|| {
             Error::invalid(text!("role_id {:?} is no role's", "role_id {:?} 不是任何角色的 id", id.as_str()))
         })?;
@@ -112,9 +115,19 @@ impl Change {
 
     /// Ends the change, and answers the rows as they are then, in the order of their ids here.
     pub(super) async fn finish(self, entity: &'static Entity, ids: &[String]) -> Result<Vec<Arc<Node>>> {
+        self.finish_as(entity, ids, all(&Projection::full(entity), &Budget::unlimited())).await
+    }
+
+    /// The same, with as much of the rows as is wanted. They are read before they are kept: an answer that is too large leaves nothing.
+    pub(super) async fn finish_as(
+        self,
+        entity: &'static Entity,
+        ids: &[String],
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<Arc<Node>>> {
         let mut rows = HashMap::new();
         for some in ids.chunks(CHUNK) {
-            let some = by_ids(&self.tx, entity, some, &Projection::full(entity)).await?;
+            let some = by_ids(&self.tx, entity, some, wanted).await?;
             rows.extend(some.into_iter().map(|row| (row.id().to_owned(), row)));
         }
         self.tx.commit().await?;
@@ -164,10 +177,20 @@ fn projection(entity: &'static Entity) -> Projection {
     wanted
 }
 
-async fn by_ids(tx: &Tx, entity: &'static Entity, ids: &[String], wanted: &Projection) -> Result<Vec<Arc<Node>>> {
+fn all<'a>(projection: &'a Projection, budget: &'a Budget) -> Wanted<'a> {
+    Wanted { projection, budget }
+}
+
+/// Rows by their ids.
+pub(super) async fn by_ids(
+    tx: &Tx,
+    entity: &'static Entity,
+    ids: &[String],
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
     let id = entity.field("id").ok_or_else(|| Error::internal(format!("{} has no id", entity.name)))?;
     // No row has NUL in it, and PostgreSQL would not even compare it.
     let ids = ids.iter().filter(|id| !id.contains('\0')).cloned();
     let query = Query::having(entity, id, ids.map(Scalar::Text).collect());
-    tx.list(&query, &Scope::All, wanted, &Budget::unlimited()).await
+    tx.list(&query, &Scope::All, wanted.projection, wanted.budget).await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::api_keys::Wanted;
 use super::people::{Change, PEOPLE, check_number, matching, rights};
 use crate::app::App;
 use crate::domain::audit::Entry;
@@ -14,7 +15,7 @@ use crate::domain::id::{RoleId, UserId};
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permission::ROOT;
-use crate::domain::permit::{Denial, authorize};
+use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
@@ -24,6 +25,21 @@ use crate::store::{Budget, Node, Projection, Scope, Tx};
 
 /// Login name of the first user.
 const ROOT_NAME: &str = "root";
+
+/// How a role is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleChoice {
+    /// By its id.
+    Id(RoleId),
+    /// By the preset that it is.
+    Preset(String),
+}
+
+impl From<RoleId> for RoleChoice {
+    fn from(id: RoleId) -> Self {
+        Self::Id(id)
+    }
+}
 
 /// A user that somebody asks for.
 #[derive(Debug)]
@@ -35,7 +51,7 @@ pub struct UserRequest {
     /// Password; users of other sources have none here.
     pub password: Option<Password>,
     /// The user's one role.
-    pub role: RoleId,
+    pub role: RoleChoice,
     /// Where the user comes from; `LOCAL` when absent.
     pub source: Option<String>,
     /// How the user is reached.
@@ -58,13 +74,13 @@ pub struct UpdateRequest {
 impl UserRequest {
     /// A local user with what every user has.
     #[must_use]
-    pub fn local(username: String, password: Password, role: RoleId) -> Self {
-        let (name, contact) = (username.clone(), Contact::default());
+    pub fn local(username: String, password: Password, role: impl Into<RoleChoice>) -> Self {
+        let (name, contact, role) = (username.clone(), Contact::default(), role.into());
         Self { username, name, password: Some(password), role, source: None, contact, internal: false }
     }
 
     /// Checks all of it, and answers the password.
-    fn check(&self) -> std::result::Result<Password, Text> {
+    pub(super) fn check(&self) -> std::result::Result<Password, Text> {
         check_texts([
             ("username", Some(self.username.as_str())),
             ("name", Some(&self.name)),
@@ -122,7 +138,6 @@ pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Resu
         return Err(exists());
     }
     let id = insert_root(app, &tx, hash).await?;
-    tx.note(Entry::done(text!("user {ROOT_NAME} made", "已创建用户 {ROOT_NAME}")).of(USER.name, &id));
     tx.commit().await?;
     read(app, &id).await?.ok_or_else(|| Error::internal("the new user is gone"))
 }
@@ -134,8 +149,18 @@ pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Resu
 /// that goes beyond the caller's rights; `Unavailable` when the database is away.
 pub async fn create(app: &App, caller: &Caller, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = authorize(caller, Operation::CreateUser)?;
+    create_as(app, permit, requests, |index| format!("[{index}]"), None).await
+}
+
+/// The same, with a name for the place of each in the request, and as much in the answer as is wanted; `None` is all that REST shows.
+pub(super) async fn create_as(
+    app: &App,
+    permit: Permit,
+    requests: Vec<UserRequest>,
+    at: fn(usize) -> String,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Vec<Arc<Node>>> {
     check_number(requests.len())?;
-    let at = |index: usize| format!("[{index}]");
     let passwords = requests.iter().enumerate();
     let passwords = passwords.map(|(index, request)| request.check().map_err(|why| Error::invalid(why).at(&at(index))));
     let passwords = passwords.collect::<Result<Vec<_>>>()?;
@@ -144,20 +169,22 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<UserRequest>) -> R
     for password in passwords {
         hashes.push(app.passwords.hash(password, app.random.as_ref()).await?);
     }
-    let now = app.now();
     let change = Change::begin(app, permit).await?;
     let mut ids = Vec::new();
-    for (index, (request, password_hash)) in requests.into_iter().zip(hashes).enumerate() {
-        change.role(&request.role).await.map_err(|error| error.at(&at(index)))?;
-        let UserRequest { username, name, role, contact, internal, .. } = request;
-        let id = UserId::generate(now, app.random.as_ref())?;
+    for (index, (request, hash)) in requests.into_iter().zip(hashes).enumerate() {
+        let role = match request.role.clone() {
+            RoleChoice::Id(id) => id,
+            RoleChoice::Preset(preset) => change.tx.preset_role(&preset).await?,
+        };
+        change.role(&role).await.map_err(|error| error.at(&at(index)))?;
+        let id = insert(app, &change.tx, request, role, hash).await.map_err(|error| error.at(&at(index)))?;
         ids.push(id.to_string());
-        change.tx.note(Entry::done(text!("user {username} made", "已创建用户 {username}")).of(USER.name, &id));
-        let user = NewUser { id, username, name, password_hash, role, contact, internal };
-        change.tx.insert_user(user, now).await.map_err(|error| error.at(&at(index)))?;
     }
     let by = change.actor.username.clone();
-    let users = change.finish(&USER, &ids).await?;
+    let users = match wanted {
+        Some(wanted) => change.finish_as(&USER, &ids, wanted).await?,
+        None => change.finish(&USER, &ids).await?,
+    };
     tracing::info!(user.ids = ?ids, by, "users made");
     Ok(users)
 }
@@ -253,10 +280,7 @@ async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
 /// # Errors
 /// Like [`create`].
 pub async fn create_with_password(app: &App, caller: &Caller, username: String, preset: &str) -> Result<Password> {
-    let tx = app.begin(authorize(caller, Operation::CreateUser)?).await?;
-    let role = tx.preset_role(preset).await?;
-    drop(tx);
-    let password = make_up_password(app.random.as_ref())?;
+    let (password, role) = (make_up_password(app.random.as_ref())?, RoleChoice::Preset(preset.to_owned()));
     create(app, caller, vec![UserRequest::local(username, password.clone(), role)]).await?;
     Ok(password)
 }
@@ -272,13 +296,32 @@ pub(super) fn make_up_password(random: &dyn Random) -> Result<Password> {
 
 /// Stores the first user.
 pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Result<UserId> {
+    let role = tx.preset_role(ROOT).await?;
+    let root = UserRequest {
+        username: ROOT_NAME.to_owned(),
+        name: ROOT_NAME.to_owned(),
+        password: None,
+        role: role.clone().into(),
+        source: None,
+        contact: Contact::default(),
+        internal: false,
+    };
+    insert(app, tx, root, role, password_hash).await
+}
+
+/// Stores a user, whose password is hashed already.
+pub(super) async fn insert(
+    app: &App,
+    tx: &Tx,
+    request: UserRequest,
+    role: RoleId,
+    password_hash: String,
+) -> Result<UserId> {
     let now = app.now();
     let id = UserId::generate(now, app.random.as_ref())?;
-    let role = tx.preset_role(ROOT).await?;
-    let (username, name) = (ROOT_NAME.to_owned(), ROOT_NAME.to_owned());
-    let contact = Contact::default();
-    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal: false }, now)
-        .await?;
+    let UserRequest { username, name, contact, internal, .. } = request;
+    tx.note(Entry::done(text!("user {username} made", "已创建用户 {username}")).of(USER.name, &id));
+    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal }, now).await?;
     Ok(id)
 }
 

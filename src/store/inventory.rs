@@ -1,5 +1,6 @@
 //! The inventory's rows: written through an entity's description, like they are read.
 
+use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query as Sql};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, Value as SqlValue};
 use serde_json::{Map, Value};
@@ -53,6 +54,16 @@ impl Tx {
         let first = organization::Entity::find().order_by_asc(organization::Column::Id).one(&self.db).await;
         let first = first.map_err(error)?;
         first.map(|row| row.id).ok_or_else(|| Error::internal("there is no organization"))
+    }
+
+    /// Gives the organization another name.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn name_organization(&self, id: &str, name: String) -> Result<()> {
+        let row = organization::ActiveModel { id: Unchanged(id.to_owned()), name: Set(name) };
+        organization::Entity::update(row).exec(&self.db).await.map_err(error)?;
+        Ok(())
     }
 
     /// Makes `there` the only rows that `here` is paired with.

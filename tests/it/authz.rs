@@ -4,11 +4,15 @@
 //! [`authorize`] says. The table is a snapshot, so that a change of rights shows in review.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
+use keytower::auth::random::SystemRandom;
 use keytower::domain::caller::Caller;
+use keytower::domain::clock::{Clock, SystemClock};
+use keytower::domain::id::uuid_v7;
 use keytower::domain::operation::Operation;
 use keytower::domain::permission::PRESETS;
-use keytower::domain::permit::authorize;
+use keytower::domain::permit::{authorize, authorize_while_fresh};
 use keytower::domain::secret::Password;
 use keytower::error::{Error, Kind};
 use keytower::rest::Call;
@@ -17,7 +21,7 @@ use keytower::{graphql, http, rest};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, ROOT_PASSWORD, Service};
+use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
 /// Somebody who asks.
 struct Asker {
@@ -62,6 +66,13 @@ fn question(name: &str) -> Option<String> {
         "login" => {
             format!("mutation {{ login(data: {{ username: \"root\", password: \"{ROOT_PASSWORD}\" }}) {{ token }} }}")
         }
+        "createUser" => {
+            let name = uuid_v7(SystemClock.now(), &SystemRandom).unwrap().simple();
+            format!(
+                "mutation {{ createUser(data: {{ username: \"{name}\", name: \"a\", password: \"{name}\", role: READ_ONLY }}) {{ id }} }}"
+            )
+        }
+        "createOrganization" => "mutation { createOrganization(data: { name: \"a\" }) { id } }".to_owned(),
         "logout" => "mutation { logout }".to_owned(),
         "createApiKey" => "mutation { createApiKey(data: { name: \"a\" }) { id } }".to_owned(),
         "updateApiKey" => "mutation { updateApiKey(where: { id: \"none\" }, data: { name: \"b\" }) { id } }".to_owned(),
@@ -205,6 +216,38 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         rows.push((format!("service {}", operation.name()), cells));
     }
     insta::assert_snapshot!("matrix", matrix(&callers, &rows));
+}
+
+/// As long as there is no user: what the table says anybody may do then, and nothing else. REST keeps its own open routes, for the
+/// contract has no other ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_fresh_service_nobody_needs_a_credential_for_what_sets_it_up() {
+    let settings = [("create_root", "false"), ("root_password", "")];
+    let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
+    service.import_example().await;
+    let mut text = String::new();
+    for route in rest::table() {
+        let body = rest_body(&route.path).unwrap();
+        let url = service.url(&format!("{}{}", rest::PREFIX, route.path));
+        let refused = match route.call {
+            // They let anybody through, and one of them would make a user.
+            Call::Login | Call::CreateRootUser => continue,
+            _ => service.http.request(route.call.method(), url).json(&body).send().await.unwrap().status() == 401,
+        };
+        assert_eq!(!refused, authorize(&Caller::default(), route.call.operation()).is_ok(), "{}", route.path);
+    }
+    for field in graphql::schema::table() {
+        // The first user ends it all, and can't be a READ_ONLY.
+        let question = question(&field.name).unwrap().replace("role: READ_ONLY", "role: ADMIN");
+        let code = service.graphql(None, &question, json!({})).await.json()["errors"][0]["extensions"]["code"].clone();
+        let real = code != "UNAUTHENTICATED";
+        assert_eq!(real, authorize_while_fresh(&Caller::default(), field.operation).is_ok(), "{}: {code}", field.name);
+        if real {
+            writeln!(text, "{}.{}", field.object, field.name).unwrap();
+        }
+    }
+    assert_eq!(service.database().number("SELECT COUNT(*) FROM users").await, 0);
+    insta::assert_snapshot!("fresh", text);
 }
 
 /// The table: a number for every caller, a line for every operation.

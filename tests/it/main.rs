@@ -23,6 +23,7 @@ mod docs;
 mod filters;
 mod first_start;
 mod forgeries;
+mod fresh;
 mod freshness;
 mod fuzz_graphql;
 mod fuzz_rest;
