@@ -16,6 +16,7 @@ use crate::domain::random::Random;
 use crate::error::Result;
 use crate::node::Node;
 use crate::store::{Scribe, Store, Tx};
+use crate::upstream::Upstream;
 
 /// A running service.
 pub struct App {
@@ -33,6 +34,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Credentials that were refused and not written down yet.
     pub refusals: Refusals,
+    /// The CloudTower that this service stands in front of, if there is one.
+    pub upstream: Option<Upstream>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -1,5 +1,7 @@
 //! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; the later wins. An unknown one is refused by name.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use crate::domain::network::Ranges;
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
 use crate::domain::user::check_password;
 use crate::error::{Error, Result};
+pub use upstream::{UpstreamLogin, UpstreamSettings};
 
 /// What every environment variable of the program starts with.
 pub const ENV_PREFIX: &str = "KEYTOWER_";
@@ -145,6 +148,37 @@ pub const SETTINGS: &[Setting] = &[
         default: "40000",
         meaning: "most values in a GraphQL answer, 1000 to 40000, which is about a megabyte",
     },
+    Setting {
+        name: "upstream_url",
+        default: "",
+        meaning: "`http://` or `https://`, host, port and path of a CloudTower to stand in front of, without `/v2/api`: the routes that keytower does not serve are handed on to it, and the inventory comes from it",
+    },
+    Setting {
+        name: "upstream_username",
+        default: "",
+        meaning: "local user of the upstream as whom everything is handed on; goes with upstream_password",
+    },
+    Setting { name: "upstream_password", default: "", meaning: "that user's password" },
+    Setting {
+        name: "upstream_api_key",
+        default: "",
+        meaning: "API key of the upstream, in place of user and password: for an upstream with a second factor",
+    },
+    Setting {
+        name: "upstream_timeout",
+        default: "30s",
+        meaning: "how long the upstream may take to begin its answer, and be silent within it, 100ms to 50s",
+    },
+    Setting {
+        name: "upstream_ca_file",
+        default: "public authorities",
+        meaning: "file of PEM certificates that are trusted for an `https` upstream in place of the public authorities: other authorities, or the upstream's very own certificate",
+    },
+    Setting {
+        name: "upstream_rules",
+        default: "",
+        meaning: "what a route takes that is handed on, where the built-in table does not say it or says it otherwise: `ROUTE = ACTION`, more of them behind commas; `credential` in place of an action admits everybody who is logged in",
+    },
     Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
     Setting { name: "log_format", default: "text", meaning: "text or json" },
 ];
@@ -214,6 +248,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// What a GraphQL document may be and ask for.
     pub graphql: GraphqlLimits,
+    /// The CloudTower to stand in front of.
+    pub upstream: Option<UpstreamSettings>,
     /// Least level to log.
     pub log: tracing::Level,
     /// How log lines look.
@@ -226,6 +262,18 @@ impl Settings {
     /// # Errors
     /// `Invalid` with the name of what is unknown or wrong, and what is allowed.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        Self::load_with(file, environment, Vec::new())
+    }
+
+    /// The same, under what an argument of the command line gives: the argument, the setting and its value. It wins.
+    ///
+    /// # Errors
+    /// Like [`Settings::load`].
+    pub fn load_with(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        arguments: Vec<(&str, &str, String)>,
+    ) -> Result<Self> {
         let mut given = Given::default();
         let (named_file, environment): (Vec<_>, Vec<_>) = environment
             .into_iter()
@@ -238,6 +286,9 @@ impl Settings {
         for (name, value) in environment {
             let setting = name.trim_start_matches(ENV_PREFIX).to_ascii_lowercase();
             given.put(setting, value, name)?;
+        }
+        for (argument, setting, value) in arguments {
+            given.put(setting.to_owned(), value, argument.to_owned())?;
         }
         given.settings()
     }
@@ -324,6 +375,7 @@ impl Given {
                 tokens: self.number("graphql_tokens", 100..=5_000)?,
                 answer_values: self.number("graphql_answer_values", 1_000..=40_000)?,
             },
+            upstream: self.upstream()?,
             log: self.required("log", "error, warn, info, debug or trace", |text| text.parse().ok())?,
             log_format: self.required("log_format", "text or json", |text| match text {
                 "text" => Some(LogFormat::Text),

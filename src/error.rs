@@ -40,13 +40,17 @@ pub enum Kind {
     Passive,
     /// The database is away; the same request may work later.
     Unavailable,
+    /// The upstream did not do its part.
+    BadGateway,
+    /// The upstream did not do its part in time.
+    GatewayTimeout,
     /// A fault of ours.
     Internal,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Invalid,
         Self::LoginFailed,
         Self::Unauthenticated,
@@ -60,6 +64,8 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::Passive,
         Self::Unavailable,
+        Self::BadGateway,
+        Self::GatewayTimeout,
         Self::Internal,
     ];
 }
@@ -116,6 +122,11 @@ impl Error {
     pub fn unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the database can't be reached, try again later", "无法访问数据库，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
+    }
+
+    /// The upstream did not do its part; `why` goes to the log.
+    pub fn bad_gateway(public: impl Into<Text>, why: impl fmt::Display) -> Self {
+        Self::new(Kind::BadGateway, public).because(why.to_string())
     }
 
     /// Something is held by another change: each with its type (contract section 1.7) and id.

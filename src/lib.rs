@@ -6,7 +6,7 @@
 //!   http                                        what the faces share
 //!   service                                     use cases: authorize, begin, change, commit
 //!   app                                         what a running service holds
-//!   auth                                        bytes to principals and back
+//!   auth         upstream                       bytes to principals and back; the CloudTower in front of which it stands
 //!   store                                       the only SQL
 //!   node                                        whether this node is active or passive
 //!   config   error                              settings; the one error
@@ -31,3 +31,4 @@ pub mod router;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;

@@ -7,6 +7,7 @@
 //! | `secret`, `key_format` | values that must not leak, and the one API key format |
 //! | `permission` | actions, sets of them, and the role presets |
 //! | `operation` | every operation and what it needs: the authorization table |
+//! | `forward` | what the routes that are handed on to an upstream need |
 //! | `principal`, `caller`, `permit` | whom a credential names, who asks and from where, and the proof that they may |
 //! | `text` | what people read, in both languages |
 //! | `entity` | every object of the wire, described once |
@@ -21,6 +22,7 @@ pub mod caller;
 pub mod clock;
 pub mod entity;
 pub mod filter;
+pub mod forward;
 pub mod id;
 pub mod key_format;
 pub mod network;

@@ -70,6 +70,8 @@ pub enum Operation {
     ImportInventory,
     /// Start using a new signing key.
     RotateSigningKey,
+    /// Hand a route on to the upstream; [`super::forward::Rules`] tell what it takes.
+    Forward(Needs),
 }
 
 impl Operation {
@@ -91,6 +93,7 @@ impl Operation {
             }
             Self::CreateOrganization => Needs::Action(Action::MANAGE_ORGANIZATION_NAME),
             Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
+            Self::Forward(needs) => needs,
         }
     }
 
@@ -138,6 +141,7 @@ impl Operation {
             Self::SetUp => "setUp",
             Self::ImportInventory => "importInventory",
             Self::RotateSigningKey => "rotateSigningKey",
+            Self::Forward(_) => "forward",
         }
     }
 }

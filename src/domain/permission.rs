@@ -95,7 +95,7 @@ impl Action {
 
     /// Finds one of [`ACTIONS`] at compile time; a name that is not there does not compile.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
-    const fn named(name: &str) -> Self {
+    pub(super) const fn named(name: &str) -> Self {
         let mut at = 0;
         loop {
             if same(ACTIONS[at as usize].as_bytes(), name.as_bytes()) {

@@ -39,6 +39,8 @@ secret_text! {
     PlainKey;
     /// A signed token as it goes to its owner.
     SignedToken;
+    /// What is shown to an upstream in `Authorization`: an API key or a token of its making.
+    UpstreamCredential;
     /// A database address, which may hold a password.
     DatabaseUrl;
 }

@@ -121,6 +121,8 @@ pub fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
         ErrorKind::Passive => "PASSIVE_NODE",
         ErrorKind::Unavailable => "SERVICE_UNAVAILABLE",
+        ErrorKind::BadGateway => "BAD_GATEWAY",
+        ErrorKind::GatewayTimeout => "GATEWAY_TIMEOUT",
         ErrorKind::Internal => "INTERNAL_SERVER_ERROR",
     }
 }

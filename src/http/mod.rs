@@ -34,6 +34,8 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::Passive => StatusCode::TEMPORARY_REDIRECT,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::BadGateway => StatusCode::BAD_GATEWAY,
+        Kind::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -68,6 +70,9 @@ pub fn log(error: &Error) {
     match (error.kind(), error.cause()) {
         (Kind::Internal, cause) => tracing::error!(cause, "internal error"),
         (Kind::Unavailable, cause) => tracing::warn!(cause, "the database is away"),
+        (Kind::BadGateway | Kind::GatewayTimeout, cause) => {
+            tracing::warn!(cause, "{}", error.public());
+        }
         (Kind::LoginFailed, _) => tracing::info!("login failed"),
         (Kind::Unauthenticated, Some(cause)) => tracing::info!(cause, "credential refused"),
         _ => {}

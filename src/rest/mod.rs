@@ -4,6 +4,7 @@
 //! has a route. Errors are the contract's ErrorBody (section 1.7).
 
 mod answer;
+mod forward;
 mod input;
 pub mod openapi;
 mod people;
@@ -19,16 +20,16 @@ use axum::routing::{MethodFilter, on};
 use serde_json::json;
 
 use crate::app::App;
-use crate::domain::entity::{ENTITIES, Entity};
+use crate::domain::entity::{ENTITIES, Entity, ORGANIZATION, TASK};
 use crate::domain::operation::{Needs, Operation};
 use crate::domain::permit::Denial;
 use crate::domain::secret::Password;
 use crate::domain::text::Language;
 use crate::error::Result;
 use crate::http::caller::{caller, language, stranger};
-use crate::http::{body, error_body, log, no_such_route};
+use crate::http::{body, error_body, log};
 use crate::service::lists::{Budget, Projection};
-use crate::service::{audit, lists, login, roles, users};
+use crate::service::{audit, inventory, lists, login, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -87,6 +88,18 @@ impl Call {
         }
     }
 
+    /// Tells whether it is the upstream's when there is one: the inventory, what changes it, and the tasks that tell how far a change
+    /// is. The rights that it takes here stay.
+    #[must_use]
+    pub fn is_upstreams(self) -> bool {
+        match self {
+            Self::List(entity) | Self::Count(entity) => {
+                inventory::ENTITIES.contains(&entity) || [&ORGANIZATION, &TASK].contains(&entity)
+            }
+            _ => false,
+        }
+    }
+
     /// What it means to the authorization table.
     #[must_use]
     pub fn operation(self) -> Operation {
@@ -141,7 +154,12 @@ pub fn routes() -> Router<Arc<App>> {
         let wrong: Arc<str> = Arc::clone(&path);
         let handler = on(filter, move |State(app): State<Arc<App>>, request: Request| async move {
             let language = language(request.headers()).unwrap_or_default();
-            finish(&path, language, handle(&app, call, request).await)
+            let answer = if app.upstream.is_some() && call.is_upstreams() {
+                forward::hand_on(&app, call.operation(), &path, request).await
+            } else {
+                handle(&app, call, request).await
+            };
+            finish(&path, language, answer)
         })
         .fallback(async move |headers: HeaderMap| {
             answer::not_allowed(&wrong, &call.method(), language(&headers).unwrap_or_default())
@@ -156,10 +174,10 @@ pub fn routes() -> Router<Arc<App>> {
         .route(&format!("{PREFIX}/{{*path}}"), axum::routing::any(unknown))
 }
 
-async fn unknown(request: Request) -> Response {
+async fn unknown(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let language = language(request.headers()).unwrap_or_default();
-    finish(&path, language, Err(no_such_route()))
+    finish(&path, language, forward::unknown(&app, &path, request).await)
 }
 
 fn finish(path: &str, language: Language, result: Result<Response>) -> Response {

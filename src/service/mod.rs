@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod first;
+pub mod forward;
 pub mod inventory;
 pub mod lists;
 pub mod login;

@@ -30,6 +30,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::store::{Store, Tx};
+use crate::upstream::Upstream;
 
 /// The fact that tells whether a master key is this database's: a known text, sealed.
 const CHECK: &str = "master_key_check";
@@ -46,6 +47,8 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<(Arc<App>, Option<Password>)> {
+    let upstream =
+        settings.upstream.as_ref().map(|upstream| Upstream::new(upstream, Arc::clone(&clock))).transpose()?;
     make_data_dir(&settings.data_dir)?;
     let store = Store::open(&settings.database_url).await?;
     let prepared = store.prepare().await?;
@@ -68,6 +71,7 @@ pub async fn start(
         store,
         vault: Arc::new(vault),
         refusals: Refusals::default(),
+        upstream,
         clock,
         random,
     });

@@ -119,7 +119,9 @@ async fn other_languages_are_refused_and_change_nothing() {
     let root = service.root().await;
     let mint = json!({ "query": "mutation { createApiKey(data: { name: \"a\" }) { id } }" });
     for language in ["", "en", "en-us", "EN-US", "zh", "zh-TW", "fr-FR", "en-US, zh-CN", "**", "en-US;q=1"] {
-        for (path, body) in [("/v2/api/get-users", json!({})), ("/v2/api/get-my-info", json!({})), ("/api", mint.clone())] {
+        for (path, body) in
+            [("/v2/api/get-users", json!({})), ("/v2/api/get-my-info", json!({})), ("/api", mint.clone())]
+        {
             let answer = ask(&service, path, Some(&root), &body, Some(language)).await;
             assert_eq!(answer.status, 400, "{language:?} {path}: {answer:?}");
             let message = message(&answer);

@@ -1,0 +1,130 @@
+//! The settings of an upstream, which belong together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::Uri;
+
+use super::Given;
+use crate::domain::forward::Rules;
+use crate::domain::secret::{Password, UpstreamCredential};
+use crate::error::{Error, Result};
+
+/// Where REST v2 stands at an upstream; people may name the upstream with it or without.
+const PREFIX: &str = "/v2/api";
+
+/// A CloudTower to stand in front of.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    /// Address of its REST v2, `/v2/api` included, without a `/` at the end.
+    pub url: String,
+    /// What is shown to it.
+    pub login: UpstreamLogin,
+    /// Time for the head of an answer, and for silence within it.
+    pub timeout: Duration,
+    /// Certificates that are trusted in place of the public authorities.
+    pub ca_file: Option<PathBuf>,
+    /// What routes take beside the built-in table.
+    pub rules: Rules,
+}
+
+/// Who keytower is at the upstream.
+#[derive(Debug, Clone)]
+pub enum UpstreamLogin {
+    /// A local user, for whom a token is fetched and fetched again.
+    User(String, Password),
+    /// An API key, used as it is.
+    Key(UpstreamCredential),
+}
+
+impl Given {
+    /// The upstream, if one is named. Its other settings are read in any case: a wrong one must not wait for the day it is used.
+    pub(super) fn upstream(&self) -> Result<Option<UpstreamSettings>> {
+        let url = self.parse("upstream_url", "http:// or https://, a host, and perhaps a port and a path", address)?;
+        let secret = "printable ASCII without white space";
+        let key = self.parse("upstream_api_key", secret, |text| {
+            text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| UpstreamCredential::from(text.to_owned()))
+        })?;
+        let username = self.given("upstream_username").map(str::to_owned);
+        let password = self.given("upstream_password").map(|text| Password::from(text.to_owned()));
+        let timeout = self.duration("upstream_timeout", Duration::from_millis(100)..=Duration::from_secs(50), false)?;
+        let rules = Rules::parse(self.given("upstream_rules").unwrap_or_default())
+            .map_err(|rule| self.wrong("upstream_rules", &format!("{}; {rule:?} is not", Rules::FORM)))?;
+        let Some(url) = url else { return Ok(None) };
+        let login = match (username, password, key) {
+            (Some(username), Some(password), None) => UpstreamLogin::User(username, password),
+            (None, None, Some(key)) => UpstreamLogin::Key(key),
+            _ => {
+                let needs = "upstream_url needs either upstream_username and upstream_password, or upstream_api_key";
+                return Err(Error::invalid(needs));
+            }
+        };
+        let ca_file = self.given("upstream_ca_file").map(PathBuf::from);
+        Ok(Some(UpstreamSettings { url, login, timeout, ca_file, rules }))
+    }
+}
+
+/// The address of REST v2 at the upstream that a text names. A user or a query in it would be left out silently: refused.
+fn address(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let text = text.strip_suffix(PREFIX).unwrap_or(text).trim_end_matches('/');
+    let uri: Uri = text.parse().ok()?;
+    let authority =
+        uri.authority().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty())?;
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+    let path = uri.path().trim_end_matches('/');
+    (uri.query().is_none() && !text.contains('#')).then(|| format!("{scheme}://{authority}{path}{PREFIX}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Settings, UpstreamLogin};
+    use crate::error::Result;
+
+    const URL: (&str, &str) = ("URL", "https://tower.example");
+    const KEY: (&str, &str) = ("API_KEY", "a-key");
+
+    fn load(settings: &[(&str, &str)]) -> Result<Settings> {
+        let settings = settings.iter().map(|(name, value)| (format!("KEYTOWER_UPSTREAM_{name}"), (*value).to_owned()));
+        Settings::load(None, settings)
+    }
+
+    #[test]
+    fn an_address_is_brought_into_one_form() {
+        for (given, url) in [
+            ("https://tower.example", "https://tower.example/v2/api"),
+            ("http://10.0.0.7:8080/", "http://10.0.0.7:8080/v2/api"),
+            ("https://tower.example/v2/api/", "https://tower.example/v2/api"),
+            ("HTTP://[::1]:80/behind/a/proxy", "http://[::1]:80/behind/a/proxy/v2/api"),
+        ] {
+            assert_eq!(load(&[("URL", given), KEY]).unwrap().upstream.unwrap().url, url);
+        }
+        for wrong in
+            ["tower.example", "ftp://tower.example", "https://", "https://u:p@tower", "http://t/?q", "http://t/#f"]
+        {
+            let refusal = load(&[("URL", wrong), KEY]).unwrap_err();
+            assert!(refusal.public().starts_with("KEYTOWER_UPSTREAM_URL must be http://"), "{wrong}: {refusal:?}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_has_one_credential() {
+        let (user, password) = (("USERNAME", "root"), ("PASSWORD", "hunter2"));
+        assert!(load(&[user, password, KEY]).unwrap().upstream.is_none());
+        let login = |settings: &[_]| load(settings).map(|settings| settings.upstream.unwrap().login);
+        assert!(matches!(login(&[URL, user, password]), Ok(UpstreamLogin::User(..))));
+        assert!(matches!(login(&[URL, KEY]), Ok(UpstreamLogin::Key(_))));
+        for wrong in [&[URL][..], &[URL, user], &[URL, password], &[URL, KEY, user], &[URL, KEY, user, password]] {
+            assert!(login(wrong).unwrap_err().public().contains("upstream_username"), "{wrong:?}");
+        }
+        let shown = format!("{:?}", load(&[URL, user, password]).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_rule_is_named() {
+        let refusal = load(&[("RULES", "create-vm = CREATE_VM, create-vm")]).unwrap_err();
+        assert!(refusal.public().starts_with("KEYTOWER_UPSTREAM_RULES must be ROUTE = ACTION"), "{refusal:?}");
+        assert!(refusal.public().ends_with("\"create-vm\" is not"), "{refusal:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! What keytower shows to the upstream: an API key as it is, or the token of a login, of which there is one at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use hyper::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::pace::Paced;
+use super::{Request, Upstream, refused, whole};
+use crate::config::UpstreamLogin;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::secret::{Password, UpstreamCredential};
+use crate::domain::text::text;
+use crate::error::{Error, Result};
+
+/// After a login that was refused none is tried for so long: the upstream would count them, and lock the user out.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A credential that is good as far as anybody knows.
+#[derive(Clone)]
+pub(super) struct Token {
+    header: HeaderValue,
+    /// Which login it came from. Two logins may give the same text, so that the text can't tell them apart.
+    number: u64,
+}
+
+impl Token {
+    /// Reads one; `None` when it can't stand in a header.
+    fn new(text: &str, number: u64) -> Option<Self> {
+        let mut header = HeaderValue::from_str(text).ok().filter(|header| !header.is_empty())?;
+        header.set_sensitive(true);
+        Some(Self { header, number })
+    }
+
+    /// As it goes into `Authorization`.
+    pub(super) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+}
+
+/// The login and what came of it.
+pub(super) struct Session {
+    /// A user and its password; none for an API key, which no login renews.
+    login: Option<(String, Password)>,
+    held: Mutex<Held>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct Held {
+    token: Option<Token>,
+    refused_at: Option<Timestamp>,
+}
+
+impl Session {
+    pub(super) fn new(login: &UpstreamLogin, clock: Arc<dyn Clock>) -> Result<Self> {
+        let (login, held) = match login {
+            UpstreamLogin::User(username, password) => (Some((username.clone(), password.clone())), Held::default()),
+            UpstreamLogin::Key(key) => {
+                let token = Token::new(key.expose(), 0);
+                let token = token.ok_or_else(|| Error::invalid("the upstream's API key can't stand in a header"))?;
+                (None, Held { token: Some(token), refused_at: None })
+            }
+        };
+        Ok(Self { login, held: Mutex::new(held), clock })
+    }
+
+    /// Tells whether a dead token can be replaced.
+    pub(super) fn is_renewable(&self) -> bool {
+        self.login.is_some()
+    }
+
+    /// The token; another one than `dead`. Whoever comes while somebody logs in waits for what comes of it, so that many requests
+    /// with one dead token make one login. Whoever logs in and goes away leaves the login to the next.
+    pub(super) async fn token(&self, upstream: &Upstream, dead: Option<&Token>) -> Result<Token> {
+        let mut held = self.held.lock().await;
+        let number = held.token.as_ref().map_or(0, |token| token.number);
+        if let Some(token) = &held.token
+            && dead.is_none_or(|dead| dead.number != number)
+        {
+            return Ok(token.clone());
+        }
+        let Some((username, password)) = &self.login else { return Err(refused("an API key is not renewed")) };
+        let now = self.clock.now();
+        if held.refused_at.is_some_and(|at| (now - at).to_std().is_ok_and(|since| since < PAUSE)) {
+            return Err(refused("its login was refused a moment ago"));
+        }
+        *held = Held::default();
+        match log_in(upstream, username, password).await? {
+            Ok(text) => {
+                let token = Token::new(text.expose(), number + 1);
+                let token = token.ok_or_else(|| rubbish("a token that can't stand in a header"))?;
+                held.token = Some(token.clone());
+                tracing::info!("logged in at the upstream");
+                Ok(token)
+            }
+            Err(status) => {
+                held.refused_at = Some(now);
+                Err(refused(format!("its login answers {status}")))
+            }
+        }
+    }
+}
+
+/// Logs in; the inner error is the status of a refusal.
+async fn log_in(
+    upstream: &Upstream,
+    username: &str,
+    password: &Password,
+) -> Result<std::result::Result<UpstreamCredential, StatusCode>> {
+    let body = json!({ "username": username, "password": password.expose(), "source": "LOCAL" });
+    let headers = HeaderMap::new();
+    let request = Request { method: Method::POST, route: "login", headers: &headers, body: body.to_string().into() };
+    let answer = upstream.ask(&request, None).await?;
+    let status = answer.status();
+    if status.is_client_error() {
+        return Ok(Err(status));
+    }
+    if status != StatusCode::OK {
+        return Err(rubbish(status));
+    }
+    let text = whole(Paced::new(answer.into_body(), upstream.timeout)).await?;
+    let body: Value = serde_json::from_str(&text).map_err(rubbish)?;
+    let token = body.pointer("/data/token").and_then(Value::as_str).ok_or_else(|| rubbish("no token"))?;
+    Ok(Ok(UpstreamCredential::from(token.to_owned())))
+}
+
+fn rubbish(why: impl std::fmt::Display) -> Error {
+    let text = text!("the upstream answers a login with something else than a token", "上游对登录的应答不是令牌");
+    Error::bad_gateway(text, why)
+}

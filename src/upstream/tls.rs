@@ -1,0 +1,90 @@
+//! Whom to trust as an `https` upstream: the public authorities, or the certificates of a file.
+//!
+//! An appliance comes with a certificate that it has signed itself, often for another name than it is called by. Whoever puts that very
+//! certificate into the file means that machine, so that it is good without a name; whatever else the file holds is an authority.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper_rustls::ConfigBuilderExt;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs as aws};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::error::{Error, Result};
+
+/// The client's part of TLS.
+///
+/// # Errors
+/// `Invalid` when the file can't be read or holds no certificate.
+pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig> {
+    let provider = Arc::new(aws::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().map_err(Error::internal)?;
+    let Some(file) = ca_file else { return Ok(config.with_webpki_roots().with_no_client_auth()) };
+    let verifier = Trusted::read(file, provider)?;
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// The certificates of a file.
+#[derive(Debug)]
+struct Trusted {
+    themselves: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+}
+
+impl Trusted {
+    fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self> {
+        let shown = file.display();
+        let unreadable =
+            |error| Error::invalid(format!("upstream_ca_file {shown} can't be read as PEM certificates: {error}"));
+        let themselves: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(unreadable)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(themselves.iter().cloned());
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let none = |error| Error::invalid(format!("upstream_ca_file {shown} holds no certificate to trust: {error}"));
+        Ok(Self { themselves, authorities: authorities.map_err(none)? })
+    }
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        if self.themselves.iter().any(|certificate| certificate == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
