@@ -1,13 +1,13 @@
 //! `keytower inventory`.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{open, print};
 use crate::config::Settings;
 use crate::domain::caller::Caller;
 use crate::error::{Error, Result};
-use crate::service::inventory::{Progress, import};
+use crate::service::inventory::{Mirrored, Progress, import, sync};
 
 /// Loads the inventory.
 #[derive(Debug, clap::Subcommand)]
@@ -22,24 +22,82 @@ pub(super) enum Command {
         /// The JSON file.
         file: PathBuf,
     },
+    /// Mirror the inventory of a CloudTower: afterwards the local one holds what the upstream holds, and nothing else.
+    ///
+    /// Data centers, clusters, hosts and VMs are read page by page and checked; then all are written or none. Local records that the
+    /// upstream does not have, imported ones too, are removed. No machine is touched. Without arguments the upstream of the settings
+    /// is asked. Its password or API key never stands among the arguments, where other users of the machine could read it: it comes
+    /// from KEYTOWER_UPSTREAM_PASSWORD or KEYTOWER_UPSTREAM_API_KEY, from the settings file, or from a file of its own.
+    #[command(
+        after_help = "Examples:\n  keytower inventory sync\n  keytower inventory sync --from https://tower.example \
+                      --username mirror --password-file /run/secrets/tower\n  KEYTOWER_UPSTREAM_API_KEY=$KEY keytower \
+                      inventory sync --from https://tower.example"
+    )]
+    Sync(Upstream),
 }
 
-pub(super) async fn run(settings: Settings, Command::Import { file }: Command) -> Result<()> {
+/// Which upstream, and as whom, where the settings do not say it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Upstream {
+    /// Address of the CloudTower, in place of the setting upstream_url.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// Local user of it, in place of upstream_username.
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
+    /// File with that user's password, in place of upstream_password; - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// File with an API key of the CloudTower, in place of upstream_api_key; - reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "password_file"])]
+    api_key_file: Option<PathBuf>,
+}
+
+impl Command {
+    /// Settings that the arguments give: argument, setting, value.
+    pub(super) fn settings(&self) -> Result<Vec<(&'static str, &'static str, String)>> {
+        let Self::Sync(upstream) = self else { return Ok(Vec::new()) };
+        let mut given = Vec::new();
+        given.extend(upstream.from.clone().map(|url| ("--from", "upstream_url", url)));
+        if let Some(name) = &upstream.username {
+            given.push(("--username", "upstream_username", name.clone()));
+            given.push(("--username", "upstream_api_key", String::new()));
+        }
+        if let Some(file) = &upstream.password_file {
+            given.push(("--password-file", "upstream_password", secret(file)?));
+        }
+        if let Some(file) = &upstream.api_key_file {
+            given.push(("--api-key-file", "upstream_api_key", secret(file)?));
+            given.push(("--api-key-file", "upstream_username", String::new()));
+            given.push(("--api-key-file", "upstream_password", String::new()));
+        }
+        Ok(given)
+    }
+}
+
+/// A secret from a file, without the line's end that editors put behind it.
+fn secret(file: &Path) -> Result<String> {
+    let read =
+        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
+    let mut text = read.map_err(|error| Error::invalid(format!("{} can't be read: {error}", file.display())))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    if text.is_empty() { Err(Error::invalid(format!("{} is empty", file.display()))) } else { Ok(text) }
+}
+
+pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
+    match command {
+        Command::Import { file } => import_file(settings, &file).await,
+        Command::Sync(_) => mirror(settings).await,
+    }
+}
+
+async fn import_file(settings: Settings, file: &Path) -> Result<()> {
     let shown = file.display();
     let text =
-        std::fs::read_to_string(&file).map_err(|error| Error::invalid(format!("{shown} can't be read: {error}")))?;
+        std::fs::read_to_string(file).map_err(|error| Error::invalid(format!("{shown} can't be read: {error}")))?;
     let app = open(settings).await?;
-    let watched = std::io::stderr().is_terminal();
-    let progress = |Progress { list, done, of }| {
-        if watched {
-            // What can't be shown must not stop the work.
-            let _ = write!(std::io::stderr(), "\r{list}: {done} of {of}\x1b[K");
-        }
-    };
-    let totals = import(&app, &Caller::operator(), &text, progress).await;
-    if watched {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
+    let totals = import(&app, &Caller::operator(), &text, |progress| show("", progress)).await;
+    wipe();
     app.store.close().await;
     let totals = totals.map_err(|error| match error.cause() {
         None => Error::invalid(format!("{shown}:\n{}", error.public())),
@@ -47,4 +105,41 @@ pub(super) async fn run(settings: Settings, Command::Import { file }: Command) -
     })?;
     let totals: Vec<String> = totals.iter().map(|total| format!("{} {}", total.of, total.list)).collect();
     print(&format!("imported {}\n", totals.join(", ")))
+}
+
+async fn mirror(settings: Settings) -> Result<()> {
+    let app = open(settings).await?;
+    let reading = |progress: Progress| {
+        show("reading ", progress);
+        // Where nobody watches, a line for each list that is read tells how far it came.
+        if progress.done == progress.of && !std::io::stderr().is_terminal() {
+            tell(&format!("read {}: {}\n", progress.list, progress.of));
+        }
+    };
+    let mirrored = sync(&app, &Caller::operator(), reading, |progress| show("writing ", progress)).await;
+    wipe();
+    app.store.close().await;
+    let total = |Mirrored { list, rows, removed }: &Mirrored| match removed {
+        0 => format!("{rows} {list}"),
+        _ => format!("{rows} {list} ({removed} removed)"),
+    };
+    print(&format!("mirrored {}\n", mirrored?.iter().map(total).collect::<Vec<_>>().join(", ")))
+}
+
+/// Shows progress on one line that is written over and over, to somebody who watches.
+fn show(verb: &str, Progress { list, done, of }: Progress) {
+    if std::io::stderr().is_terminal() {
+        tell(&format!("\r{verb}{list}: {done} of {of}\x1b[K"));
+    }
+}
+
+fn wipe() {
+    if std::io::stderr().is_terminal() {
+        tell("\r\x1b[K");
+    }
+}
+
+/// What can't be shown must not stop the work.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -44,7 +44,7 @@ enum Command {
     /// Run the service (this is what happens without a command).
     #[command(after_help = "Example:\n  KEYTOWER_DATABASE_URL=postgres://keytower@127.0.0.1/keytower keytower serve")]
     Serve,
-    /// Load the inventory that the lists show.
+    /// Load the inventory that the lists show, from a file or from a CloudTower.
     #[command(subcommand, after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Inventory(inventory::Command),
     /// Make and delete users at the machine itself.
@@ -97,7 +97,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(Command::Schema { which }) = arguments.command {
         return schema(which).map(|()| ExitCode::SUCCESS);
     }
-    let settings = Settings::load(arguments.config.as_deref(), environment()?)?;
+    let given = match &arguments.command {
+        Some(Command::Inventory(command)) => command.settings()?,
+        _ => Vec::new(),
+    };
+    let settings = Settings::load_with(arguments.config.as_deref(), environment()?, given)?;
     telemetry::start(&settings);
     match arguments.command {
         None | Some(Command::Serve) => serve::run(settings).await?,

@@ -1,10 +1,12 @@
-//! The inventory: data that keytower holds and shows. It comes from a JSON file in the shape that the `get-…` routes answer.
+//! The inventory: data that keytower holds and shows. It comes from a JSON file in the shape that the `get-…` routes answer, or from an
+//! upstream ([`sync()`]).
 //!
 //! Every record is checked against its entity's description before the first is written; one that is wrong is named by line, path
 //! and reason, and then nothing is imported. Records replace those with the same id. `cluster` and `host` of a VM or host decide
 //! which belongs where; the lists on the other side follow from them and are only checked for their shape.
 
 mod check;
+mod sync;
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,6 +22,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Tx;
 use check::{Problem, Record};
+pub use sync::{Mirrored, sync};
 
 /// What an inventory file holds, in the order in which it is written.
 pub const ENTITIES: [&Entity; 4] = [&DATACENTER, &CLUSTER, &HOST, &VM];
@@ -72,20 +75,31 @@ pub async fn import(
     if !problems.is_empty() {
         return Err(refusal(text, &problems));
     }
+    let totals = write(&tx, &lists, &organization, &mut progress).await?;
+    let records: usize = totals.iter().map(|total| total.of).sum();
+    tx.note(Entry::done(text!("inventory imported: {records} records", "已导入资源清单：{records} 条记录")));
+    tx.commit().await?;
+    Ok(totals)
+}
+
+/// Writes records that were checked: how many of each list.
+async fn write(
+    tx: &Tx,
+    lists: &[(&'static Entity, Vec<Record>)],
+    organization: &str,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Vec<Progress>> {
     let mut totals = Vec::new();
-    for (entity, records) in &lists {
+    for (entity, records) in lists {
         let of = records.len();
-        let rows: Vec<_> = records.iter().map(|record| placed(entity, record, &organization)).collect();
+        let rows: Vec<_> = records.iter().map(|record| placed(entity, record, organization)).collect();
         for (stride, rows) in rows.chunks(STRIDE).enumerate() {
             tx.upsert(entity, rows).await?;
             progress(Progress { list: entity.plural, done: (stride * STRIDE + rows.len()).min(of), of });
         }
         totals.push(Progress { list: entity.plural, done: of, of });
     }
-    pair(&tx, &lists).await?;
-    let records: usize = totals.iter().map(|total: &Progress| total.of).sum();
-    tx.note(Entry::done(text!("inventory imported: {records} records", "已导入资源清单：{records} 条记录")));
-    tx.commit().await?;
+    pair(tx, lists).await?;
     Ok(totals)
 }
 
@@ -122,8 +136,13 @@ async fn pair(tx: &Tx, lists: &[(&'static Entity, Vec<Record>)]) -> Result<()> {
 }
 
 fn refusal(text: &str, problems: &[Problem]) -> Error {
+    told(problems, |problem| problem.tell(text))
+}
+
+/// The first of the problems, a line for each.
+fn told(problems: &[Problem], tell: impl Fn(&Problem) -> String) -> Error {
     let more = problems.len().saturating_sub(TOLD);
-    let mut lines: Vec<String> = problems.iter().take(TOLD).map(|problem| problem.tell(text)).collect();
+    let mut lines: Vec<String> = problems.iter().take(TOLD).map(tell).collect();
     if more > 0 {
         lines.push(format!("and {more} more"));
     }

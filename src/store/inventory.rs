@@ -46,6 +46,19 @@ impl Tx {
         rows.iter().map(|row| row.try_get("", "id").map_err(error)).collect()
     }
 
+    /// Deletes rows by id, and whatever can't be without them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_rows(&self, entity: &'static Entity, ids: &[String]) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            let ids = batch.iter().map(String::as_str);
+            let delete = Sql::delete().from_table(entity.table).and_where(Expr::col("id").is_in(ids)).to_owned();
+            self.db.execute(&delete).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
     /// The organization, which always exists.
     ///
     /// # Errors

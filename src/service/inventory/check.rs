@@ -1,4 +1,5 @@
-//! Checks an inventory file against the entities' descriptions, keeping the line of every value for the messages.
+//! Checks an inventory against the entities' descriptions: a file, keeping the line of every value for the messages, or a page of an
+//! upstream's list.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,8 +27,23 @@ impl Problem {
     pub(super) fn tell(&self, text: &str) -> String {
         let before = text.as_bytes().get(..self.offset).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("line {line}: {}: {}", self.path, self.reason)
+        format!("line {line}: {self}")
     }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
+}
+
+/// What becomes of members that no description has, and of values that an enumeration lacks where there need not be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// They are mistakes: a person wrote the file.
+    Refused,
+    /// They are left out: an upstream of a later release tells more than this one knows.
+    LeftOut,
 }
 
 /// A record that was read, and where it stands.
@@ -96,7 +112,7 @@ impl<'a> Visitor<'a> for MembersVisitor {
 
 /// Reads the whole file: the records of each entity, and all problems.
 pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader { text, unknown: Unknown::Refused, problems: Vec::new() };
     let mut lists = Vec::new();
     let Members { by_name: members, twice } = match Members::read(text) {
         Ok(members) => members,
@@ -121,8 +137,23 @@ pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Prob
     (lists, reader.problems)
 }
 
+/// Reads a page of an upstream's list. Each record is told by its id, for nobody knows a page by its lines.
+pub(super) fn read_page(entity: &'static Entity, text: &str) -> (Vec<Record>, Vec<Problem>) {
+    let mut reader = Reader { text, unknown: Unknown::LeftOut, problems: Vec::new() };
+    let records = match serde_json::from_str(text) {
+        Ok(list) => reader.records(entity, list),
+        Err(error) => {
+            let reason = format!("must be JSON: {error}");
+            reader.problems.push(Problem { offset: 0, path: entity.plural.to_owned(), reason });
+            Vec::new()
+        }
+    };
+    (records, reader.problems)
+}
+
 struct Reader<'a> {
     text: &'a str,
+    unknown: Unknown,
     problems: Vec<Problem>,
 }
 
@@ -135,7 +166,10 @@ impl<'a> Reader<'a> {
         let mut seen = HashSet::new();
         let mut records = Vec::new();
         for (at, item) in items.into_iter().enumerate() {
-            let path = format!("{}[{at}]", entity.plural);
+            let path = match self.unknown {
+                Unknown::Refused => format!("{}[{at}]", entity.plural),
+                Unknown::LeftOut => format!("{}[{}]", entity.plural, id_of(item)),
+            };
             let Some(values) = self.object(entity.fields, item, &path) else { continue };
             let id = values.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             if !seen.insert(id.clone()) {
@@ -156,10 +190,10 @@ impl<'a> Reader<'a> {
         for (name, value) in twice {
             self.problem(value, &format!("{path}.{name}"), TWICE);
         }
-        for (name, value) in &members {
-            if !fields.iter().any(|field| field.name == name) {
-                self.problem(value, &format!("{path}.{name}"), "is not a field of this object");
-            }
+        let strict = self.unknown == Unknown::Refused;
+        let known = |name: &str| fields.iter().any(|field| field.name == name);
+        for (name, value) in members.iter().filter(|(name, _)| strict && !known(name)) {
+            self.problem(value, &format!("{path}.{name}"), "is not a field of this object");
         }
         let mut values = Map::new();
         for field in fields {
@@ -193,11 +227,18 @@ impl<'a> Reader<'a> {
         let value = serde_json::from_str(raw.get()).map_err(|_| allowed(&field.kind));
         match value.and_then(|value| plain(&field.kind, value)) {
             Ok(value) => Some(value),
+            Err(_) if self.is_left_out(field, raw) => None,
             Err(allowed) => {
                 self.problem(raw, path, format!("must be {allowed}"));
                 None
             }
         }
+    }
+
+    /// Tells whether a value that an enumeration lacks is to be left out.
+    fn is_left_out(&self, field: &Field, raw: &RawValue) -> bool {
+        let text = raw.get().starts_with('"');
+        self.unknown == Unknown::LeftOut && text && !field.required && matches!(field.kind, Kind::Enum(_))
     }
 
     /// A related row is an object with an id; whatever else it tells is kept by that row itself.
@@ -234,6 +275,12 @@ impl<'a> Reader<'a> {
     fn offset(&self, at: &RawValue) -> usize {
         at.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
     }
+}
+
+/// The id that a record says it has, whatever else may be wrong with it.
+fn id_of(record: &RawValue) -> String {
+    let record: Option<Value> = serde_json::from_str(record.get()).ok();
+    record.and_then(|record| record.get("id")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Checks a value that is no object of ours, and brings moments into their one form.
