@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::entity::{Entity, Field};
+use super::filter::did_you_mean;
 
 /// The order of a list. The tie-break is always the id, ascending.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +73,9 @@ impl Order {
             Some(Self { field, descending })
         });
         found.map(Some).ok_or_else(|| {
+            let meant = did_you_mean(name, entity.orders());
             format!(
-                "orderBy {name:?} is not known: allowed is a scalar field of {} followed by _ASC or _DESC",
+                "orderBy {name:?} is not known: allowed is a plain field of {} followed by _ASC or _DESC{meant}",
                 entity.name
             )
         })

@@ -147,17 +147,16 @@ fn was_executed(response: &async_graphql::Response) -> bool {
 async fn posted(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Question> {
     body::expect_json(headers)?;
     let body = body::read(app, body).await?;
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(members)) => question(members),
-        Ok(Value::Array(_)) => Err(Error::invalid(text!(
+    match body::json(&body)? {
+        Value::Object(members) => question(members),
+        Value::Array(_) => Err(Error::invalid(text!(
             "batches are not served: send one request at a time",
             "不支持批量请求：请逐个发送"
         ))),
-        Ok(_) => Err(Error::invalid(text!(
+        _ => Err(Error::invalid(text!(
             "the body must be a JSON object with a query",
             "请求体必须是含 query 的 JSON 对象"
         ))),
-        Err(error) => Err(Error::invalid(text!("the body is not JSON: {error}", "请求体不是 JSON：{error}"))),
     }
 }
 

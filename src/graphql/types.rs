@@ -82,29 +82,10 @@ impl Types {
         }
         self.put(entity.name, object);
 
-        let name = entity.where_input();
-        let mut input = InputObject::new(&name);
-        for word in ["AND", "OR", "NOT"] {
-            input = input.field(InputValue::new(word, TypeRef::named_nn_list(&name)));
-        }
-        for (member, meaning) in members(entity) {
-            let kind = match meaning {
-                Member::Scalar(field, operator) if operator.takes_list() => {
-                    TypeRef::named_nn_list(self.named(&field.kind))
-                }
-                Member::Scalar(field, _) => TypeRef::named(self.named(&field.kind)),
-                Member::Relation(field, _) => match field.relation() {
-                    Some(relation) => TypeRef::named(relation.target.where_input()),
-                    None => continue,
-                },
-            };
-            input = input.field(InputValue::new(member, kind));
-        }
-        self.put(&name, input);
+        self.conditions(entity.shape());
 
         let name = entity.order_input();
-        let ways = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));
-        self.put(&name, Enum::new(&name).items(ways));
+        self.put(&name, Enum::new(&name).items(entity.orders()));
 
         let name = entity.connection();
         let aggregate = Field::new("aggregate", TypeRef::named_nn("Aggregate"), |ctx| {
@@ -112,6 +93,34 @@ impl Types {
             FieldFuture::Value(count.map(FieldValue::owned_any))
         });
         self.put(&name, Object::new(&name).field(aggregate));
+    }
+
+    /// The `where` on such an object, and those inside it; known ones are not made again.
+    fn conditions(&mut self, shape: Shape) {
+        let name = shape.where_input();
+        if self.0.contains_key(&name) {
+            return;
+        }
+        let mut input = InputObject::new(&name);
+        for word in ["AND", "OR", "NOT"] {
+            input = input.field(InputValue::new(word, TypeRef::named_nn_list(&name)));
+        }
+        let mut inside = Vec::new();
+        for (member, meaning) in members(shape) {
+            let kind = match meaning {
+                Member::Scalar(field, operator) if operator.takes_list() => {
+                    TypeRef::named_nn_list(self.named(&field.kind))
+                }
+                Member::Scalar(field, _) => TypeRef::named(self.named(&field.kind)),
+                Member::Related(_, shape, _) => {
+                    inside.push(shape);
+                    TypeRef::named(shape.where_input())
+                }
+            };
+            input = input.field(InputValue::new(member, kind));
+        }
+        self.put(&name, input);
+        inside.into_iter().for_each(|shape| self.conditions(shape));
     }
 
     /// A field of an entity.

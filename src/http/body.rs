@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::text::text;
@@ -31,6 +32,24 @@ pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
         Ok(Err(error)) => Err(Error::invalid(text!("the body broke off: {error}", "请求体中断：{error}"))),
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
     }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// `Invalid` for anything else, and for more levels than a reader that calls itself can take.
+pub fn json(body: &[u8]) -> Result<Value> {
+    serde_json::from_slice(body).map_err(|error| {
+        let error = error.to_string();
+        // The reader has no other mark for it.
+        Error::invalid(match error.strip_prefix("recursion limit exceeded") {
+            Some(place) => text!(
+                "the body is nested too deep{place}: at most 127 levels are allowed",
+                "请求体嵌套过深{place}：最多 127 层"
+            ),
+            None => text!("the body is not JSON: {error}", "请求体不是 JSON：{error}"),
+        })
+    })
 }
 
 /// Checks that the body is declared as JSON in UTF-8. A page of another site can't send this type without asking first, so that

@@ -104,8 +104,7 @@ impl Input<'_> {
                 "请求体为空：请发送 JSON {expected}"
             )));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::invalid(text!("the body is not JSON: {error}", "请求体不是 JSON：{error}")))
+        body::json(&body)
     }
 
     fn read<T: DeserializeOwned>(value: Value) -> Result<T> {

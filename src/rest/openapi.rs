@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{CONTRACT_VERSION, Call, PREFIX, Route, table};
 use crate::app::App;
-use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind, USER, USER_ROLE_NEXT};
+use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind, Shape, USER, USER_ROLE_NEXT};
 use crate::domain::filter::operator::{self, Member};
 use crate::domain::operation::Needs;
 use crate::domain::permission::ACTIONS;
@@ -169,30 +169,41 @@ impl Schemas {
     fn entity(&mut self, entity: &'static Entity) {
         let object = self.object(entity.fields);
         self.0.insert(entity.name.to_owned(), object);
-        let mut conditions = Map::new();
-        let list = |items: Value| json!({ "type": "array", "items": items });
-        for word in ["AND", "OR", "NOT"] {
-            conditions.insert(word.to_owned(), nullable(list(reference(&entity.where_input()))));
-        }
-        for (name, member) in operator::members(entity) {
-            let schema = match member {
-                Member::Scalar(field, operator) if operator.takes_list() => list(self.field(field)),
-                Member::Scalar(field, _) => self.field(field),
-                Member::Relation(field, _) => match field.relation() {
-                    Some(relation) => reference(&relation.target.where_input()),
-                    None => continue,
-                },
-            };
-            conditions.insert(name, nullable(schema));
-        }
-        self.0.insert(entity.where_input(), closed(conditions, &[]));
-        let orders = entity.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)));
-        self.0.insert(entity.order_input(), json!({ "type": "string", "enum": orders.collect::<Vec<_>>() }));
+        self.conditions(entity.shape());
+        let orders: Vec<String> = entity.orders().collect();
+        self.0.insert(entity.order_input(), json!({ "type": "string", "enum": orders }));
         let name = format!("NestedAggregate{}", entity.name);
         let number = json!({ "count": { "type": "integer", "format": "int32" } });
         let aggregate = json!({ "aggregate": reference(&name) });
         self.0.insert(name, closed(members(number), &["count"]));
         self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
+    }
+
+    /// The `where` on such an object, and those inside it; known ones are not made again.
+    fn conditions(&mut self, shape: Shape) {
+        let name = shape.where_input();
+        if self.0.contains_key(&name) {
+            return;
+        }
+        let mut conditions = Map::new();
+        let list = |items: Value| json!({ "type": "array", "items": items });
+        for word in ["AND", "OR", "NOT"] {
+            conditions.insert(word.to_owned(), nullable(list(reference(&name))));
+        }
+        let mut inside = Vec::new();
+        for (name, member) in operator::members(shape) {
+            let schema = match member {
+                Member::Scalar(field, operator) if operator.takes_list() => list(self.field(field)),
+                Member::Scalar(field, _) => self.field(field),
+                Member::Related(_, shape, _) => {
+                    inside.push(shape);
+                    reference(&shape.where_input())
+                }
+            };
+            conditions.insert(name, nullable(schema));
+        }
+        self.0.insert(name, closed(conditions, &[]));
+        inside.into_iter().for_each(|shape| self.conditions(shape));
     }
 
     /// The body that asks for a list or a count.

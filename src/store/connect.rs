@@ -61,6 +61,8 @@ impl Store {
             let write = connect(postgres(address)?, &statements).await?;
             let mut options = postgres(address)?;
             options.statement_timeout(QUERY_TIMEOUT);
+            // Compiling a long `where` to machine code takes a minute, answering it a second.
+            options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
             let read = connect(options, &statements).await?;
             return Ok(Self { read, write, statements, place: Place::Server });
         }

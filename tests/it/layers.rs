@@ -73,6 +73,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_json", &["auth", "cli", "domain", "graphql", "http", "rest", "router", "service", "store", "upstream"]),
     ("serde_path_to_error", &["rest"]),
     ("sqlx", &["store"]),
+    ("strsim", &["domain"]),
     ("tempfile", &["service"]),
     ("tokio", &["auth", "cli", "http", "jobs", "store", "upstream"]),
     ("toml", &["config"]),

@@ -226,6 +226,7 @@ fn compare(field: &Field, left: &Value, right: &Value) -> Ordering {
         (_, Value::Null) => Ordering::Less,
         (Value::String(left), Value::String(right)) => left.as_bytes().cmp(right.as_bytes()),
         (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+        (left, right) if left.is_object() || left.is_array() => left.to_string().cmp(&right.to_string()),
         (left, right) if left.is_i64() && right.is_i64() => left.as_i64().cmp(&right.as_i64()),
         (left, right) => left.as_f64().unwrap().total_cmp(&right.as_f64().unwrap()),
     }

@@ -39,6 +39,8 @@ mod key_rights;
 mod keys;
 mod languages;
 mod layers;
+mod list_contract;
+mod list_language;
 mod lists;
 mod login;
 mod migrations;

@@ -66,8 +66,8 @@ async fn windows_are_what_a_naive_evaluator_says() {
     let outside = rows.iter().find(|row| row["nested_virtualization"] == json!(false)).unwrap()["id"].as_str();
     assert!((5..12).contains(&matching.len()), "{}", matching.len());
     let (mut asked, mut some) = (0, 0);
-    // By id; by few values with ties, missing ones among them; by numbers.
-    let fields = ["iommu", "cpu_fan_speed_unit", "vm_num"].map(|name| HOST.field(name).unwrap());
+    // By id; by few values with ties, missing ones among them; by numbers; by a value of several members.
+    let fields = ["iommu", "cpu_fan_speed_unit", "vm_num", "host_state"].map(|name| HOST.field(name).unwrap());
     let orders = fields.into_iter().flat_map(|field| [Some((field, false)), Some((field, true))]);
     for order in std::iter::once(None).chain(orders) {
         let all = sorted(&rows, order);

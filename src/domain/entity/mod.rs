@@ -61,8 +61,8 @@ pub struct Entity {
     pub fields: &'static [Field],
 }
 
-/// An object that occurs only inside another.
-#[derive(Debug)]
+/// What an object consists of; by itself, one that is kept only inside another.
+#[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// GraphQL type name.
     pub name: &'static str,
@@ -182,7 +182,7 @@ impl Field {
         Self { name, kind, required: false, contract: false }
     }
 
-    /// Tells whether the field is a scalar: filterable and orderable (contract 4.2).
+    /// Tells whether the field is a scalar, which conditions compare (contract 4.2).
     #[must_use]
     pub fn is_scalar(&self) -> bool {
         matches!(
@@ -200,6 +200,28 @@ impl Field {
         )
     }
 
+    /// What conditions on this field speak of: the rows of a relation, or objects kept here that have an id. Those are rows of the
+    /// contract's that have no list here; an object without an id is a value, which has an order and no conditions.
+    #[must_use]
+    pub fn related(&self) -> Option<Shape> {
+        match &self.kind {
+            Kind::One(relation) | Kind::Many(relation) => Some(relation.target.shape()),
+            Kind::Object(shape) | Kind::Objects(shape) => Some(**shape).filter(Shape::has_id),
+            _ => None,
+        }
+    }
+
+    /// Tells whether an `orderBy` can name the field: a scalar, or a value of several members, which is ordered by its text. Not a
+    /// key's text: its order would tell about it.
+    #[must_use]
+    pub fn is_orderable(&self) -> bool {
+        match &self.kind {
+            Kind::Key => false,
+            Kind::Json | Kind::Object(_) | Kind::Objects(_) => self.related().is_none(),
+            _ => self.is_scalar(),
+        }
+    }
+
     /// The relation, if the field is one.
     #[must_use]
     pub fn relation(&self) -> Option<&Relation> {
@@ -207,6 +229,18 @@ impl Field {
             Kind::One(relation) | Kind::Many(relation) => Some(relation),
             _ => None,
         }
+    }
+}
+
+impl Shape {
+    /// Name of the `where` input type.
+    #[must_use]
+    pub fn where_input(&self) -> String {
+        format!("{}WhereInput", self.name)
+    }
+
+    fn has_id(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.kind, Kind::Id))
     }
 }
 
@@ -222,15 +256,26 @@ impl Entity {
         self.fields.iter().filter(|field| field.is_scalar())
     }
 
-    /// Fields that an `orderBy` can name. Not a key's text: its order would tell about it.
+    /// Fields that an `orderBy` can name.
     pub fn orderable(&self) -> impl Iterator<Item = &'static Field> + use<> {
-        self.scalars().filter(|field| !matches!(field.kind, Kind::Key))
+        self.fields.iter().filter(|field| field.is_orderable())
+    }
+
+    /// The values that an `orderBy` can have.
+    pub fn orders(&self) -> impl Iterator<Item = String> + use<> {
+        self.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)))
+    }
+
+    /// What its rows consist of.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        Shape { name: self.name, fields: self.fields }
     }
 
     /// Name of the `where` input type.
     #[must_use]
     pub fn where_input(&self) -> String {
-        format!("{}WhereInput", self.name)
+        self.shape().where_input()
     }
 
     /// Name of the `orderBy` enumeration.

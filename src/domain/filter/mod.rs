@@ -5,10 +5,12 @@
 //! | this one | the tree, and a whole list request |
 //! | `operator` | which operators a field has, and what its members of a `where` are called |
 //! | `read` | from JSON to the tree, with messages that say what is allowed |
+//! | `nearest` | what a caller may have meant |
 //!
 //! Conditions follow SQL's three-valued logic, as the contract's engine does: a comparison with a missing value is unknown, the
 //! opposite of unknown is unknown, and only what is true is listed.
 
+mod nearest;
 pub mod operator;
 mod read;
 
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 use super::entity::{Entity, Field};
 use super::page::{Order, Page};
 use super::text::Language;
+pub(super) use nearest::did_you_mean;
 pub use operator::{Operator, Quantifier};
 
 /// A whole list request.
@@ -47,9 +50,9 @@ pub enum Filter {
     Compare(&'static Field, Operator, Vec<Scalar>),
     /// The field is one of these API keys, by digest. Made by the service from a comparison of a key's text.
     Digests(Vec<Vec<u8>>),
-    /// So many related rows match.
+    /// So many related rows match, or objects kept in the row.
     Related(&'static Field, Quantifier, Box<Filter>),
-    /// There is no related row.
+    /// There is no related row, or object.
     Unrelated(&'static Field),
 }
 
@@ -92,7 +95,7 @@ impl Query {
     /// # Errors
     /// What is wrong and what is allowed.
     pub fn matching(entity: &'static Entity, conditions: Map<String, Value>) -> Result<Self, String> {
-        Ok(Self { filter: read::filter(entity, Some(&conditions.into()))?, ..Self::all(entity) })
+        Ok(Self { filter: read::filter(entity.shape(), Some(&conditions.into()))?, ..Self::all(entity) })
     }
 
     /// Reads a list body: `{where, orderBy, first, last, skip, after, before}`, every member optional and nullable.
@@ -106,7 +109,7 @@ impl Query {
         }
         Ok(Self {
             entity,
-            filter: read::filter(entity, list.get("where"))?,
+            filter: read::filter(entity.shape(), list.get("where"))?,
             order: Order::parse(entity, list)?,
             page: Page::parse(list)?,
             language: Language::default(),

@@ -1,6 +1,6 @@
 //! Which operators a field has (contract section 4.2). REST's check, the GraphQL inputs and the OpenAPI schemas all ask here.
 
-use crate::domain::entity::{Entity, Field, Kind};
+use crate::domain::entity::{Field, Kind, Shape};
 
 /// How a field is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub enum Operator {
     NotEndsWith,
 }
 
-/// How many related rows must match.
+/// How many related rows, or objects kept in the row, must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantifier {
     /// The one there is; there must be one.
@@ -53,8 +53,8 @@ pub enum Quantifier {
 pub enum Member {
     /// A scalar field and how it is compared.
     Scalar(&'static Field, Operator),
-    /// A relation and how many of its rows must match.
-    Relation(&'static Field, Quantifier),
+    /// A field that conditions can speak of, what it consists of, and how many of its rows or objects must match.
+    Related(&'static Field, Shape, Quantifier),
 }
 
 /// All operators, in such an order that every kind of field has the first so many of them.
@@ -134,27 +134,28 @@ impl Field {
         }
     }
 
-    /// The quantifiers of a relation; none for anything else.
+    /// The quantifiers of what conditions can speak of; none for anything else.
     #[must_use]
     pub fn quantifiers(&self) -> &'static [Quantifier] {
         match self.kind {
-            Kind::One(_) => &[Quantifier::One],
-            Kind::Many(_) => &[Quantifier::Some, Quantifier::Every, Quantifier::None],
-            _ => &[],
+            _ if self.related().is_none() => &[],
+            Kind::One(_) | Kind::Object(_) => &[Quantifier::One],
+            _ => &[Quantifier::Some, Quantifier::Every, Quantifier::None],
         }
     }
 }
 
-/// The members that a `where` of this entity can have beside AND, OR and NOT, by name.
-pub fn members(entity: &'static Entity) -> impl Iterator<Item = (String, Member)> {
-    entity.fields.iter().flat_map(|field| {
+/// The members that a `where` on such an object can have beside AND, OR and NOT, by name.
+pub fn members(shape: Shape) -> impl Iterator<Item = (String, Member)> {
+    shape.fields.iter().flat_map(|field| {
         let scalars = field
             .operators()
             .iter()
             .map(move |operator| (format!("{}{}", field.name, operator.suffix()), Member::Scalar(field, *operator)));
-        let relations = field.quantifiers().iter().map(move |quantifier| {
-            (format!("{}{}", field.name, quantifier.suffix()), Member::Relation(field, *quantifier))
+        let related = field.related().into_iter().flat_map(move |shape| {
+            let name = move |quantifier: &Quantifier| format!("{}{}", field.name, quantifier.suffix());
+            field.quantifiers().iter().map(move |it| (name(it), Member::Related(field, shape, *it)))
         });
-        scalars.chain(relations)
+        scalars.chain(related)
     })
 }

@@ -6,27 +6,39 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::operator::{Member, members};
-use super::{Filter, Operator, Quantifier, Scalar};
+use super::{Filter, Operator, Quantifier, Scalar, did_you_mean};
 use crate::domain::clock::{iso, parse_iso};
-use crate::domain::entity::{ENTITIES, Entity, Field, Kind};
+use crate::domain::entity::{ENTITIES, Field, Kind, Shape};
 
-/// Most values of a whole `where`. A statement of SQLite takes 32,766 of them, one of PostgreSQL 65,535.
+/// Most values of a whole `where`; each is one parameter of a statement, of which SQLite takes 32,766 and PostgreSQL 65,535.
 const VALUES_MAX: usize = 30_000;
 /// Most conditions of a whole `where`.
-const CONDITIONS_MAX: usize = 1_000;
-/// Deepest nesting of AND, OR, NOT and relations.
-const DEPTH_MAX: usize = 12;
+const CONDITIONS_MAX: usize = 5_000;
+/// Deepest nesting of AND, OR, NOT and relations. The time in which PostgreSQL plans nested relations doubles with every four levels.
+const DEPTH_MAX: usize = 24;
 
-/// The members of every entity's `where`, by entity and name.
-static MEMBERS: LazyLock<HashMap<&str, HashMap<String, Member>>> =
-    LazyLock::new(|| ENTITIES.into_iter().map(|entity| (entity.name, members(entity).collect())).collect());
+type Members = HashMap<&'static str, HashMap<String, Member>>;
+
+/// The members of every `where`, by what it speaks of and name.
+static MEMBERS: LazyLock<Members> = LazyLock::new(|| {
+    let mut known = Members::new();
+    ENTITIES.into_iter().for_each(|entity| learn(entity.shape(), &mut known));
+    known
+});
+
+fn learn(shape: Shape, known: &mut Members) {
+    if !known.contains_key(shape.name) {
+        known.insert(shape.name, members(shape).collect());
+        shape.fields.iter().filter_map(Field::related).for_each(|inner| learn(inner, known));
+    }
+}
 
 /// Reads a `where`; absent or null, it is true.
-pub(super) fn filter(entity: &'static Entity, input: Option<&Value>) -> Result<Filter, String> {
+pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, String> {
     let mut reader = Reader { values: 0, conditions: 0 };
     match input {
         None | Some(Value::Null) => Ok(Filter::All(Vec::new())),
-        Some(input) => reader.object(entity, input, "where", 0),
+        Some(input) => reader.object(shape, input, "where", 0),
     }
 }
 
@@ -37,62 +49,60 @@ struct Reader {
 }
 
 impl Reader {
-    fn object(&mut self, entity: &'static Entity, input: &Value, path: &str, depth: usize) -> Result<Filter, String> {
+    fn object(&mut self, shape: Shape, input: &Value, path: &str, depth: usize) -> Result<Filter, String> {
         let Value::Object(members) = input else {
-            return Err(format!("{path} must be an object, a {}", entity.where_input()));
+            return Err(format!("{path} must be an object, a {}", shape.where_input()));
         };
         if depth > DEPTH_MAX {
             return Err(format!("{path} is nested too deep: at most {DEPTH_MAX} levels are allowed"));
         }
-        let conditions = members.iter().map(|(name, value)| self.member(entity, name, value, path, depth));
+        let conditions = members.iter().map(|(name, value)| self.member(shape, name, value, path, depth));
         Ok(Filter::All(conditions.collect::<Result<_, _>>()?))
     }
 
-    fn member(
-        &mut self,
-        entity: &'static Entity,
-        name: &str,
-        value: &Value,
-        path: &str,
-        depth: usize,
-    ) -> Result<Filter, String> {
+    fn member(&mut self, shape: Shape, name: &str, value: &Value, path: &str, depth: usize) -> Result<Filter, String> {
         let path = format!("{path}.{name}");
         self.conditions += 1;
         if self.conditions > CONDITIONS_MAX {
             return Err(format!("where has more than {CONDITIONS_MAX} conditions"));
         }
         match name {
-            "AND" => Ok(Filter::All(self.list(entity, value, &path, depth)?)),
+            "AND" => Ok(Filter::All(self.list(shape, value, &path, depth)?)),
             "OR" if value.is_null() => Ok(Filter::All(Vec::new())),
-            "OR" => Ok(Filter::Any(self.list(entity, value, &path, depth)?)),
+            "OR" => Ok(Filter::Any(self.list(shape, value, &path, depth)?)),
             "NOT" => {
                 // The contract's own example has an empty object here and expects it to change nothing.
-                let refused = self.list(entity, value, &path, depth)?.into_iter();
+                let refused = self.list(shape, value, &path, depth)?.into_iter();
                 let refused = refused.filter(|filter| !matches!(filter, Filter::All(none) if none.is_empty()));
                 Ok(Filter::All(refused.map(|filter| Filter::Not(Box::new(filter))).collect()))
             }
-            _ => match MEMBERS.get(entity.name).and_then(|members| members.get(name)) {
+            _ => match MEMBERS.get(shape.name).and_then(|members| members.get(name)) {
                 Some(Member::Scalar(field, operator)) => self.comparison(field, *operator, value, &path),
-                Some(Member::Relation(field, quantifier)) => self.relation(field, *quantifier, value, &path, depth),
-                None => Err(format!("{path} is not known: it is no member of {}", entity.where_input())),
+                Some(Member::Related(field, shape, quantifier)) => match (quantifier, value) {
+                    (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
+                    (_, Value::Null) => Err(format!("{path} must not be null")),
+                    _ => {
+                        let inner = self.object(*shape, value, &path, depth + 1)?;
+                        Ok(Filter::Related(field, *quantifier, Box::new(inner)))
+                    }
+                },
+                None => {
+                    let words = ["AND", "OR", "NOT"].into_iter().map(str::to_owned);
+                    let meant = did_you_mean(name, members(shape).map(|(name, _)| name).chain(words));
+                    Err(format!("{path} is not known: it is no member of {}{meant}", shape.where_input()))
+                }
             },
         }
     }
 
-    fn list(
-        &mut self,
-        entity: &'static Entity,
-        value: &Value,
-        path: &str,
-        depth: usize,
-    ) -> Result<Vec<Filter>, String> {
+    fn list(&mut self, shape: Shape, value: &Value, path: &str, depth: usize) -> Result<Vec<Filter>, String> {
         match value {
             Value::Null => Ok(Vec::new()),
             Value::Array(items) => {
                 let items = items.iter().enumerate();
-                items.map(|(at, item)| self.object(entity, item, &format!("{path}[{at}]"), depth + 1)).collect()
+                items.map(|(at, item)| self.object(shape, item, &format!("{path}[{at}]"), depth + 1)).collect()
             }
-            _ => Err(format!("{path} must be a list of {}", entity.where_input())),
+            _ => Err(format!("{path} must be a list of {}", shape.where_input())),
         }
     }
 
@@ -117,25 +127,6 @@ impl Reader {
         }
         Ok(Filter::Compare(field, operator, values))
     }
-
-    fn relation(
-        &mut self,
-        field: &'static Field,
-        quantifier: Quantifier,
-        value: &Value,
-        path: &str,
-        depth: usize,
-    ) -> Result<Filter, String> {
-        let Some(relation) = field.relation() else { return Err(format!("{path} is no relation")) };
-        match (quantifier, value) {
-            (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
-            (_, Value::Null) => Err(format!("{path} must not be null")),
-            _ => {
-                let inner = self.object(relation.target, value, path, depth + 1)?;
-                Ok(Filter::Related(field, quantifier, Box::new(inner)))
-            }
-        }
-    }
 }
 
 /// Reads one value for a field. Numbers may be sent as text, as CloudTower's own pages do.
@@ -158,7 +149,11 @@ fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, String> {
         },
         (Kind::Enum(values), value) => match value.as_str() {
             Some(given) if values.values.contains(&given) => text(given),
-            _ => wrong(&format!("one of {}", values.values.join(", "))),
+            Some(given) => {
+                let meant = did_you_mean(given, values.values.iter().map(|value| (*value).to_owned()));
+                wrong(&format!("one of {}{meant}", values.values.join(", ")))
+            }
+            None => wrong(&format!("one of {}", values.values.join(", "))),
         },
         (Kind::Bool, Value::Bool(truth)) => Ok(Scalar::Bool(*truth)),
         (Kind::Bool, _) => wrong("true or false"),
@@ -192,7 +187,7 @@ mod tests {
     use crate::domain::entity::VM;
 
     fn read(input: &Value) -> Result<Filter, String> {
-        filter(&VM, Some(input))
+        filter(VM.shape(), Some(input))
     }
 
     #[test]
@@ -204,7 +199,23 @@ mod tests {
             (json!({ "AND": {} }), "where.AND must be a list"),
             (json!({ "name_in": "a" }), "where.name_in must be a list"),
             (json!({ "ha_in": [true] }), "where.ha_in is not known"),
-            (json!({ "cpu": {} }), "where.cpu is not known"),
+            (json!({ "cpu": {} }), "where.cpu is not known: it is no member of VmWhereInput; did you mean \"vcpu\"?"),
+            (json!({ "labels_some": { "nmae": 1 } }), "where.labels_some.nmae is not known: it is no member of LabelW"),
+            (
+                json!({ "labels_some": { "keys": 1 } }),
+                "where.labels_some.keys is not known: it is no member of LabelWhereInput; did you mean \"key\"?",
+            ),
+            (
+                json!({ "labels": {} }),
+                "where.labels is not known: it is no member of VmWhereInput; did you mean \"labels_some\"?",
+            ),
+            (json!({ "labels_some": null }), "where.labels_some must not be null"),
+            (json!({ "folder": [] }), "where.folder must be an object, a VmFolderWhereInput"),
+            (json!({ "and": [] }), "where.and is not known: it is no member of VmWhereInput; did you mean \"AND\"?"),
+            (
+                json!({ "status": "RUNING" }),
+                "where.status must be one of DELETED, RUNNING, STOPPED, SUSPENDED, UNKNOWN; did you mean \"RUNNING\"?",
+            ),
             (json!({ "cluster": 1 }), "where.cluster must be an object, a ClusterWhereInput"),
             (json!({ "cluster": { "hosts_some": null } }), "where.cluster.hosts_some must not be null"),
             (json!({ "status": "ON" }), "where.status must be one of "),
@@ -218,16 +229,17 @@ mod tests {
     #[test]
     fn depth_conditions_and_values_are_bounded() {
         let nested = |levels| (0..levels).fold(json!({}), |inner, _| json!({ "NOT": [inner] }));
-        assert!(read(&nested(12)).is_ok());
-        assert!(read(&nested(13)).unwrap_err().contains("too deep"));
-        assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 1000] })).unwrap_err().contains("1000 conditions"));
+        assert!(read(&nested(24)).is_ok());
+        assert!(read(&nested(25)).unwrap_err().contains("too deep"));
+        assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 4999] })).is_ok());
+        assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 5000] })).unwrap_err().contains("5000 conditions"));
         assert!(read(&json!({ "vcpu_in": vec![1; 30_000] })).is_ok());
         assert!(read(&json!({ "vcpu_in": vec![1; 30_001] })).unwrap_err().contains("30000 values"));
     }
 
     #[test]
     fn a_keys_text_is_compared_for_equality_only() {
-        let of = |name: &str| filter(&crate::domain::entity::API_KEY, Some(&json!({ name: "x" })));
+        let of = |name: &str| filter(crate::domain::entity::API_KEY.shape(), Some(&json!({ name: "x" })));
         assert!(of("key").is_ok());
         for operator in ["key_not", "key_contains", "key_starts_with", "key_lt", "key_gte", "key_ends_with"] {
             assert!(of(operator).is_err(), "{operator}");

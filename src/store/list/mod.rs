@@ -1,7 +1,10 @@
 //! Reads lists of any entity: `where`, order and window become one SQL statement, each relation asked for becomes one more,
 //! however many rows there are and however deep it stands.
 
+mod compare;
 mod compile;
+mod condition;
+mod json;
 mod node;
 
 use std::collections::HashMap;
@@ -106,10 +109,11 @@ async fn list(
 ) -> Result<Vec<Arc<Node>>> {
     let _turn = budget.turn().await;
     let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
-    compile::order(query, &mut select);
+    let database = db.get_database_backend();
+    compile::order(database, query, &mut select);
     compile::limit(query, budget.most_rows(projection), &mut select);
     if query.page.is_part() {
-        select = compile::sought_by_id(query, select);
+        select = compile::sought_by_id(database, query, select);
     }
     let mut rows =
         load(db, query.entity, select, &[], projection, Reading { language: query.language, budget }).await?;
@@ -122,12 +126,13 @@ async fn list(
 
 /// The rows of a list, without columns, order and window; `None` when `after` or `before` names no row, so that nothing can match.
 async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
-    let mut select = compile::matching(query, scope);
+    let database = db.get_database_backend();
+    let mut select = compile::matching(database, query, scope);
     for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
         let Some(id) = id else { continue };
-        let at = db.query_one(&compile::position(query, scope, id)).await.map_err(error)?;
+        let at = db.query_one(&compile::position(database, query, scope, id)).await.map_err(error)?;
         let Some(at) = at else { return Ok(None) };
-        select.and_where(compile::beyond(query, &at, id, after)?);
+        select.and_where(compile::beyond(database, query, &at, id, after)?);
     }
     Ok(Some(select))
 }

@@ -1,0 +1,49 @@
+//! What a caller may have meant by a word that is not known.
+
+/// How alike two words must be, from 0 to 1: `labels` and `labels_some` are (0.91), `bogus` and `bios_uuid` are not (0.70).
+const ALIKE: f64 = 0.8;
+/// Longest word that is looked at, in bytes; comparing takes time that grows with the square of it.
+const LONGEST: usize = 100;
+
+/// A question to put behind a refusal; empty when nothing known is near. Of several that are equally near, the first is meant.
+pub(in crate::domain) fn did_you_mean(word: &str, known: impl Iterator<Item = String>) -> String {
+    if word.len() > LONGEST {
+        return String::new();
+    }
+    let mut nearest = (ALIKE, None);
+    for candidate in known {
+        let alike = strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase());
+        if alike > nearest.0 {
+            nearest = (alike, Some(candidate));
+        }
+    }
+    nearest.1.map_or_else(String::new, |known| format!("; did you mean {known:?}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entity::VM;
+    use crate::domain::filter::operator::members;
+
+    #[test]
+    fn the_nearest_is_named_when_it_is_near() {
+        for (word, meant) in [
+            ("nmae", "name"),
+            ("Name", "name"),
+            ("ids", "id"),
+            ("labels", "labels_some"),
+            ("clusters", "cluster"),
+            ("vm_disk_none", "vm_disks_none"),
+            ("name_like", "name_lte"),
+            ("vcpu_ge", "vcpu_gte"),
+            ("name_startsWith", "name_starts_with"),
+        ] {
+            let asked = did_you_mean(word, members(VM.shape()).map(|(name, _)| name));
+            assert_eq!(asked, format!("; did you mean {meant:?}?"), "{word}");
+        }
+        for word in ["bogus", "", "$where", &"name".repeat(100_000)] {
+            assert_eq!(did_you_mean(word, members(VM.shape()).map(|(name, _)| name)), "", "{word}");
+        }
+    }
+}
