@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::entity::{Entity, Field};
 use super::filter::did_you_mean;
+use super::text::{Text, text};
 
 /// The order of a list. The tie-break is always the id, ascending.
 #[derive(Debug, Clone, Copy)]
@@ -34,16 +35,16 @@ impl Page {
     ///
     /// # Errors
     /// What is wrong and what is allowed.
-    pub fn parse(list: &Map<String, Value>) -> Result<Self, String> {
+    pub fn parse(list: &Map<String, Value>) -> Result<Self, Text> {
         let page = Self {
             first: count(list, "first")?,
             last: count(list, "last")?,
             skip: count(list, "skip")?.unwrap_or_default(),
-            after: text(list, "after")?,
-            before: text(list, "before")?,
+            after: row_id(list, "after")?,
+            before: row_id(list, "before")?,
         };
         if page.first.is_some() && page.last.is_some() {
-            return Err("first and last can't be used together".to_owned());
+            return Err(text!("first and last can't be used together", "first 和 last 不能同时使用"));
         }
         Ok(page)
     }
@@ -60,11 +61,13 @@ impl Order {
     ///
     /// # Errors
     /// What is wrong and what is allowed.
-    pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Option<Self>, String> {
+    pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Option<Self>, Text> {
         let name = match list.get("orderBy") {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(name)) => name,
-            Some(_) => return Err("orderBy must be text such as \"id_ASC\"".to_owned()),
+            Some(_) => {
+                return Err(text!("orderBy must be text such as \"id_ASC\"", "orderBy 必须是文本，例如 \"id_ASC\""));
+            }
         };
         let split = name.strip_suffix("_ASC").map(|field| (field, false));
         let split = split.or_else(|| name.strip_suffix("_DESC").map(|field| (field, true)));
@@ -74,29 +77,31 @@ impl Order {
         });
         found.map(Some).ok_or_else(|| {
             let meant = did_you_mean(name, entity.orders());
-            format!(
-                "orderBy {name:?} is not known: allowed is a plain field of {} followed by _ASC or _DESC{meant}",
+            let unknown = text!(
+                "orderBy {name:?} is not known: allowed is a plain field of {} followed by _ASC or _DESC",
+                "未知的 orderBy {name:?}：可用的是 {} 的普通字段加 _ASC 或 _DESC",
                 entity.name
-            )
+            );
+            unknown.then(&meant)
         })
     }
 }
 
-fn count(list: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+fn count(list: &Map<String, Value>, name: &str) -> Result<Option<u64>, Text> {
     const MAX: u64 = i32::MAX as u64;
     match list.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_u64() {
             Some(count) if count <= MAX => Ok(Some(count)),
-            _ => Err(format!("{name} must be a whole number from 0 to {MAX}")),
+            _ => Err(text!("{name} must be a whole number from 0 to {MAX}", "{name} 必须是 0 到 {MAX} 的整数")),
         },
     }
 }
 
-fn text(list: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+fn row_id(list: &Map<String, Value>, name: &str) -> Result<Option<String>, Text> {
     match list.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.contains('\0') => Ok(Some(text.clone())),
-        Some(_) => Err(format!("{name} must be the id of a row, as text")),
+        Some(_) => Err(text!("{name} must be the id of a row, as text", "{name} 必须是某一行的 id 文本")),
     }
 }

@@ -62,6 +62,12 @@ impl Text {
         json!({ "en-US": self.en, "zh-CN": self.zh }).to_string()
     }
 
+    /// This text, and another behind it.
+    #[must_use]
+    pub fn then(self, more: &Self) -> Self {
+        Self { en: self.en + &more.en, zh: self.zh + &more.zh }
+    }
+
     /// The same change made to both versions.
     #[must_use]
     pub fn map(self, change: impl Fn(String) -> String) -> Self {

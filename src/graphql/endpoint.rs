@@ -122,7 +122,10 @@ async fn run(
     let request = request.data(Asked { caller, budget: Budget::of(limits.answer_values) });
     let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
     if !was_executed(&response) {
-        let errors = response.errors.into_iter().map(|error| (Error::invalid(error.message), error.locations));
+        let errors = response.errors.into_iter().map(|error| {
+            let message = error.message;
+            (Error::invalid(text!("{message}", "请求无效：{message}")), error.locations)
+        });
         return Err(Stop::Document(errors.collect()));
     }
     arrange::locate(&asked, &mut response.errors);

@@ -7,6 +7,7 @@
 //! What an operator may want narrower is a setting ([`GraphqlLimits`]); what merely keeps the parser and the validator honest is fixed.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use async_graphql::Name;
 use async_graphql::Positioned;
@@ -14,6 +15,7 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 
 use crate::config::GraphqlLimits;
+use crate::domain::text::{Text, text};
 
 /// Most characters of a name.
 pub const NAME_LEN: usize = 128;
@@ -34,23 +36,21 @@ pub const INTROSPECTIONS: u64 = 3;
 /// Deepest nesting of the lists by which introspection runs in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
 pub const INTROSPECTION_LISTS: u64 = 2;
 
-const INTROSPECTION_IS_OFF: &str = "introspection is switched off here, __schema and __type are refused: `keytower schema graphql` \
-                                    prints the schema, and __typename works";
 const CIRCULAR: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
 /// Parses a document that is within the limits.
 ///
 /// # Errors
 /// What is wrong, and which limit it breaks.
-pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocument, String> {
+pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocument, Text> {
     scan(document, limits.tokens)?;
-    let parsed = parse_query(document).map_err(|error| error.to_string())?;
+    let parsed = parse_query(document).map_err(|error| text!("{error}", "文档有误：{error}"))?;
     measure(&parsed, limits)?;
     Ok(parsed)
 }
 
 /// Counts tokens and brackets. Comments count as tokens: skipping them costs time too.
-fn scan(document: &str, most: usize) -> Result<(), String> {
+fn scan(document: &str, most: usize) -> Result<(), Text> {
     let mut rest = document;
     let (mut tokens, mut depth) = (0usize, 0usize);
     while let Some(first) = rest.chars().next() {
@@ -72,13 +72,16 @@ fn scan(document: &str, most: usize) -> Result<(), String> {
         }
         tokens += 1;
         if is_name(first) && length > NAME_LEN {
-            return Err(limit("a name", length, NAME_LEN, "characters"));
+            return Err(limit(&text!("a name", "名称"), length, NAME_LEN, &text!("characters", "个字符")));
         }
         if tokens > most {
-            return Err(format!("the document has more than {most} tokens"));
+            return Err(text!("the document has more than {most} tokens", "文档的词法单元超过 {most} 个"));
         }
         if depth > BRACKETS {
-            return Err(format!("the document nests brackets more than {BRACKETS} deep"));
+            return Err(text!(
+                "the document nests brackets more than {BRACKETS} deep",
+                "文档的括号嵌套超过 {BRACKETS} 层"
+            ));
         }
         rest = rest.get(length..).unwrap_or_default();
     }
@@ -112,8 +115,9 @@ fn is_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-fn limit(what: &str, is: impl std::fmt::Display, most: impl std::fmt::Display, unit: &str) -> String {
-    format!("{what} has {is} {unit}: at most {most} are allowed")
+fn limit(what: &Text, is: impl Display, most: impl Display, unit: &Text) -> Text {
+    let counted = text!(" has {is} ", "有 {is} ");
+    what.clone().then(&counted).then(unit).then(&text!(": at most {most} are allowed", "：最多允许 {most}"))
 }
 
 /// What a selection set amounts to, its fragments spread out. Counts saturate: they may be astronomical.
@@ -147,11 +151,16 @@ struct Measure<'a> {
     most_spreads: usize,
 }
 
-fn measure(document: &ExecutableDocument, limits: &GraphqlLimits) -> Result<(), String> {
+fn measure(document: &ExecutableDocument, limits: &GraphqlLimits) -> Result<(), Text> {
     let (fragments, most_spreads) = (&document.fragments, limits.fragments);
     let mut measure = Measure { fragments, known: HashMap::new(), spreads: 0, most_spreads };
     if document.operations.iter().count() > OPERATIONS {
-        return Err(limit("the document", document.operations.iter().count(), OPERATIONS, "operations"));
+        return Err(limit(
+            &text!("the document", "文档"),
+            document.operations.iter().count(),
+            OPERATIONS,
+            &text!("operations", "个操作"),
+        ));
     }
     for name in document.fragments.keys() {
         measure.fragment(name)?;
@@ -160,19 +169,23 @@ fn measure(document: &ExecutableDocument, limits: &GraphqlLimits) -> Result<(), 
         directives(operation.node.directives.len())?;
         let size = measure.set(&operation.node.selection_set.node)?;
         if size.introspections > 0 && !limits.introspection {
-            return Err(INTROSPECTION_IS_OFF.to_owned());
+            return Err(introspection_is_off());
         }
         for (is, most, what) in [
-            (size.depth, limits.depth, "levels"),
-            (size.introspection_depth, INTROSPECTION_DEPTH, "levels of introspection"),
-            (size.roots, limits.root_fields, "fields on its first level"),
-            (size.fields, FIELDS, "fields"),
-            (size.aliases, ALIASES, "aliases"),
-            (size.introspections, INTROSPECTIONS, "introspections"),
-            (size.circular, INTROSPECTION_LISTS, "introspection lists inside one another"),
+            (size.depth, limits.depth, text!("levels", "层")),
+            (size.introspection_depth, INTROSPECTION_DEPTH, text!("levels of introspection", "层内省")),
+            (size.roots, limits.root_fields, text!("fields on its first level", "个第一层字段")),
+            (size.fields, FIELDS, text!("fields", "个字段")),
+            (size.aliases, ALIASES, text!("aliases", "个别名")),
+            (size.introspections, INTROSPECTIONS, text!("introspections", "个内省")),
+            (
+                size.circular,
+                INTROSPECTION_LISTS,
+                text!("introspection lists inside one another", "个相互嵌套的内省列表"),
+            ),
         ] {
             if is > most {
-                return Err(limit("the operation", is, most, what));
+                return Err(limit(&text!("the operation", "操作"), is, most, &what));
             }
         }
     }
@@ -180,13 +193,15 @@ fn measure(document: &ExecutableDocument, limits: &GraphqlLimits) -> Result<(), 
 }
 
 impl<'a> Measure<'a> {
-    fn fragment(&mut self, name: &'a str) -> Result<Size, String> {
+    fn fragment(&mut self, name: &'a str) -> Result<Size, Text> {
         match self.known.get(name) {
             Some(Some(size)) => return Ok(*size),
-            Some(None) => return Err(format!("the fragment {name} contains itself")),
+            Some(None) => return Err(text!("the fragment {name} contains itself", "片段 {name} 包含自身")),
             None => {}
         }
-        let Some(fragment) = self.fragments.get(name) else { return Err(format!("there is no fragment {name}")) };
+        let Some(fragment) = self.fragments.get(name) else {
+            return Err(text!("there is no fragment {name}", "没有片段 {name}"));
+        };
         self.known.insert(name, None);
         directives(fragment.node.directives.len())?;
         let size = self.set(&fragment.node.selection_set.node)?;
@@ -194,7 +209,7 @@ impl<'a> Measure<'a> {
         Ok(size)
     }
 
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Size, String> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Size, Text> {
         let mut size = Size::default();
         for selection in &set.items {
             let part = match &selection.node {
@@ -206,7 +221,7 @@ impl<'a> Measure<'a> {
                     let introspects = matches!(name, "__schema" | "__type");
                     let depth = inner.depth.saturating_add(1);
                     if introspects && inner.aliases > 0 {
-                        return Err("aliases are not allowed inside an introspection".to_owned());
+                        return Err(text!("aliases are not allowed inside an introspection", "内省中不允许使用别名"));
                     }
                     Size {
                         fields: inner.fields.saturating_add(1),
@@ -226,7 +241,11 @@ impl<'a> Measure<'a> {
                     directives(spread.node.directives.len())?;
                     self.spreads += 1;
                     if self.spreads > self.most_spreads {
-                        return Err(format!("the document has more than {} fragment spreads", self.most_spreads));
+                        return Err(text!(
+                            "the document has more than {} fragment spreads",
+                            "文档的片段展开超过 {} 个",
+                            self.most_spreads
+                        ));
                     }
                     self.fragment(spread.node.fragment_name.node.as_str())?
                 }
@@ -241,8 +260,20 @@ impl<'a> Measure<'a> {
     }
 }
 
-fn directives(count: usize) -> Result<(), String> {
-    if count > DIRECTIVES { Err(limit("one place", count, DIRECTIVES, "directives")) } else { Ok(()) }
+fn introspection_is_off() -> Text {
+    text!(
+        "introspection is switched off here, __schema and __type are refused: `keytower schema graphql` \
+                                    prints the schema, and __typename works",
+        "此处已关闭内省，拒绝 __schema 和 __type：`keytower schema graphql` 可输出 schema"
+    )
+}
+
+fn directives(count: usize) -> Result<(), Text> {
+    if count > DIRECTIVES {
+        Err(limit(&text!("one place", "一处"), count, DIRECTIVES, &text!("directives", "个指令")))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -251,7 +282,7 @@ mod tests {
     use crate::config::Settings;
 
     fn parse(document: &str) -> Result<ExecutableDocument, String> {
-        super::parse(document, &Settings::load(None, []).unwrap().graphql)
+        super::parse(document, &Settings::load(None, []).unwrap().graphql).map_err(|error| error.en().to_owned())
     }
 
     fn refusal(document: &str) -> String {

@@ -252,6 +252,38 @@ fn the_reader_of_this_file_sees_every_way_to_name_a_room() {
 }
 
 /// A file of Rust.
+/// What only the operator at the machine reads is English; all else is a text in both languages.
+const FOR_THE_OPERATOR: &[&str] = &[
+    "src/cli/",
+    "src/config",
+    "src/node.rs",
+    "src/service/inventory/",
+    "src/service/setup.rs",
+    "src/store/connect.rs",
+    "src/store/migrate.rs",
+    "src/upstream/",
+];
+
+#[test]
+fn what_a_caller_reads_is_a_text_in_both_languages() {
+    let mut wrong = Vec::new();
+    for file in sources("src").iter().filter(|file| !FOR_THE_OPERATOR.iter().any(|it| file.name.starts_with(it))) {
+        let code: String = file.code.split_whitespace().collect();
+        for word in ["Error::invalid()", "Error::invalid(format!", "Error::invalid(String"] {
+            if code.contains(word) {
+                wrong.push(format!("{}: {word} has one language only: use text!", file.name));
+            }
+        }
+        for (at, _) in code.match_indices("Error::new(") {
+            let after = code[at..].split_once(',').map_or("", |(_, after)| after);
+            if after.starts_with(')') || after.starts_with("format!") {
+                wrong.push(format!("{}: an error has one language only: use text!", file.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 struct Source {
     /// Its path from the root, with `/`.
     name: String,

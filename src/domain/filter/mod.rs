@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::entity::{Entity, Field};
 use super::page::{Order, Page};
-use super::text::Language;
+use super::text::{Language, Text, text};
 pub(super) use nearest::did_you_mean;
 pub use operator::{Operator, Quantifier};
 
@@ -94,7 +94,7 @@ impl Query {
     ///
     /// # Errors
     /// What is wrong and what is allowed.
-    pub fn matching(entity: &'static Entity, conditions: Map<String, Value>) -> Result<Self, String> {
+    pub fn matching(entity: &'static Entity, conditions: Map<String, Value>) -> Result<Self, Text> {
         Ok(Self { filter: read::filter(entity.shape(), Some(&conditions.into()))?, ..Self::all(entity) })
     }
 
@@ -102,10 +102,14 @@ impl Query {
     ///
     /// # Errors
     /// What is wrong and what is allowed.
-    pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Self, String> {
+    pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Self, Text> {
         const MEMBERS: [&str; 7] = ["where", "orderBy", "first", "last", "skip", "after", "before"];
         if let Some(unknown) = list.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
-            return Err(format!("{unknown:?} is not known: allowed are {}", MEMBERS.join(", ")));
+            return Err(text!(
+                "{unknown:?} is not known: allowed are {}",
+                "未知的 {unknown:?}：可用的有 {}",
+                MEMBERS.join(", ")
+            ));
         }
         Ok(Self {
             entity,

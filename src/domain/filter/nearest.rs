@@ -1,14 +1,16 @@
 //! What a caller may have meant by a word that is not known.
 
+use crate::domain::text::{Text, text};
+
 /// How alike two words must be, from 0 to 1: `labels` and `labels_some` are (0.91), `bogus` and `bios_uuid` are not (0.70).
 const ALIKE: f64 = 0.8;
 /// Longest word that is looked at, in bytes; comparing takes time that grows with the square of it.
 const LONGEST: usize = 100;
 
 /// A question to put behind a refusal; empty when nothing known is near. Of several that are equally near, the first is meant.
-pub(in crate::domain) fn did_you_mean(word: &str, known: impl Iterator<Item = String>) -> String {
+pub(in crate::domain) fn did_you_mean(word: &str, known: impl Iterator<Item = String>) -> Text {
     if word.len() > LONGEST {
-        return String::new();
+        return Text::from("");
     }
     let mut nearest = (ALIKE, None);
     for candidate in known {
@@ -17,7 +19,7 @@ pub(in crate::domain) fn did_you_mean(word: &str, known: impl Iterator<Item = St
             nearest = (alike, Some(candidate));
         }
     }
-    nearest.1.map_or_else(String::new, |known| format!("; did you mean {known:?}?"))
+    nearest.1.map_or_else(|| Text::from(""), |known| text!("; did you mean {known:?}?", "；是否想用 {known:?}？"))
 }
 
 #[cfg(test)]
@@ -40,10 +42,10 @@ mod tests {
             ("name_startsWith", "name_starts_with"),
         ] {
             let asked = did_you_mean(word, members(VM.shape()).map(|(name, _)| name));
-            assert_eq!(asked, format!("; did you mean {meant:?}?"), "{word}");
+            assert_eq!(asked.en(), format!("; did you mean {meant:?}?"), "{word}");
         }
         for word in ["bogus", "", "$where", &"name".repeat(100_000)] {
-            assert_eq!(did_you_mean(word, members(VM.shape()).map(|(name, _)| name)), "", "{word}");
+            assert_eq!(did_you_mean(word, members(VM.shape()).map(|(name, _)| name)).en(), "", "{word}");
         }
     }
 }

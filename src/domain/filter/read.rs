@@ -9,6 +9,7 @@ use super::operator::{Member, members};
 use super::{Filter, Operator, Quantifier, Scalar, did_you_mean};
 use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{ENTITIES, Field, Kind, Shape};
+use crate::domain::text::{Text, text};
 
 /// Most values of a whole `where`; each is one parameter of a statement, of which SQLite takes 32,766 and PostgreSQL 65,535.
 const VALUES_MAX: usize = 30_000;
@@ -34,7 +35,7 @@ fn learn(shape: Shape, known: &mut Members) {
 }
 
 /// Reads a `where`; absent or null, it is true.
-pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, String> {
+pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text> {
     let mut reader = Reader { values: 0, conditions: 0 };
     match input {
         None | Some(Value::Null) => Ok(Filter::All(Vec::new())),
@@ -49,22 +50,28 @@ struct Reader {
 }
 
 impl Reader {
-    fn object(&mut self, shape: Shape, input: &Value, path: &str, depth: usize) -> Result<Filter, String> {
+    fn object(&mut self, shape: Shape, input: &Value, path: &str, depth: usize) -> Result<Filter, Text> {
         let Value::Object(members) = input else {
-            return Err(format!("{path} must be an object, a {}", shape.where_input()));
+            return Err(text!("{path} must be an object, a {}", "{path} 必须是对象 {}", shape.where_input()));
         };
         if depth > DEPTH_MAX {
-            return Err(format!("{path} is nested too deep: at most {DEPTH_MAX} levels are allowed"));
+            return Err(text!(
+                "{path} is nested too deep: at most {DEPTH_MAX} levels are allowed",
+                "{path} 嵌套过深：最多允许 {DEPTH_MAX} 层"
+            ));
         }
         let conditions = members.iter().map(|(name, value)| self.member(shape, name, value, path, depth));
         Ok(Filter::All(conditions.collect::<Result<_, _>>()?))
     }
 
-    fn member(&mut self, shape: Shape, name: &str, value: &Value, path: &str, depth: usize) -> Result<Filter, String> {
+    fn member(&mut self, shape: Shape, name: &str, value: &Value, path: &str, depth: usize) -> Result<Filter, Text> {
         let path = format!("{path}.{name}");
         self.conditions += 1;
         if self.conditions > CONDITIONS_MAX {
-            return Err(format!("where has more than {CONDITIONS_MAX} conditions"));
+            return Err(text!(
+                "where has more than {CONDITIONS_MAX} conditions",
+                "where 的条件超过 {CONDITIONS_MAX} 个"
+            ));
         }
         match name {
             "AND" => Ok(Filter::All(self.list(shape, value, &path, depth)?)),
@@ -80,7 +87,7 @@ impl Reader {
                 Some(Member::Scalar(field, operator)) => self.comparison(field, *operator, value, &path),
                 Some(Member::Related(field, shape, quantifier)) => match (quantifier, value) {
                     (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
-                    (_, Value::Null) => Err(format!("{path} must not be null")),
+                    (_, Value::Null) => Err(text!("{path} must not be null", "{path} 不能为 null")),
                     _ => {
                         let inner = self.object(*shape, value, &path, depth + 1)?;
                         Ok(Filter::Related(field, *quantifier, Box::new(inner)))
@@ -89,20 +96,25 @@ impl Reader {
                 None => {
                     let words = ["AND", "OR", "NOT"].into_iter().map(str::to_owned);
                     let meant = did_you_mean(name, members(shape).map(|(name, _)| name).chain(words));
-                    Err(format!("{path} is not known: it is no member of {}{meant}", shape.where_input()))
+                    let input = shape.where_input();
+                    let unknown = text!(
+                        "{path} is not known: it is no member of {input}",
+                        "未知的 {path}：它不是 {input} 的成员"
+                    );
+                    Err(unknown.then(&meant))
                 }
             },
         }
     }
 
-    fn list(&mut self, shape: Shape, value: &Value, path: &str, depth: usize) -> Result<Vec<Filter>, String> {
+    fn list(&mut self, shape: Shape, value: &Value, path: &str, depth: usize) -> Result<Vec<Filter>, Text> {
         match value {
             Value::Null => Ok(Vec::new()),
             Value::Array(items) => {
                 let items = items.iter().enumerate();
                 items.map(|(at, item)| self.object(shape, item, &format!("{path}[{at}]"), depth + 1)).collect()
             }
-            _ => Err(format!("{path} must be a list of {}", shape.where_input())),
+            _ => Err(text!("{path} must be a list of {}", "{path} 必须是 {} 的数组", shape.where_input())),
         }
     }
 
@@ -112,66 +124,70 @@ impl Reader {
         operator: Operator,
         value: &Value,
         path: &str,
-    ) -> Result<Filter, String> {
+    ) -> Result<Filter, Text> {
         let values = match value {
             Value::Array(values) if operator.takes_list() => {
                 values.iter().map(|value| scalar(field, path, value)).collect::<Result<_, _>>()?
             }
             Value::Null => vec![Scalar::Null],
-            _ if operator.takes_list() => return Err(format!("{path} must be a list")),
+            _ if operator.takes_list() => return Err(text!("{path} must be a list", "{path} 必须是数组")),
             value => vec![scalar(field, path, value)?],
         };
         self.values += values.len();
         if self.values > VALUES_MAX {
-            return Err(format!("where holds more than {VALUES_MAX} values"));
+            return Err(text!("where holds more than {VALUES_MAX} values", "where 的值超过 {VALUES_MAX} 个"));
         }
         Ok(Filter::Compare(field, operator, values))
     }
 }
 
 /// Reads one value for a field. Numbers may be sent as text, as CloudTower's own pages do.
-fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, String> {
-    let wrong = |allowed: &str| Err(format!("{path} must be {allowed}"));
-    let text = |text: &str| Ok(Scalar::Text(text.to_owned()));
+fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, Text> {
+    let wrong = |allowed: Text| Err(text!("{path} must be ", "{path} 必须是").then(&allowed));
+    let given_text = |text: &str| Ok(Scalar::Text(text.to_owned()));
     if value.is_null() {
         return Ok(Scalar::Null);
     }
     match (&field.kind, value) {
         // GraphQL writes ids as numbers too.
-        (Kind::Id, Value::Number(number)) if number.is_u64() => text(&number.to_string()),
+        (Kind::Id, Value::Number(number)) if number.is_u64() => given_text(&number.to_string()),
         (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, Value::String(given)) if !given.contains('\0') => {
-            text(given)
+            given_text(given)
         }
-        (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, _) => wrong("text without NUL"),
+        (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, _) => wrong(text!("text without NUL", "不含 NUL 的文本")),
         (Kind::DateTime, value) => match value.as_str().and_then(parse_iso) {
-            Some(moment) => text(&iso(moment)),
-            None => wrong("a time such as \"2026-01-31T12:00:00.000Z\""),
-        },
-        (Kind::Enum(values), value) => match value.as_str() {
-            Some(given) if values.values.contains(&given) => text(given),
-            Some(given) => {
-                let meant = did_you_mean(given, values.values.iter().map(|value| (*value).to_owned()));
-                wrong(&format!("one of {}{meant}", values.values.join(", ")))
+            Some(moment) => given_text(&iso(moment)),
+            None => {
+                wrong(text!("a time such as \"2026-01-31T12:00:00.000Z\"", "时间，例如 \"2026-01-31T12:00:00.000Z\""))
             }
-            None => wrong(&format!("one of {}", values.values.join(", "))),
         },
+        (Kind::Enum(values), value) => {
+            let one_of = || text!("one of {}", "以下之一：{}", values.values.join(", "));
+            match value.as_str() {
+                Some(given) if values.values.contains(&given) => given_text(given),
+                Some(given) => {
+                    let meant = did_you_mean(given, values.values.iter().map(|value| (*value).to_owned()));
+                    wrong(one_of().then(&meant))
+                }
+                None => wrong(one_of()),
+            }
+        }
         (Kind::Bool, Value::Bool(truth)) => Ok(Scalar::Bool(*truth)),
-        (Kind::Bool, _) => wrong("true or false"),
+        (Kind::Bool, _) => wrong(text!("true or false", "true 或 false")),
         (Kind::Int, value) => match integer(value).filter(|number| i32::try_from(*number).is_ok()) {
             Some(number) => Ok(Scalar::Integer(number)),
-            None => wrong("a 32-bit whole number"),
+            None => wrong(text!("a 32-bit whole number", "32 位整数")),
         },
-        (Kind::Long, value) => {
-            integer(value).map_or_else(|| wrong("a 64-bit whole number"), |it| Ok(Scalar::Integer(it)))
-        }
+        (Kind::Long, value) => integer(value)
+            .map_or_else(|| wrong(text!("a 64-bit whole number", "64 位整数")), |it| Ok(Scalar::Integer(it))),
         (Kind::Float, value) => {
             let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
             match number.filter(|number| number.is_finite()) {
                 Some(number) => Ok(Scalar::Float(number)),
-                None => wrong("a number"),
+                None => wrong(text!("a number", "数字")),
             }
         }
-        _ => wrong("a scalar"),
+        _ => wrong(text!("a scalar", "标量")),
     }
 }
 
@@ -186,7 +202,7 @@ mod tests {
     use super::*;
     use crate::domain::entity::VM;
 
-    fn read(input: &Value) -> Result<Filter, String> {
+    fn read(input: &Value) -> Result<Filter, Text> {
         filter(VM.shape(), Some(input))
     }
 
@@ -222,7 +238,7 @@ mod tests {
             (json!({ "id": { "in": [] } }), "where.id must be text"),
         ] {
             let refusal = read(&input).unwrap_err();
-            assert!(refusal.starts_with(wrong), "{input}: {refusal}");
+            assert!(refusal.en().starts_with(wrong), "{input}: {refusal:?}");
         }
     }
 
@@ -230,11 +246,13 @@ mod tests {
     fn depth_conditions_and_values_are_bounded() {
         let nested = |levels| (0..levels).fold(json!({}), |inner, _| json!({ "NOT": [inner] }));
         assert!(read(&nested(24)).is_ok());
-        assert!(read(&nested(25)).unwrap_err().contains("too deep"));
+        assert!(read(&nested(25)).unwrap_err().en().contains("too deep"));
         assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 4999] })).is_ok());
-        assert!(read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 5000] })).unwrap_err().contains("5000 conditions"));
+        assert!(
+            read(&json!({ "AND": vec![json!({ "vcpu": 1 }); 5000] })).unwrap_err().en().contains("5000 conditions")
+        );
         assert!(read(&json!({ "vcpu_in": vec![1; 30_000] })).is_ok());
-        assert!(read(&json!({ "vcpu_in": vec![1; 30_001] })).unwrap_err().contains("30000 values"));
+        assert!(read(&json!({ "vcpu_in": vec![1; 30_001] })).unwrap_err().en().contains("30000 values"));
     }
 
     #[test]
