@@ -104,6 +104,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "where the active node is, such as `https://tower-1.example:8443`, for the `Location` of those answers",
     },
     Setting {
+        name: "power_time",
+        default: "1s",
+        meaning: "how long the task of a power operation takes, up to 1h; `0` no longer than it takes to notice it",
+    },
+    Setting {
         name: "header_timeout",
         default: "8s",
         meaning: "how long a client may take to send the head of a request, 100ms to 60s",
@@ -240,6 +245,8 @@ pub struct Settings {
     pub passive: bool,
     /// Where the active node is: a URL without a path.
     pub active_url: Option<String>,
+    /// How long a power operation takes.
+    pub power_time: Duration,
     /// Time for the head of a request.
     pub header_timeout: Duration,
     /// Time for the body of a request.
@@ -364,6 +371,7 @@ impl Given {
             signing_key_life: self.duration("signing_key_life", second * 3600..=day * 36_500, true)?,
             passive: self.required("passive", "true or false", |text| text.parse().ok())?,
             active_url: self.parse("active_url", "http:// or https:// and a host, nothing behind it", base_url)?,
+            power_time: self.duration("power_time", Duration::ZERO..=second * 3600, true)?,
             header_timeout: self.duration("header_timeout", client(), false)?,
             body_timeout: self.duration("body_timeout", client(), false)?,
             shutdown_timeout: self.duration("shutdown_timeout", Duration::ZERO..=second * 600, true)?,

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::auth::token::REFRESH;
 use crate::error::Result;
 use crate::http::log;
-use crate::service::{audit, signing};
+use crate::service::{audit, signing, tasks};
 
 /// How often refused credentials are written down.
 const REFUSALS: Duration = Duration::from_secs(10);
@@ -15,12 +15,16 @@ const REFUSALS: Duration = Duration::from_secs(10);
 /// How soon the log tells that the node became active or passive when no request notices.
 const NOTICE: Duration = Duration::from_secs(10);
 
+/// How often tasks are looked for.
+const TASKS: Duration = Duration::from_millis(250);
+
 /// Works until it is dropped.
 pub async fn run(app: Arc<App>) {
     tokio::join!(
         every(REFRESH, || signing::maintain(&app)),
         every(REFUSALS, || audit::write_refusals(&app)),
         every(NOTICE, || look(&app)),
+        every(TASKS, || tasks::work(&app)),
     );
 }
 

@@ -36,6 +36,7 @@ impl MigrationTrait for Step {
             &[
                 ("args", Json, true),
                 ("cluster_id", Text, false),
+                ("credential", Text, false),
                 ("description", Text, true),
                 ("description_zh", Text, true),
                 ("due_at", Text, false),
@@ -59,12 +60,14 @@ impl MigrationTrait for Step {
                 ("steps", Json, true),
                 ("type", Text, false),
                 ("user_id", Text, false),
+                ("username", Text, false),
             ],
             &[],
         )
         .await?;
-        for columns in [["due_at"], ["local_created_at"], ["resource_id"], ["user_id"]] {
-            make.index("tasks", &columns, false).await?;
+        make.index("tasks", &["status", "due_at"], false).await?;
+        for column in ["local_created_at", "resource_id", "user_id"] {
+            make.index("tasks", &[column], false).await?;
         }
 
         let user = [

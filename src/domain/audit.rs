@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::clock::Timestamp;
 use super::id::UserId;
+use super::principal::{CredentialRef, Principal};
 use super::text::Text;
 
 /// How something ended.
@@ -64,6 +65,17 @@ pub struct Author {
     pub username: String,
     /// The credential, for example the name of an API key.
     pub credential: Option<String>,
+}
+
+impl From<&Principal> for Author {
+    fn from(principal: &Principal) -> Self {
+        let credential = match &principal.credential {
+            CredentialRef::Session(id) => Some(format!("session {id}")),
+            CredentialRef::ApiKey { id, name } => Some(format!("API key {name} ({id})")),
+            CredentialRef::Operator => None,
+        };
+        Self { id: principal.user.clone(), username: principal.username.clone(), credential }
+    }
 }
 
 impl Entry {

@@ -14,7 +14,8 @@
 //! | `audit` | what the audit log says, and the chain of its rows |
 //! | `network` | ranges of addresses |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
-//! | `api_key`, `role`, `session`, `user` | plain records the rooms above exchange |
+//! | `power` | switching VMs on and off: which operation goes from which state to which |
+//! | `api_key`, `role`, `session`, `task`, `user` | plain records the rooms above exchange |
 
 pub mod api_key;
 pub mod audit;
@@ -30,10 +31,12 @@ pub mod operation;
 pub mod page;
 pub mod permission;
 pub mod permit;
+pub mod power;
 pub mod principal;
 pub mod random;
 pub mod role;
 pub mod secret;
 pub mod session;
+pub mod task;
 pub mod text;
 pub mod user;

@@ -5,6 +5,7 @@
 
 use super::entity::{Entity, ORGANIZATION};
 use super::permission::Action;
+use super::power::Power;
 
 /// What a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,12 @@ pub enum Operation {
     UpdateRole,
     /// Delete roles.
     DeleteRole,
+    /// Switch VMs on or off.
+    Power(Power),
+    /// Write down tasks of other systems.
+    CreateTask,
+    /// Change what was written down of them.
+    UpdateTask,
     /// Read a list of objects, or one, or their number.
     Read(&'static Entity),
     /// Mint an API key.
@@ -66,6 +73,8 @@ pub enum Operation {
     Record,
     /// Prepare the database at the start.
     SetUp,
+    /// Do the work of tasks.
+    WorkTasks,
     /// Load the inventory.
     ImportInventory,
     /// Start using a new signing key.
@@ -92,8 +101,13 @@ impl Operation {
                 Needs::Action(Action::MANAGE_USER_AND_ROLE)
             }
             Self::CreateOrganization => Needs::Action(Action::MANAGE_ORGANIZATION_NAME),
-            Self::SetUp | Self::ImportInventory | Self::RotateSigningKey => Needs::Action(Action::ALL),
             Self::Forward(needs) => needs,
+            Self::Power(_) => Needs::Action(Action::VM_OPERATION_VM_POWER),
+            // A task is written down in anybody's name, and no action of the contract stands for that.
+            Self::CreateTask | Self::UpdateTask => Needs::Action(Action::ALL),
+            Self::SetUp | Self::WorkTasks | Self::ImportInventory | Self::RotateSigningKey => {
+                Needs::Action(Action::ALL)
+            }
         }
     }
 
@@ -133,12 +147,16 @@ impl Operation {
             Self::CreateRole => "createRole",
             Self::UpdateRole => "updateRole",
             Self::DeleteRole => "deleteRole",
+            Self::Power(power) => power.mutation(),
+            Self::CreateTask => "createTask",
+            Self::UpdateTask => "updateTask",
             Self::Read(entity) => entity.plural,
             Self::CreateApiKey => "createApiKey",
             Self::UpdateApiKey => "updateApiKey",
             Self::DeleteApiKey => "deleteApiKey",
             Self::Record => "record",
             Self::SetUp => "setUp",
+            Self::WorkTasks => "workTasks",
             Self::ImportInventory => "importInventory",
             Self::RotateSigningKey => "rotateSigningKey",
             Self::Forward(_) => "forward",

@@ -79,6 +79,8 @@ impl Action {
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
     /// Make, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
+    /// Switch VMs on and off.
+    pub const VM_OPERATION_VM_POWER: Self = Self::named("VM_OPERATION_VM_POWER");
 
     /// Finds an action by its name.
     #[must_use]

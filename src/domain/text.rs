@@ -46,6 +46,12 @@ impl Text {
         &self.en
     }
 
+    /// The English and the Chinese version.
+    #[must_use]
+    pub fn versions(&self) -> [&str; 2] {
+        [&self.en, &self.zh]
+    }
+
     /// The text as a caller reads it.
     #[must_use]
     pub fn said_in(&self, language: Language) -> String {

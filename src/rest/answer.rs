@@ -1,6 +1,7 @@
 //! Renders answers of REST v2.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::domain::id::TaskId;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
@@ -19,11 +21,11 @@ pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// `WithTask<T>` of a change that is done already.
+/// `WithTask<T>`: of a change that is done already, or of one whose task goes on.
 #[derive(Serialize)]
 struct WithTask<'a, T: ?Sized> {
     data: &'a T,
-    task_id: Option<()>,
+    task_id: Option<&'a str>,
 }
 
 impl<'a, T: ?Sized> From<&'a T> for WithTask<'a, T> {
@@ -40,6 +42,12 @@ pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
 /// A list of `WithTask<T>`.
 pub(super) fn with_tasks<'a, T: Serialize + ?Sized + 'a>(data: impl IntoIterator<Item = &'a T>) -> Result<Response> {
     json(&data.into_iter().map(WithTask::from).collect::<Vec<_>>())
+}
+
+/// A list of `WithTask<T>` whose tasks go on.
+pub(super) fn under_way<T: Serialize>(begun: &[(TaskId, Arc<T>)]) -> Result<Response> {
+    let each = begun.iter().map(|(id, data)| WithTask { data: data.as_ref(), task_id: Some(id.as_str()) });
+    json(&each.collect::<Vec<_>>())
 }
 
 /// What is left of rows that were deleted.

@@ -8,6 +8,8 @@ mod forward;
 mod input;
 pub mod openapi;
 mod people;
+mod tasks;
+mod vms;
 
 use std::sync::Arc;
 
@@ -23,13 +25,14 @@ use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity, ORGANIZATION, TASK};
 use crate::domain::operation::{Needs, Operation};
 use crate::domain::permit::Denial;
+use crate::domain::power::Power;
 use crate::domain::secret::Password;
 use crate::domain::text::Language;
 use crate::error::Result;
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, error_body, log};
 use crate::service::lists::{Budget, Projection};
-use crate::service::{audit, inventory, lists, login, roles, users};
+use crate::service::{self, audit, inventory, lists, login, power, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -72,6 +75,12 @@ pub enum Call {
     UpdateRole,
     /// `POST /delete-role`.
     DeleteRole,
+    /// `POST /start-vm` and those like it.
+    Power(Power),
+    /// `POST /create-task`.
+    CreateTask,
+    /// `POST /update-task`.
+    UpdateTask,
     /// `POST /get-<route>`.
     List(&'static Entity),
     /// `POST /get-<route>-connection`.
@@ -96,6 +105,7 @@ impl Call {
             Self::List(entity) | Self::Count(entity) => {
                 inventory::ENTITIES.contains(&entity) || [&ORGANIZATION, &TASK].contains(&entity)
             }
+            Self::Power(_) | Self::CreateTask | Self::UpdateTask => true,
             _ => false,
         }
     }
@@ -114,6 +124,9 @@ impl Call {
             Self::CreateRole => Operation::CreateRole,
             Self::UpdateRole => Operation::UpdateRole,
             Self::DeleteRole => Operation::DeleteRole,
+            Self::Power(power) => Operation::Power(power),
+            Self::CreateTask => Operation::CreateTask,
+            Self::UpdateTask => Operation::UpdateTask,
             Self::List(entity) | Self::Count(entity) => Operation::Read(entity),
         }
     }
@@ -134,7 +147,13 @@ pub fn table() -> Vec<Route> {
         route("/create-role", "CreateRole", Call::CreateRole),
         route("/update-role", "UpdateRole", Call::UpdateRole),
         route("/delete-role", "DeleteRole", Call::DeleteRole),
+        route("/create-task", "CreateTask", Call::CreateTask),
+        route("/update-task", "UpdateTask", Call::UpdateTask),
     ];
+    for power in Power::ALL {
+        let (path, id) = power.route();
+        routes.push(route(path, id, Call::Power(power)));
+    }
     for entity in ENTITIES.into_iter().filter(|entity| !entity.route.is_empty()) {
         let name = pascal(entity.plural);
         routes.push(route(&format!("/get-{}", entity.route), &format!("Get{name}"), Call::List(entity)));
@@ -252,6 +271,26 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
         Call::DeleteRole => {
             let people::Deletion { conditions } = input.parse(body).await?;
             answer::deleted(roles::delete(app, caller, conditions).await?)
+        }
+        Call::Power(power) => {
+            let (conditions, host) = match power {
+                Power::Start => {
+                    let vms::Start { conditions, data } = input.parse(body).await?;
+                    (conditions, data.map(|data| data.host_id))
+                }
+                _ => (input.parse::<vms::Operate>(body).await?.conditions, None),
+            };
+            answer::under_way(&power::operate(app, caller, power, conditions, host).await?)
+        }
+        Call::CreateTask => {
+            let given = input.parse_list::<tasks::TaskCreation>(body).await?;
+            let wanted = given.into_iter().map(tasks::TaskCreation::read).collect();
+            answer::with_tasks(service::tasks::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
+        }
+        Call::UpdateTask => {
+            let (conditions, change) = input.parse::<tasks::TaskUpdate>(body).await?.read();
+            let changed = service::tasks::update(app, caller, conditions, change).await?;
+            answer::with_tasks(changed.iter().map(AsRef::as_ref))
         }
         Call::List(entity) => {
             let (all, budget) = (Projection::full(entity), Budget::unlimited());

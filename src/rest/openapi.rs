@@ -2,6 +2,8 @@
 //!
 //! OpenAPI 3.0, like the contract's own: SDK generators fetch it from a running server, and the older ones read no 3.1.
 
+mod tasks;
+
 use std::sync::{Arc, LazyLock};
 
 use axum::http::HeaderValue;
@@ -17,6 +19,7 @@ use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind, Shape, U
 use crate::domain::filter::operator::{self, Member};
 use crate::domain::operation::Needs;
 use crate::domain::permission::ACTIONS;
+use crate::domain::power::Power;
 use crate::domain::user::{PASSWORD_MAX, PASSWORD_MIN, USERNAME_MAX};
 
 /// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
@@ -52,6 +55,7 @@ pub fn document() -> Value {
     }
     schemas.fixed();
     schemas.people();
+    schemas.0.extend(tasks::schemas());
     let paths: Map<String, Value> = table().into_iter().map(|route| (route.path.clone(), path(&route))).collect();
     json!({
         "openapi": "3.0.3",
@@ -90,6 +94,10 @@ fn path(route: &Route) -> Value {
         Call::CreateRole => ("UserRoleNext", Some(list_of("RoleCreationParams")), list_of("WithTask_UserRoleNext_")),
         Call::UpdateRole => ("UserRoleNext", Some(reference("RoleUpdationParams")), list_of("WithTask_UserRoleNext_")),
         Call::DeleteRole => ("UserRoleNext", Some(reference("RoleDeletionParams")), list_of("WithTask_DeleteRole_")),
+        Call::Power(Power::Start) => ("Vm", Some(reference("VmStartParams")), list_of("WithTask_Vm_")),
+        Call::Power(_) => ("Vm", Some(reference("VmOperateParams")), list_of("WithTask_Vm_")),
+        Call::CreateTask => ("Task", Some(list_of("TaskCreationParams")), list_of("WithTask_Task_")),
+        Call::UpdateTask => ("Task", Some(reference("TaskUpdateParams")), list_of("WithTask_Task_")),
         Call::List(entity) => (entity.name, Some(reference(&body_of(&route.id))), list_of(entity.name)),
         Call::Count(entity) => (entity.name, Some(reference(&body_of(&route.id))), reference(&entity.connection())),
     };
@@ -110,7 +118,9 @@ fn path(route: &Route) -> Value {
     if matches!(needs, Needs::Token | Needs::Action(_) | Needs::TokenWith(_)) {
         errors.push(("403", "The credential lacks a right that this takes; the message names it"));
     }
-    if matches!(route.call, Call::UpdateUser | Call::DeleteUser | Call::UpdateRole | Call::DeleteRole) {
+    let selects = matches!(route.call, Call::UpdateUser | Call::DeleteUser | Call::UpdateRole | Call::DeleteRole)
+        || matches!(route.call, Call::Power(_) | Call::UpdateTask);
+    if selects {
         errors.push(("404", "Nothing matches"));
     }
     for (status, text) in errors {
@@ -125,6 +135,9 @@ fn path(route: &Route) -> Value {
     if let (Some(body), Some(operation)) = (body, operation.as_object_mut()) {
         let content = json!({ "required": true, "content": { "application/json": { "schema": body } } });
         operation.insert("requestBody".to_owned(), content);
+    }
+    if let (Call::Power(_), Some(operation)) = (route.call, operation.as_object_mut()) {
+        operation.insert("description".to_owned(), tasks::RECORD_ONLY.into());
     }
     json!({ method: operation })
 }
@@ -298,6 +311,8 @@ impl Schemas {
                 "properties": { "password": { "type": "string", "minLength": PASSWORD_MIN, "maxLength": PASSWORD_MAX } },
             },
             "WithTask_User_": with_task(reference("User")),
+            "WithTask_Vm_": with_task(reference("Vm")),
+            "WithTask_Task_": with_task(reference("Task")),
             "WithTask_UserRoleNext_": with_task(reference("UserRoleNext")),
             "WithTask_DeleteUser_": with_task(reference("DeleteUser")),
             "WithTask_DeleteRole_": with_task(reference("DeleteRole")),

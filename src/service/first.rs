@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::api_keys::Wanted;
-use super::people::{PEOPLE, by_ids};
+use super::lists::by_ids;
+use super::people::PEOPLE;
 use super::users::{self, RoleChoice, UserRequest, insert};
 use crate::app::App;
 use crate::domain::audit::Entry;

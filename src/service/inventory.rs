@@ -3,7 +3,8 @@
 //!
 //! Every record is checked against its entity's description before the first is written; one that is wrong is named by line, path
 //! and reason, and then nothing is imported. Records replace those with the same id. `cluster` and `host` of a VM or host decide
-//! which belongs where; the lists on the other side follow from them and are only checked for their shape.
+//! which belongs where; the lists on the other side follow from them and are only checked for their shape. A VM whose power
+//! operation goes on stays held by it, whatever its record says of that.
 
 mod check;
 mod sync;
@@ -89,6 +90,8 @@ async fn write(
     organization: &str,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Vec<Progress>> {
+    // Whoever switches VMs waits for this, and this for them.
+    tx.alone_with(VM.table).await?;
     let mut totals = Vec::new();
     for (entity, records) in lists {
         let of = records.len();
@@ -100,6 +103,7 @@ async fn write(
         totals.push(Progress { list: entity.plural, done: of, of });
     }
     pair(tx, lists).await?;
+    tx.hold_vms_at_work().await?;
     Ok(totals)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::api_keys::Wanted;
 use super::first::{check_shown, permit};
 use crate::app::App;
 use crate::domain::caller::Caller;
@@ -14,10 +15,14 @@ use crate::domain::operation::Operation;
 use crate::domain::permission::Action;
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::Principal;
+use crate::domain::text::Language;
 use crate::error::{Error, Result};
-use crate::store::Scope;
+use crate::store::{Scope, Tx};
 
 pub use crate::store::{Budget, Node, Projection};
+
+/// How many ids go into one statement.
+const CHUNK: usize = 5_000;
 
 /// Reads a list. `arguments` are the members of a list body, or the arguments of a GraphQL list: the same language.
 ///
@@ -62,6 +67,35 @@ async fn prepare(
     query.filter = digested(app, query.filter);
     query.language = caller.language;
     Ok((permit, query))
+}
+
+/// The rows with these ids, as a write sees them, in English. Those that do not exist are left out.
+pub(super) async fn by_ids(
+    tx: &Tx,
+    entity: &'static Entity,
+    ids: &[String],
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
+    by_ids_in(Language::default(), tx, entity, ids, wanted).await
+}
+
+/// The same, in a language.
+pub(super) async fn by_ids_in(
+    language: Language,
+    tx: &Tx,
+    entity: &'static Entity,
+    ids: &[String],
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
+    let id = entity.field("id").ok_or_else(|| Error::internal(format!("{} has no id", entity.name)))?;
+    let mut rows = Vec::new();
+    for ids in ids.chunks(CHUNK) {
+        // No row has NUL in it, and PostgreSQL would not even compare it.
+        let ids = ids.iter().filter(|id| !id.contains('\0')).cloned();
+        let query = Query { language, ..Query::having(entity, id, ids.map(Scalar::Text).collect()) };
+        rows.extend(tx.list(&query, &Scope::All, wanted.projection, wanted.budget).await?);
+    }
+    Ok(rows)
 }
 
 /// Which rows the caller may know of: of keys and of what the audit log tells, its own, unless it manages them.

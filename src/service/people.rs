@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
-use super::lists::digested;
+use super::lists::{by_ids, digested};
 use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};
-use crate::domain::filter::{Query, Scalar};
+use crate::domain::filter::Query;
 use crate::domain::id::RoleId;
 use crate::domain::permission::{Actions, ROOT};
 use crate::domain::permit::{Denial, Permit, authorize};
@@ -24,8 +24,6 @@ use crate::store::{Budget, Node, Projection, Scope, Tx};
 pub(super) const PEOPLE: &str = "user_roles";
 /// Most elements of a request that makes users or roles: each user costs a password hash.
 const AT_ONCE: usize = 100;
-/// How many ids go into one statement.
-const CHUNK: usize = 5_000;
 
 /// A change in progress, by a caller whose rights are read anew.
 #[derive(Debug)]
@@ -125,11 +123,8 @@ impl Change {
         ids: &[String],
         wanted: Wanted<'_>,
     ) -> Result<Vec<Arc<Node>>> {
-        let mut rows = HashMap::new();
-        for some in ids.chunks(CHUNK) {
-            let some = by_ids(&self.tx, entity, some, wanted).await?;
-            rows.extend(some.into_iter().map(|row| (row.id().to_owned(), row)));
-        }
+        let rows = by_ids(&self.tx, entity, ids, wanted).await?;
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
         self.tx.commit().await?;
         let row = |id: &String| rows.remove(id).ok_or_else(|| Error::internal("a row that was changed is gone"));
         ids.iter().map(row).collect()
@@ -179,18 +174,4 @@ fn projection(entity: &'static Entity) -> Projection {
 
 fn all<'a>(projection: &'a Projection, budget: &'a Budget) -> Wanted<'a> {
     Wanted { projection, budget }
-}
-
-/// Rows by their ids.
-pub(super) async fn by_ids(
-    tx: &Tx,
-    entity: &'static Entity,
-    ids: &[String],
-    wanted: Wanted<'_>,
-) -> Result<Vec<Arc<Node>>> {
-    let id = entity.field("id").ok_or_else(|| Error::internal(format!("{} has no id", entity.name)))?;
-    // No row has NUL in it, and PostgreSQL would not even compare it.
-    let ids = ids.iter().filter(|id| !id.contains('\0')).cloned();
-    let query = Query::having(entity, id, ids.map(Scalar::Text).collect());
-    tx.list(&query, &Scope::All, wanted.projection, wanted.budget).await
 }

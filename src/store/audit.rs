@@ -13,7 +13,7 @@ use super::{Store, Tx, error, is_taken};
 use crate::domain::audit::{Author, Chain, Entry, Head, Link, Log};
 use crate::domain::clock::{Clock, iso};
 use crate::domain::id::uuid_v7;
-use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::principal::CredentialRef;
 use crate::domain::random::Random;
 use crate::domain::text::Language;
 use crate::domain::text::text;
@@ -100,8 +100,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes the notes, or that the operation was done, at the end of their log. The last step of a write: from here to its end
-    /// all others wait.
+    /// Writes the notes, or that the operation was done, at the end of their logs. The last step of a write: from here to its end
+    /// all others wait. What somebody asked for stands in the users' log, even when the service does it later.
     pub(super) async fn append(&self) -> Result<()> {
         let mut notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         let operation = self.permit.operation().name();
@@ -109,7 +109,16 @@ impl Tx {
             notes.push(Entry::done(text!("{operation}", "{operation}")));
         }
         let by_system = self.permit.actor().is_some_and(|actor| actor.credential == CredentialRef::Operator);
-        let log = if by_system { Log::System } else { Log::User };
+        let (of_system, of_users) = notes.into_iter().partition(|note: &Entry| by_system && note.by.is_none());
+        // Always in this order, so that two writes never wait for each other.
+        self.append_to(Log::User, operation, of_users).await?;
+        self.append_to(Log::System, operation, of_system).await
+    }
+
+    async fn append_to(&self, log: Log, operation: &str, notes: Vec<Entry>) -> Result<()> {
+        if notes.is_empty() {
+            return Ok(());
+        }
         let held = meta::Entity::find_by_id(head_fact(log)).lock_exclusive().one(&self.db).await.map_err(error)?;
         let held = held.and_then(|row| read_head(&row.value));
         let (mut head, _) = held.ok_or_else(|| Error::internal(format!("{} has lost its head", log.table())))?;
@@ -139,7 +148,7 @@ impl Tx {
         let Entry { action, message, resource, cluster, outcome, by, times, address, id } = entry;
         let now = self.scribe.clock.now();
         let caller = self.permit.caller();
-        let by = by.or_else(|| caller.principal.as_ref().map(author));
+        let by = by.or_else(|| caller.principal.as_ref().map(Author::from));
         let (started, finished) = times.unwrap_or((Some(now), Some(now)));
         let (resource_type, resource_id) = resource.unzip();
         let id = match id {
@@ -184,16 +193,6 @@ impl Tx {
         // No text has NUL in it, and PostgreSQL would not keep it.
         Ok(values.into_iter().map(|value| value.map(|text| text.replace('\0', ""))).collect())
     }
-}
-
-/// A principal as the author of what it does.
-fn author(principal: &Principal) -> Author {
-    let credential = match &principal.credential {
-        CredentialRef::Session(id) => Some(format!("session {id}")),
-        CredentialRef::ApiKey { id, name } => Some(format!("API key {name} ({id})")),
-        CredentialRef::Operator => None,
-    };
-    Author { id: principal.user.clone(), username: principal.username.clone(), credential }
 }
 
 fn write_head(head: &Head, log: Log, chain: &dyn Chain) -> String {

@@ -11,8 +11,10 @@ mod list;
 mod migrate;
 mod model;
 mod people;
+mod power;
 mod roles;
 mod setup;
+mod tasks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -119,7 +119,8 @@ impl Node {
         }
     }
 
-    /// Puts in a value that the store does not hold: the text of a key, in the answer to its mint.
+    /// Puts in a value that was not read: the text of a key, in the answer to its mint, which the store does not hold; or one that
+    /// was written since.
     pub fn reveal(&mut self, field: &'static str, value: Value) {
         self.put(field, Cell::Value(value));
     }

@@ -8,5 +8,6 @@ pub(super) mod organization;
 pub(super) mod role;
 pub(super) mod session;
 pub(super) mod signing_key;
+pub(super) mod task;
 pub(super) mod user;
 pub(super) mod user_role;

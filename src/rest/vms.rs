@@ -1,0 +1,28 @@
+//! Bodies of the routes that switch VMs on and off (contract section 6).
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// `VmStartParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    /// Not null, which in a list stands for all.
+    #[serde(rename = "where")]
+    pub(super) conditions: Map<String, Value>,
+    pub(super) data: Option<StartData>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartData {
+    pub(super) host_id: String,
+}
+
+/// `VmOperateParams`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operate {
+    #[serde(rename = "where")]
+    pub(super) conditions: Map<String, Value>,
+}

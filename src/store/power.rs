@@ -1,0 +1,124 @@
+//! VMs under a power operation: held while it goes on, and what it leaves behind.
+
+use std::collections::HashMap;
+
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query as Sql, UpdateStatement};
+use sea_orm::{ConnectionTrait, Value as SqlValue};
+
+use super::{Tx, error};
+use crate::domain::clock::iso;
+use crate::domain::entity::{CLUSTER, HOST, VM};
+use crate::domain::power::Switched;
+use crate::domain::task::{EXECUTING, PENDING};
+use crate::error::Result;
+
+/// Says that a change holds a row (contract: EntityAsyncStatus).
+const HELD: &str = "entityAsyncStatus";
+/// How many ids go into one statement.
+const CHUNK: usize = 5_000;
+
+impl Tx {
+    /// Holds VMs. The caller is [alone](Tx::alone_with) with VMs, and has seen that nobody holds them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn hold_vms(&self, ids: &[String]) -> Result<()> {
+        for ids in ids.chunks(CHUNK) {
+            let mut hold = update(VM.table);
+            hold.value(HELD, "UPDATING").and_where(Expr::col("id").is_in(ids));
+            self.db.execute(&hold).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Holds every VM again whose task is still going on: rows that replaced others know nothing of it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn hold_vms_at_work(&self) -> Result<()> {
+        let sql = format!(
+            "UPDATE vms SET \"{HELD}\" = 'UPDATING' WHERE id IN \
+             (SELECT resource_id FROM tasks WHERE status IN ('{PENDING}', '{EXECUTING}') AND due_at > '')"
+        );
+        self.db.execute_unprepared(&sql).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Lets go of a VM and leaves it as it is.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn release_vm(&self, id: &str) -> Result<()> {
+        let mut release = update(VM.table);
+        release.value(HELD, SqlValue::String(None)).and_where(Expr::col("id").eq(id));
+        self.db.execute(&release).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Lets go of a VM and writes down what became of it, and the numbers of VMs in each state of its cluster and hosts, as far as
+    /// these are counted at all.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn switch_vm(&self, switched: &Switched) -> Result<()> {
+        let Switched { vm, cluster, host, moved_to, from, to, stopped_at } = switched;
+        let mut change = update(VM.table);
+        change.value(HELD, SqlValue::String(None)).value("status", *to).and_where(Expr::col("id").eq(vm.as_str()));
+        if let Some(at) = stopped_at {
+            change.value("last_shutdown_time", iso(*at));
+        }
+        if let Some(place) = moved_to {
+            change.value("host_id", place.host.as_str()).value("node_ip", place.ip.as_str());
+        }
+        self.db.execute(&change).await.map_err(error)?;
+        let place = moved_to.as_ref().map(|place| place.host.as_str());
+        self.count(CLUSTER.table, cluster.as_deref(), from, -1).await?;
+        self.count(CLUSTER.table, cluster.as_deref(), to, 1).await?;
+        self.count(HOST.table, host.as_deref(), from, -1).await?;
+        self.count(HOST.table, place.or(host.as_deref()), to, 1).await?;
+        if place.is_some() {
+            self.add(HOST.table, host.as_deref(), "vm_num", -1).await?;
+            self.add(HOST.table, place, "vm_num", 1).await?;
+        }
+        Ok(())
+    }
+
+    /// How many VMs run on each of these hosts.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn running_on(&self, hosts: &[String]) -> Result<HashMap<String, i64>> {
+        let mut select = Sql::select();
+        select.column("host_id").expr_as(Func::count(Expr::col("id")), "number").from(VM.table);
+        select.and_where(Expr::col("status").eq("RUNNING")).and_where(Expr::col("host_id").is_in(hosts));
+        select.group_by_col("host_id");
+        let rows = self.db.query_all(&select).await.map_err(error)?;
+        let pair = |row: &sea_orm::QueryResult| Ok((row.try_get("", "host_id")?, row.try_get("", "number")?));
+        rows.iter().map(pair).collect::<std::result::Result<_, _>>().map_err(error)
+    }
+
+    async fn count(&self, table: &'static str, id: Option<&str>, status: &str, by: i32) -> Result<()> {
+        let column = match status {
+            "RUNNING" => "running_vm_num",
+            "STOPPED" => "stopped_vm_num",
+            "SUSPENDED" => "suspended_vm_num",
+            _ => return Ok(()),
+        };
+        self.add(table, id, column, by).await
+    }
+
+    /// Adds to a number, unless it is unknown or would leave what it can be.
+    async fn add(&self, table: &'static str, id: Option<&str>, column: &'static str, by: i32) -> Result<()> {
+        let Some(id) = id else { return Ok(()) };
+        let (least, most) = (Ord::max(0, -by), i32::MAX - Ord::max(0, by));
+        let mut add = update(table);
+        add.value(column, Expr::col(column).add(by)).and_where(Expr::col("id").eq(id));
+        add.and_where(Expr::col(column).between(least, most));
+        self.db.execute(&add).await.map_err(error)?;
+        Ok(())
+    }
+}
+
+fn update(table: &'static str) -> UpdateStatement {
+    Sql::update().table(table).to_owned()
+}

@@ -1,0 +1,181 @@
+//! Tasks: keytower's own, which end when they are due, and what other systems report. Only its own have a `due_at`.
+
+use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use super::model::task::{ActiveModel, Column, Entity, Model};
+use super::{Store, Tx, error, is_taken};
+use crate::domain::audit::Author;
+use crate::domain::clock::{Timestamp, iso, parse_iso};
+use crate::domain::id::{TaskId, UserId};
+use crate::domain::power::Power;
+use crate::domain::task::{DueTask, EXECUTING, NewTask, Own, PENDING, Step, TaskChange};
+use crate::domain::text::{Language, Text, text};
+use crate::error::{Error, Result};
+
+/// How many ids go into one statement.
+const CHUNK: usize = 5_000;
+
+impl Store {
+    /// Tells whether a task of keytower's own is to be begun or ended now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn has_work(&self, now: Timestamp) -> Result<bool> {
+        let waiting = Condition::any().add(Column::Status.eq(PENDING)).add(over(now));
+        let found = Entity::find().filter(own()).filter(waiting).limit(1).one(&self.read).await.map_err(error)?;
+        Ok(found.is_some())
+    }
+}
+
+impl Tx {
+    /// Stores a new task.
+    ///
+    /// # Errors
+    /// `Invalid` when there is one with this id, `Unavailable` when the database is away.
+    pub async fn insert_task(&self, new: NewTask, now: Timestamp) -> Result<()> {
+        let NewTask { id, internal, own, state } = new;
+        let taken = text!("id {:?} is another task's", "id {:?} 已被其他任务使用", id.as_str());
+        let or = |value: &str| Set(value.to_owned());
+        let mut row = ActiveModel {
+            args: or("{}"),
+            description: or(""),
+            description_zh: or(""),
+            progress: Set(0.0),
+            snapshot: or(""),
+            status: or(PENDING),
+            steps: or("[]"),
+            ..Default::default()
+        };
+        put(&mut row, state);
+        row.id = Set(id.to_string());
+        row.internal = Set(internal);
+        row.local_created_at = Set(iso(now));
+        if let Some(Own { due_at, author }) = own {
+            row.due_at = Set(Some(iso(due_at)));
+            row.user_id = Set(Some(author.id.to_string()));
+            row.username = Set(Some(author.username));
+            row.credential = Set(author.credential);
+        }
+        let inserted = Entity::insert(row).exec_without_returning(&self.db).await;
+        inserted.map(drop).map_err(|cause| if is_taken(&cause) { Error::invalid(taken) } else { error(cause) })
+    }
+
+    /// Changes a task; what is `None` stays as it is.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn update_task(&self, id: &TaskId, change: TaskChange) -> Result<()> {
+        let mut row = ActiveModel { id: Unchanged(id.to_string()), ..Default::default() };
+        put(&mut row, change);
+        if row.is_changed() {
+            Entity::update(row).exec(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// One of these tasks that is keytower's own; none when all are other systems'.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn own_task(&self, ids: &[String]) -> Result<Option<TaskId>> {
+        for ids in ids.chunks(CHUNK) {
+            let mine = Entity::find().filter(Column::Id.is_in(ids)).filter(Column::DueAt.is_not_null());
+            let found = mine.order_by_asc(Column::Id).one(&self.db).await.map_err(error)?;
+            if let Some(row) = found {
+                return Ok(Some(TaskId::from(row.id)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Begins every task of keytower's own that waits, and answers how many these are.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn begin_tasks(&self, now: Timestamp) -> Result<u64> {
+        let begin = Entity::update_many()
+            .col_expr(Column::Status, EXECUTING.into())
+            .col_expr(Column::StartedAt, iso(now).into())
+            .filter(own())
+            .filter(Column::Status.eq(PENDING));
+        Ok(begin.exec(&self.db).await.map_err(error)?.rows_affected)
+    }
+
+    /// The tasks of keytower's own whose end has come, at most so many, the longest due first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn due_tasks(&self, now: Timestamp, most: u64) -> Result<Vec<DueTask>> {
+        let due = Entity::find().filter(own()).filter(over(now));
+        let due = due.order_by_asc(Column::DueAt).order_by_asc(Column::Id).limit(most);
+        due.all(&self.db).await.map_err(error)?.into_iter().map(due_task).collect()
+    }
+}
+
+/// Tasks that this release knows how to do. Those that a later one left behind wait for it.
+fn own() -> Condition {
+    let known = Column::ResourceMutation.is_in(Power::ALL.map(Power::mutation));
+    Condition::all().add(Column::DueAt.gt("")).add(known)
+}
+
+fn over(now: Timestamp) -> Condition {
+    Condition::all().add(Column::Status.eq(EXECUTING)).add(Column::DueAt.lte(iso(now)))
+}
+
+fn due_task(row: Model) -> Result<DueTask> {
+    let power = row.resource_mutation.as_deref().and_then(Power::parse);
+    let args: Value = serde_json::from_str(&row.args).unwrap_or_default();
+    Ok(DueTask {
+        id: TaskId::from(row.id),
+        power: power.ok_or_else(|| Error::internal("a task of no known kind was read"))?,
+        vm: row.resource_id.unwrap_or_default(),
+        cluster: row.cluster_id,
+        host: args.get("host_id").and_then(Value::as_str).map(str::to_owned),
+        started_at: row.started_at.as_deref().and_then(parse_iso),
+        author: Author {
+            id: UserId::from(row.user_id.unwrap_or_default()),
+            username: row.username.unwrap_or_default(),
+            credential: row.credential,
+        },
+    })
+}
+
+/// Puts into a row what changes.
+fn put(row: &mut ActiveModel, change: TaskChange) {
+    fn set<T: Into<sea_orm::Value>>(to: &mut sea_orm::ActiveValue<T>, value: Option<T>) {
+        if let Some(value) = value {
+            *to = Set(value);
+        }
+    }
+    let [description, description_zh] = versions(change.description);
+    let [error_message, error_message_zh] = versions(change.error_message);
+    set(&mut row.args, change.args.map(|args| Value::from(args).to_string()));
+    set(&mut row.cluster_id, change.cluster.map(Some));
+    set(&mut row.description, description);
+    set(&mut row.description_zh, description_zh);
+    set(&mut row.error_code, change.error_code.map(Some));
+    set(&mut row.error_message, error_message.map(Some));
+    set(&mut row.error_message_zh, error_message_zh.map(Some));
+    set(&mut row.finished_at, change.finished_at.map(|at| Some(iso(at))));
+    set(&mut row.key, change.key.map(Some));
+    set(&mut row.progress, change.progress);
+    set(&mut row.resource_id, change.resource_id.map(Some));
+    set(&mut row.resource_mutation, change.resource_mutation.map(Some));
+    set(&mut row.resource_rollback_error, change.resource_rollback_error.map(Some));
+    set(&mut row.resource_rollback_retry_count, change.resource_rollback_retry_count.map(Some));
+    set(&mut row.resource_rollbacked, change.resource_rollbacked.map(Some));
+    set(&mut row.resource_type, change.resource_type.map(Some));
+    set(&mut row.snapshot, change.snapshot);
+    set(&mut row.started_at, change.started_at.map(|at| Some(iso(at))));
+    set(&mut row.status, change.status);
+    let steps = change.steps.map(|steps| steps.iter().map(Step::to_json).collect::<Value>().to_string());
+    set(&mut row.steps, steps);
+    set(&mut row.kind, change.kind.map(Some));
+    set(&mut row.user_id, change.user.map(|user| Some(user.to_string())));
+}
+
+fn versions(text: Option<Text>) -> [Option<String>; 2] {
+    [Language::EnUs, Language::ZhCn].map(|language| text.as_ref().map(|text| text.said_in(language)))
+}
