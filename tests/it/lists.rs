@@ -34,7 +34,7 @@ const NAMES: [&str; 16] = [
     "10",
 ];
 
-/// A service with the example, the samples, VMs of odd names, users and keys.
+/// A service with the example, the samples, VMs of odd names, users, keys and tasks.
 pub(crate) async fn furnished() -> Service {
     let service = Service::start().await;
     service.import_example().await;
@@ -54,6 +54,7 @@ pub(crate) async fn furnished() -> Service {
             service.mint(&token, name).await;
         }
     }
+    service.report_tasks().await;
     service
 }
 

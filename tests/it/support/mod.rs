@@ -14,6 +14,7 @@ pub mod samples;
 pub mod schema;
 pub mod service;
 pub mod signer;
+pub mod tasks;
 pub mod tower;
 
 pub use database::Database;
