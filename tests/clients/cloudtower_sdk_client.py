@@ -30,6 +30,12 @@ from cloudtower import (
     RoleUpdationParams,
     RoleUpdationParamsData,
     RootUserCreationParams,
+    TaskApi,
+    TaskCreationParams,
+    TaskDescription,
+    TaskUpdateParams,
+    TaskUpdateParamsData,
+    TaskWhereInput,
     UserApi,
     UserCreationParams,
     UserDeletionParams,
@@ -40,7 +46,10 @@ from cloudtower import (
     UserUpdationParamsData,
     UserWhereInput,
     VmApi,
+    VmOperateParams,
     VmOrderByInput,
+    VmStartParams,
+    VmStartParamsData,
     VmStatus,
     VmWhereInput,
 )
@@ -52,7 +61,7 @@ from cloudtower.active_passive_client import (
 )
 from cloudtower.exceptions import ForbiddenException, NotFoundException, UnauthorizedException
 from cloudtower.models import NestedCluster, NestedHost, Vm
-from cloudtower.utils import login
+from cloudtower.utils import login, wait_tasks
 
 SERVICE = os.environ["KEYTOWER"]
 PASSWORD = os.environ["ROOT_PASSWORD"]
@@ -404,6 +413,69 @@ class Failover(unittest.TestCase):
         self.assertEqual(refused.exception.status, 307)
         self.assertNotIn("location", {name.lower() for name in refused.exception.headers})
         self.assertIn("passive", json.loads(refused.exception.body)["message"])
+
+
+class Power(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.api = client(mint("power"))
+        cls.addClassCleanup(cls.api.close)
+        cls.vms = VmApi(cls.api)
+
+    def one(self, name):
+        return self.vms.get_vms({"where": {"name": name}})[0]
+
+    def test_every_operation_is_waited_for(self):
+        for call, name, state in [
+            (self.vms.shut_down_vm, "db-01", VmStatus.STOPPED),
+            (self.vms.poweroff_vm, "db-02", VmStatus.STOPPED),
+            (self.vms.restart_vm, "web-01", VmStatus.RUNNING),
+            (self.vms.force_restart_vm, "web-02", VmStatus.RUNNING),
+            (self.vms.suspend_vm, "lb-01", VmStatus.SUSPENDED),
+            (self.vms.resume_vm, "db-12", VmStatus.RUNNING),
+        ]:
+            with self.subTest(name):
+                before = self.one(name)
+                begun = call(VmOperateParams(where=VmWhereInput(name=name)))
+                self.assertEqual([(task.data.status, task.data.entity_async_status) for task in begun], [(before.status, "UPDATING")])
+                wait_tasks([task.task_id for task in begun], self.api, interval=0.1, timeout=60)
+                self.assertEqual((self.one(name).status, self.one(name).entity_async_status), (state, None))
+        host = HostApi(self.api).get_hosts({"where": {"name": "north-a-node1"}})[0].id
+        body = VmStartParams(where=VmWhereInput(name_in=["db-01", "db-02"]), data=VmStartParamsData(host_id=host))
+        begun = self.vms.start_vm(body)
+        self.assertEqual(len(begun), 2)
+        wait_tasks([task.task_id for task in begun], self.api, interval=0.1, timeout=60)
+        self.assertEqual([self.one(name).host.id for name in ("db-01", "db-02")], [host, host])
+
+    def test_what_is_refused_is_an_exception_that_says_why(self):
+        body = VmOperateParams(where=VmWhereInput(name="monitor-01"))
+        begun = self.vms.restart_vm(body)
+        with self.assertRaises(ApiException) as refused:
+            self.vms.restart_vm(body)
+        error = json.loads(refused.exception.body)
+        locked = [{"id": begun[0].data.id, "type": "VM"}]
+        self.assertEqual((refused.exception.status, error["code"], error["props"]), (400, "ResourceLocked", {"locked_resources": locked}))
+        wait_tasks([begun[0].task_id], self.api, interval=0.1, timeout=60)
+        with self.assertRaises(ApiException) as refused:
+            self.vms.resume_vm(body)
+        self.assertEqual(refused.exception.status, 400)
+        self.assertIn("monitor-01", json.loads(refused.exception.body)["message"])
+        with self.assertRaises(NotFoundException):
+            self.vms.resume_vm(VmOperateParams(where=VmWhereInput(name="nobody")))
+
+    def test_tasks_of_others_are_reported_and_waited_for(self):
+        tasks = TaskApi(self.api)
+        me = UserApi(self.api).get_my_info().id
+        made = tasks.create_task([TaskCreationParams(
+            user_id=me, description=TaskDescription(en_us="Back up", zh_cn="backup"), resource_mutation="backUp", resource_type="Backup",
+        )])
+        self.assertEqual((made[0].task_id, made[0].data.status, made[0].data.user.id), (None, "PENDING", me))
+        where = TaskWhereInput(id=made[0].data.id)
+        changed = tasks.update_task(TaskUpdateParams(where=where, data=TaskUpdateParamsData(status="FAILED", error_message="disk")))
+        self.assertEqual([task.data.error_message for task in changed], ["disk"])
+        with self.assertRaises(ApiException) as failed:
+            wait_tasks([made[0].data.id], self.api, interval=0.1, timeout=60)
+        self.assertIn("disk", str(failed.exception.reason))
 
 
 class FreshService(unittest.TestCase):

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::support::node::{borrowed, settings};
+use crate::support::node::{self, borrowed, settings};
 use crate::support::program::run;
 use crate::support::{Database, Node, ROOT_PASSWORD, Service, tool};
 
@@ -15,6 +15,7 @@ async fn check(service: &Service, script: &str, classes: &[(&str, usize)], envir
     check_at(&service.url(""), script, classes, environment).await;
 }
 
+/// The same, of a service at an address.
 async fn check_at(url: &str, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
     let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
     let arguments: Vec<&str> =
@@ -47,6 +48,17 @@ async fn the_cloudtower_sdk_logs_in_reads_everything_and_uses_keys() {
 async fn the_cloudtower_sdk_manages_users_and_roles() {
     let service = Service::start().await;
     check(&service, "cloudtower_sdk_client.py", &[("People", 3)], &[]).await;
+}
+
+/// The program itself, whose clock goes on while the SDK waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_switches_vms_and_waits_for_their_tasks() {
+    let database = Database::new().await;
+    let node = Node::on(&database);
+    let inventory = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/inventory.json");
+    let imported = node::run(&borrowed(&settings(&database)), &["inventory", "import", inventory]);
+    assert!(imported.status.success(), "{imported:?}");
+    check_at(&node.url(""), "cloudtower_sdk_client.py", &[("Power", 3)], &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,6 +94,7 @@ async fn the_active_passive_client_of_the_cloudtower_sdk_finds_the_active_node()
 async fn gql_validates_against_the_introspected_schema_and_runs_the_documented_operations() {
     let service = Service::start().await;
     service.import_example().await;
+    service.report_tasks().await;
     let token = service.root().await;
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
     let classes = [("Schema", 5), ("Key", 1)];

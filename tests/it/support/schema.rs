@@ -34,6 +34,7 @@ impl Validator<'_> {
                 "required",
                 "additionalProperties",
                 "minimum",
+                "maximum",
                 "minLength",
                 "maxLength",
                 "description",
@@ -68,7 +69,7 @@ impl Validator<'_> {
             // A number with a point or an exponent is no integer to the stricter clients, whatever its value.
             (Some("integer"), Some("int32")) => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             (Some("integer"), Some("int64")) => value.as_i64().is_some(),
-            (Some("number"), Some("double")) => value.is_number(),
+            (Some("number"), Some("double" | "float")) => value.is_number(),
             (Some("array"), None) => value.is_array(),
             (Some("object"), None) => value.is_object(),
             other => panic!("{at}: the type {other:?} is not known here"),
