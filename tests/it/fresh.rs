@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::check::{Rows, clean};
-use crate::support::people::PASSWORD;
+use crate::support::people::{Hold, PASSWORD, has_read};
 use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
 /// As the contract's clients send them (section 2.4).
@@ -214,37 +214,29 @@ async fn of_many_first_users_at_once_one_is_made() {
     }
 }
 
-/// The names come while the first user is being made: each was allowed when it was stored, and none afterwards.
+/// The request was let in without a credential, and waits to begin its write, while somebody makes the first user.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_names_the_organization_once_there_is_a_user() {
-    let service = Arc::new(fresh().await);
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let names: Vec<_> = (0..4)
-        .map(|at| {
-            let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
-            tokio::spawn(async move {
-                let mut named = 0;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    let data = json!({ "data": { "name": format!("name {at} {named}") } });
-                    let answer = service.graphql(None, CREATE_ORGANIZATION, data).await;
-                    match answer.json().get("errors") {
-                        None => named += 1,
-                        Some(_) => return assert_eq!(answer.code(), "UNAUTHENTICATED"),
-                    }
-                }
-                panic!("it could be named to the end");
-            })
-        })
-        .collect();
-    set_up(&service).await;
-    let root = service.root().await;
-    let name = ask(&service, Some(&root), CHECK, json!({})).await.json()["data"]["organizations"][0]["name"].clone();
-    for one in names {
-        tokio::time::timeout(std::time::Duration::from_secs(60), one).await.unwrap().unwrap();
+async fn nothing_is_set_up_without_a_credential_once_there_is_a_user() {
+    for (query, data) in [(CREATE_ORGANIZATION, json!({ "name": "late" })), (CREATE_USER, first_user())] {
+        let service = Arc::new(fresh().await);
+        let hold = Hold::of(&service).await;
+        let before = service.app.store.statements();
+        let late = {
+            let service = Arc::clone(&service);
+            tokio::spawn(async move { service.graphql(None, query, json!({ "data": data })).await })
+        };
+        has_read(&service, before).await;
+        hold.run(
+            "INSERT INTO users (id, created_at, display_username, internal, name, password_recover_qa, source, username) VALUES \
+             ('first', '2026-01-31T12:00:00.000Z', 'first', false, 'first', '{\"enabled\":false,\"items\":[]}', 'LOCAL', 'first')",
+        )
+        .await;
+        hold.release().await;
+        let answer = late.await.unwrap();
+        assert_eq!((answer.code().as_str(), &answer.json()["data"]), ("UNAUTHENTICATED", &Value::Null), "{answer:?}");
+        assert_eq!(service.database().number("SELECT COUNT(*) FROM users").await, 1);
+        assert_eq!(service.database().number("SELECT COUNT(*) FROM organizations WHERE name = 'late'").await, 0);
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let then = ask(&service, Some(&root), CHECK, json!({})).await.json()["data"]["organizations"][0]["name"].clone();
-    assert_eq!(name, then);
 }
 
 #[tokio::test(flavor = "multi_thread")]
