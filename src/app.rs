@@ -32,7 +32,7 @@ pub struct App {
     pub tokens: Tokens,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// Credentials that were refused and not written down yet.
+    /// What was refused to strangers and is not written down yet.
     pub refusals: Refusals,
     /// The CloudTower that this service stands in front of, if there is one.
     pub upstream: Option<Upstream>,

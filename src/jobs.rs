@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::http::log;
 use crate::service::{audit, signing, tasks};
 
-/// How often refused credentials are written down.
-const REFUSALS: Duration = Duration::from_secs(10);
+/// How often what was refused to strangers is written down.
+const REFUSALS: Duration = Duration::from_secs(60);
 
 /// How soon the log tells that the node became active or passive when no request notices.
 const NOTICE: Duration = Duration::from_secs(10);

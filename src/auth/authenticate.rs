@@ -53,9 +53,12 @@ async fn by_key(key: &PlainKey, store: &Store, vault: &Vault) -> Result<Principa
 async fn by_token(token: &str, now: Timestamp, store: &Store, tokens: &Tokens) -> Result<Principal> {
     let claims = tokens.read(token, now).map_err(Error::refused)?;
     let row = store.find_session(&claims.session).await?;
-    let row = row.ok_or_else(|| Error::refused("token: its session was ended"))?;
+    // Signed by us, so that it may be named: the audit log tells whose token is still in use.
+    let refused =
+        |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
+    let row = row.ok_or_else(|| refused("was ended"))?;
     if row.user != claims.user || now >= row.expires_at {
-        return Err(Error::refused("token: its session is another user's, or over"));
+        return Err(refused("is another user's, or over"));
     }
     Ok(Principal {
         user: row.user,

@@ -3,9 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::{open, print};
+use super::{close, open, print};
 use crate::config::Settings;
 use crate::domain::caller::Caller;
+use crate::domain::operation::Operation;
 use crate::error::{Error, Result};
 use crate::service::inventory::{Mirrored, Progress, import, sync};
 
@@ -98,8 +99,7 @@ async fn import_file(settings: Settings, file: &Path) -> Result<()> {
     let app = open(settings).await?;
     let totals = import(&app, &Caller::operator(), &text, |progress| show("", progress)).await;
     wipe();
-    app.store.close().await;
-    let totals = totals.map_err(|error| match error.cause() {
+    let totals = close(&app, Operation::ImportInventory, totals).await.map_err(|error| match error.cause() {
         None => Error::invalid(format!("{shown}:\n{}", error.public())),
         Some(_) => error,
     })?;
@@ -118,7 +118,7 @@ async fn mirror(settings: Settings) -> Result<()> {
     };
     let mirrored = sync(&app, &Caller::operator(), reading, |progress| show("writing ", progress)).await;
     wipe();
-    app.store.close().await;
+    let mirrored = close(&app, Operation::ImportInventory, mirrored).await;
     let total = |Mirrored { list, rows, removed }: &Mirrored| match removed {
         0 => format!("{rows} {list}"),
         _ => format!("{rows} {list} ({removed} removed)"),

@@ -1,5 +1,6 @@
 //! The command line. `keytower` alone serves.
 
+mod audit;
 mod healthcheck;
 mod inventory;
 mod node;
@@ -17,9 +18,12 @@ use clap::{Parser, Subcommand};
 use crate::app::App;
 use crate::auth::random::SystemRandom;
 use crate::config::Settings;
+use crate::domain::caller::Caller;
 use crate::domain::clock::SystemClock;
+use crate::domain::operation::Operation;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
+use crate::service::audit::failed;
 use crate::service::setup;
 use crate::telemetry;
 use crate::{graphql, rest};
@@ -50,6 +54,9 @@ enum Command {
     /// Make and delete users at the machine itself.
     #[command(subcommand, after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     User(user::Command),
+    /// Check the audit logs.
+    #[command(subcommand, after_help = "Example:\n  keytower audit verify")]
+    Audit(audit::Command),
     /// Make this node active or passive, or tell what it is.
     #[command(subcommand, after_help = "Example:\n  keytower node passive")]
     Node(node::Command),
@@ -107,6 +114,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         None | Some(Command::Serve) => serve::run(settings).await?,
         Some(Command::Inventory(command)) => inventory::run(settings, command).await?,
         Some(Command::User(command)) => user::run(settings, command).await?,
+        Some(Command::Audit(command)) => audit::run(&settings, command).await?,
         Some(Command::Node(command)) => node::run(&settings, command)?,
         Some(Command::SigningKey(command)) => signing_key::run(settings, command).await?,
         Some(Command::Healthcheck) => return healthcheck::run(&settings).await,
@@ -141,6 +149,15 @@ async fn open(settings: Settings) -> Result<Arc<App>> {
         print(&root_was_made(&password))?;
     }
     Ok(app)
+}
+
+/// Ends a command: writes down that it was refused, if it was, and lets go of the database.
+async fn close<T>(app: &App, operation: Operation, done: Result<T>) -> Result<T> {
+    if let Err(error) = &done {
+        failed(app, &Caller::operator(), operation, error).await;
+    }
+    app.store.close().await;
+    done
 }
 
 fn root_was_made(password: &Password) -> String {

@@ -45,6 +45,7 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
         tracing::info!("stopping: requests in flight may finish");
     };
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
+    setup::serving(&app, address).await?;
     tracing::info!(%address, node = word(app.node.is_passive()), "keytower listens");
     serve(listener, router(Arc::clone(&app))?, times, stop).await;
     jobs.abort();

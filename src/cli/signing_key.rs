@@ -1,9 +1,10 @@
 //! `keytower signing-key`.
 
-use super::{open, print};
+use super::{close, open, print};
 use crate::config::Settings;
 use crate::domain::caller::Caller;
 use crate::domain::clock::iso;
+use crate::domain::operation::Operation;
 use crate::error::Result;
 use crate::service::signing;
 
@@ -17,7 +18,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(settings: Settings, Command::Rotate: Command) -> Result<()> {
     let app = open(settings).await?;
-    let key = signing::rotate(&app, &Caller::operator()).await?;
-    app.store.close().await;
+    let key = signing::rotate(&app, &Caller::operator()).await;
+    let key = close(&app, Operation::RotateSigningKey, key).await?;
     print(&format!("signing key {} takes over at {}\n", key.id, iso(key.active_from)))
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{open, print};
+use super::{close, open, print};
 use crate::config::Settings;
 use crate::domain::caller::Caller;
+use crate::domain::operation::Operation;
 use crate::domain::permission::PRESETS;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
@@ -31,7 +32,6 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
-    let app = open(settings).await?;
     let operator = Caller::operator();
     let done = match command {
         Command::Create { username, role } => {
@@ -39,22 +39,24 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
                 let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
                 return Err(Error::invalid(format!("there is no role {role}: known are {}", known.join(", "))));
             }
-            let password = users::create_with_password(&app, &operator, username.clone(), &role).await?;
+            let app = open(settings).await?;
+            let password = users::create_with_password(&app, &operator, username.clone(), &role).await;
+            let password = close(&app, Operation::CreateUser, password).await?;
             format!(
                 "made {username} with the role {role}; the password, shown this once:\n\n    {}\n\n",
                 password.expose()
             )
         }
         Command::Delete { username } => {
+            let app = open(settings).await?;
             let done = users::delete(&app, &operator, local(&username)).await;
-            done.map_err(|error| match error.kind() {
+            close(&app, Operation::DeleteUser, done).await.map_err(|error| match error.kind() {
                 Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
                 _ => error,
             })?;
             format!("deleted {username}: its tokens and API keys are dead\n")
         }
     };
-    app.store.close().await;
     print(&done)
 }
 

@@ -74,6 +74,8 @@ ids! {
     GlobalSettingsId;
     /// A task.
     TaskId;
+    /// A row of an audit log.
+    AuditLogId;
 }
 
 #[cfg(test)]

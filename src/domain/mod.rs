@@ -11,7 +11,7 @@
 //! | `principal`, `caller`, `permit` | whom a credential names, who asks and from where, and the proof that they may |
 //! | `text` | what people read, in both languages |
 //! | `entity` | every object of the wire, described once |
-//! | `audit` | what the audit log says, and the chain of its rows |
+//! | `audit`, `redact` | what the audit log says, the chain of its rows, and what never gets into it |
 //! | `network` | ranges of addresses |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
 //! | `power` | switching VMs on and off: which operation goes from which state to which |
@@ -34,6 +34,7 @@ pub mod permit;
 pub mod power;
 pub mod principal;
 pub mod random;
+pub mod redact;
 pub mod role;
 pub mod secret;
 pub mod session;

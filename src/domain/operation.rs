@@ -69,6 +69,8 @@ pub enum Operation {
     UpdateApiKey,
     /// Delete an API key. A key may delete itself; see [`super::principal::Principal::may_delete`].
     DeleteApiKey,
+    /// Write rows of the audit log for another system.
+    CreateUserAuditLog,
     /// Write down what was refused or went wrong.
     Record,
     /// Prepare the database at the start.
@@ -101,6 +103,7 @@ impl Operation {
                 Needs::Action(Action::MANAGE_USER_AND_ROLE)
             }
             Self::CreateOrganization => Needs::Action(Action::MANAGE_ORGANIZATION_NAME),
+            Self::CreateUserAuditLog => Needs::Action(Action::MANAGE_AUDIT_LOG),
             Self::Forward(needs) => needs,
             Self::Power(_) => Needs::Action(Action::VM_OPERATION_VM_POWER),
             // A task is written down in anybody's name, and no action of the contract stands for that.
@@ -154,6 +157,7 @@ impl Operation {
             Self::CreateApiKey => "createApiKey",
             Self::UpdateApiKey => "updateApiKey",
             Self::DeleteApiKey => "deleteApiKey",
+            Self::CreateUserAuditLog => "createUserAuditLog",
             Self::Record => "record",
             Self::SetUp => "setUp",
             Self::WorkTasks => "workTasks",

@@ -73,7 +73,7 @@ impl Action {
     pub const ALL: Self = Self(0);
     /// See, change and delete other people's API keys.
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
-    /// See what everybody did.
+    /// See what everybody did, and write down what was done elsewhere.
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
     /// Name the organization.
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");

@@ -74,19 +74,21 @@ impl UserChange {
         check_texts(texts)
     }
 
-    /// The names of what changes.
+    /// What changes, as the audit log tells it; `role` is the name of the new one.
     #[must_use]
-    pub fn members(&self, role: bool) -> Vec<&'static str> {
+    pub fn told(&self, role: Option<&str>) -> String {
+        let named = |what: &str, value: Option<&str>| value.map(|value| format!("{what} {value}"));
+        let counted = |what: &str, changes: bool| changes.then(|| what.to_owned());
         let members = [
-            ("username", self.username.is_some()),
-            ("name", self.name.is_some()),
-            ("password", self.password_hash.is_some()),
-            ("role", role),
-            ("email_address", self.email_address.is_some()),
-            ("mobile_phone", self.mobile_phone.is_some()),
-            ("internal", self.internal.is_some()),
+            named("username", self.username.as_deref()),
+            named("role", role),
+            counted("name", self.name.is_some()),
+            counted("password", self.password_hash.is_some()),
+            counted("email_address", self.email_address.is_some()),
+            counted("mobile_phone", self.mobile_phone.is_some()),
+            counted("internal", self.internal.is_some()),
         ];
-        members.into_iter().filter(|(_, changes)| *changes).map(|(name, _)| name).collect()
+        members.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -19,7 +19,8 @@ use axum::routing::any;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::schema::is_open;
+use super::arrange::TopField;
+use super::schema::{is_open, operation_of};
 use super::value::{Asked, code};
 use super::{arrange, guard, page, variables};
 use crate::app::App;
@@ -27,6 +28,7 @@ use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, log, status};
+use crate::service::audit;
 use crate::service::lists::Budget;
 
 const JSON: &str = "application/json";
@@ -111,16 +113,35 @@ async fn run(
     // Like REST's open routes, open fields look at no credential: a dead one must not keep its owner from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
     let caller = if open { stranger(app, parts)? } else { caller(app, parts).await? };
+    let asker = Asked { caller: caller.clone(), budget: Budget::of(limits.answer_values) };
+    let done = execute(schema, question, document, &asked, asker).await;
+    if let Err(Stop::Document(errors)) = &done
+        && let Some((error, _)) = errors.first()
+        && let Some(change) =
+            asked.iter().filter_map(|field| operation_of(&field.name)).find(|change| change.is_change())
+    {
+        audit::failed(app, &caller, change, error).await;
+    }
+    done
+}
+
+async fn execute(
+    schema: &Schema,
+    question: Question,
+    document: ExecutableDocument,
+    asked: &[TopField],
+    asker: Asked,
+) -> std::result::Result<async_graphql::Response, Stop> {
     if asked.iter().filter(|field| field.name == "login").count() > 1 {
         return Err(Stop::document(text!("one request can log in once", "一个请求只能登录一次")));
     }
+    let operation = question.operation.as_deref();
     variables::check(&document, operation, schema.registry(), &question.variables).map_err(Stop::document)?;
     let mut request = async_graphql::Request::new(question.query);
     request.set_parsed_query(document);
     request.operation_name = question.operation;
     request.variables = Variables::from_json(Value::Object(question.variables));
-    let request = request.data(Asked { caller, budget: Budget::of(limits.answer_values) });
-    let mut response = schema.execute(request.root_value(FieldValue::NULL)).await;
+    let mut response = schema.execute(request.data(asker).root_value(FieldValue::NULL)).await;
     if !was_executed(&response) {
         let errors = response.errors.into_iter().map(|error| {
             let message = error.message;
@@ -128,8 +149,8 @@ async fn run(
         });
         return Err(Stop::Document(errors.collect()));
     }
-    arrange::locate(&asked, &mut response.errors);
-    response.data = arrange::arrange(&asked, std::mem::take(&mut response.data), &response.errors);
+    arrange::locate(asked, &mut response.errors);
+    response.data = arrange::arrange(asked, std::mem::take(&mut response.data), &response.errors);
     Ok(response)
 }
 

@@ -62,7 +62,7 @@ pub(super) fn is_open(name: &str) -> bool {
 }
 
 /// What a root field means to the authorization table.
-fn operation(name: &str) -> Option<Operation> {
+pub(super) fn operation_of(name: &str) -> Option<Operation> {
     table().into_iter().find(|field| field.name == name).map(|field| field.operation)
 }
 
@@ -298,7 +298,7 @@ where
     FieldFuture::new(async move {
         let app = ctx.ctx.data::<Arc<App>>()?;
         let asked = ctx.ctx.data::<Asked>()?;
-        let operation = operation(ctx.field().name());
+        let operation = operation_of(ctx.field().name());
         match call(Call { app, ctx, asked }).await {
             Ok(value) => Ok(value),
             Err(error) => {

@@ -13,6 +13,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::caller::{caller, language};
 use crate::http::{body, no_such_route};
+use crate::service::audit::failed;
 use crate::service::forward;
 use crate::upstream;
 
@@ -31,7 +32,9 @@ pub(super) async fn hand_on(app: &App, operation: Operation, path: &str, request
     let (parts, body) = request.into_parts();
     let caller = caller(app, &parts).await?;
     if caller.principal.is_none() {
-        return Err(Denial::NoCredential.into());
+        let error = Denial::NoCredential.into();
+        failed(app, &caller, operation, &error).await;
+        return Err(error);
     }
     if parts.uri.query().is_some() {
         let text =

@@ -4,6 +4,7 @@
 //! has a route. Errors are the contract's ErrorBody (section 1.7).
 
 mod answer;
+mod audit;
 mod forward;
 mod input;
 pub mod openapi;
@@ -31,8 +32,9 @@ use crate::domain::text::Language;
 use crate::error::Result;
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, error_body, log};
+use crate::service::audit::{create, failed};
 use crate::service::lists::{Budget, Projection};
-use crate::service::{self, audit, inventory, lists, login, power, roles, users};
+use crate::service::{self, inventory, lists, login, power, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -75,6 +77,8 @@ pub enum Call {
     UpdateRole,
     /// `POST /delete-role`.
     DeleteRole,
+    /// `POST /create-user-audit-log`.
+    CreateUserAuditLog,
     /// `POST /start-vm` and those like it.
     Power(Power),
     /// `POST /create-task`.
@@ -124,6 +128,7 @@ impl Call {
             Self::CreateRole => Operation::CreateRole,
             Self::UpdateRole => Operation::UpdateRole,
             Self::DeleteRole => Operation::DeleteRole,
+            Self::CreateUserAuditLog => Operation::CreateUserAuditLog,
             Self::Power(power) => Operation::Power(power),
             Self::CreateTask => Operation::CreateTask,
             Self::UpdateTask => Operation::UpdateTask,
@@ -147,6 +152,7 @@ pub fn table() -> Vec<Route> {
         route("/create-role", "CreateRole", Call::CreateRole),
         route("/update-role", "UpdateRole", Call::UpdateRole),
         route("/delete-role", "DeleteRole", Call::DeleteRole),
+        route("/create-user-audit-log", "CreateUserAuditLog", Call::CreateUserAuditLog),
         route("/create-task", "CreateTask", Call::CreateTask),
         route("/update-task", "UpdateTask", Call::UpdateTask),
     ];
@@ -211,12 +217,12 @@ async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
     let open = call.operation().needs() == Needs::Nothing;
     // The open routes look at no credential: a dead one must not keep its owner from logging in again.
     let caller = if open { stranger(app, &parts)? } else { caller(app, &parts).await? };
-    if !open && caller.principal.is_none() {
-        return Err(Denial::NoCredential.into());
-    }
-    let result = answer(Input { app, headers: &parts.headers, caller: &caller }, call, body).await;
+    let result = match caller.principal {
+        None if !open => Err(Denial::NoCredential.into()),
+        _ => answer(Input { app, headers: &parts.headers, caller: &caller }, call, body).await,
+    };
     if let Err(error) = &result {
-        audit::failed(app, &caller, call.operation(), error).await;
+        failed(app, &caller, call.operation(), error).await;
     }
     result
 }
@@ -271,6 +277,10 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
         Call::DeleteRole => {
             let people::Deletion { conditions } = input.parse(body).await?;
             answer::deleted(roles::delete(app, caller, conditions).await?)
+        }
+        Call::CreateUserAuditLog => {
+            let wanted = audit::reports(input.parse_list(body).await?);
+            answer::with_tasks(create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::Power(power) => {
             let (conditions, host) = match power {

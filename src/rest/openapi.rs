@@ -2,6 +2,7 @@
 //!
 //! OpenAPI 3.0, like the contract's own: SDK generators fetch it from a running server, and the older ones read no 3.1.
 
+mod audit;
 mod tasks;
 
 use std::sync::{Arc, LazyLock};
@@ -55,6 +56,7 @@ pub fn document() -> Value {
     }
     schemas.fixed();
     schemas.people();
+    schemas.0.extend(audit::schemas());
     schemas.0.extend(tasks::schemas());
     let paths: Map<String, Value> = table().into_iter().map(|route| (route.path.clone(), path(&route))).collect();
     json!({
@@ -94,6 +96,9 @@ fn path(route: &Route) -> Value {
         Call::CreateRole => ("UserRoleNext", Some(list_of("RoleCreationParams")), list_of("WithTask_UserRoleNext_")),
         Call::UpdateRole => ("UserRoleNext", Some(reference("RoleUpdationParams")), list_of("WithTask_UserRoleNext_")),
         Call::DeleteRole => ("UserRoleNext", Some(reference("RoleDeletionParams")), list_of("WithTask_DeleteRole_")),
+        Call::CreateUserAuditLog => {
+            ("UserAuditLog", Some(list_of("UserAuditLogCreationParams")), list_of("WithTask_UserAuditLog_"))
+        }
         Call::Power(Power::Start) => ("Vm", Some(reference("VmStartParams")), list_of("WithTask_Vm_")),
         Call::Power(_) => ("Vm", Some(reference("VmOperateParams")), list_of("WithTask_Vm_")),
         Call::CreateTask => ("Task", Some(list_of("TaskCreationParams")), list_of("WithTask_Task_")),
@@ -314,6 +319,7 @@ impl Schemas {
             "WithTask_Vm_": with_task(reference("Vm")),
             "WithTask_Task_": with_task(reference("Task")),
             "WithTask_UserRoleNext_": with_task(reference("UserRoleNext")),
+            "WithTask_UserAuditLog_": with_task(reference("UserAuditLog")),
             "WithTask_DeleteUser_": with_task(reference("DeleteUser")),
             "WithTask_DeleteRole_": with_task(reference("DeleteRole")),
             "ErrorBody": {

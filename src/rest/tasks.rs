@@ -89,10 +89,10 @@ struct TaskData {
     user_id: Option<String>,
 }
 
-/// `TaskDescription`.
+/// `TaskDescription`, and what is like it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Description {
+pub(super) struct Description {
     #[serde(rename = "en-US")]
     en: String,
     #[serde(rename = "zh-CN")]
@@ -111,7 +111,7 @@ struct StepCreation {
 
 /// A time.
 #[derive(Debug)]
-struct Moment(Timestamp);
+pub(super) struct Moment(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Moment {
 }
 
 impl Description {
-    fn read(self) -> Text {
+    pub(super) fn read(self) -> Text {
         Text::new(self.en, self.zh)
     }
 }

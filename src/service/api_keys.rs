@@ -100,13 +100,19 @@ pub async fn update(
     let scope = scope(permit.actor(), &API_KEY);
     let query = select(app, selector)?;
     let tx = app.begin(permit).await?;
-    let found = find(&tx, &query, &scope, wanted).await?;
     if name.is_none() && description.is_none() {
-        return Ok(found);
+        return find(&tx, &query, &scope, wanted).await;
     }
+    let named = Projection::of(&API_KEY, &["name"]);
+    let found = find(&tx, &query, &scope, Wanted { projection: &named, budget: &Budget::unlimited() }).await?;
+    let old = found.value("name").as_str().unwrap_or_default();
+    let text = match name.as_deref().filter(|name| *name != old) {
+        Some(name) => text!("API key {old} renamed: {name}", "API 密钥 {old} 已改名为 {name}"),
+        None => text!("API key {old} described anew", "已修改 API 密钥 {old} 的描述"),
+    };
     tx.describe_api_key(&ApiKeyId::from(found.id().to_owned()), name, description).await?;
     let described = find(&tx, &query, &scope, wanted).await?;
-    tx.note(Entry::done(text!("API key described anew", "已修改 API 密钥的名称或描述")).of(API_KEY.name, found.id()));
+    tx.note(Entry::done(text).of(API_KEY.name, found.id()));
     tx.commit().await?;
     Ok(described)
 }
@@ -131,10 +137,9 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
             ),
         ));
     }
-    if !tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await? {
-        return Err(no_such_key());
-    }
-    tx.note(Entry::done(text!("API key deleted", "已删除 API 密钥")).of(API_KEY.name, found.id()));
+    let deleted = tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await?;
+    let name = deleted.ok_or_else(no_such_key)?;
+    tx.note(Entry::done(text!("API key {name} deleted", "已删除 API 密钥 {name}")).of(API_KEY.name, found.id()));
     tx.commit().await?;
     tracing::info!(user.name = actor.username, key.id = found.id(), "API key deleted");
     Ok(found)

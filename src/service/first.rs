@@ -68,7 +68,7 @@ pub async fn create_user(app: &App, caller: &Caller, request: UserRequest, wante
     let tx = app.begin(permit).await?;
     stays_fresh(&tx).await?;
     let role = tx.preset_role(ROOT).await?;
-    let id = insert(app, &tx, request, role, hash).await.map_err(|error| error.at(PLACE))?;
+    let id = insert(app, &tx, request, (role, ROOT), hash).await.map_err(|error| error.at(PLACE))?;
     let user = by_ids(&tx, &USER, &[id.to_string()], wanted).await?.into_iter().next().ok_or_else(gone)?;
     tx.commit().await?;
     tracing::info!(user.id = %id, "the first user was made");

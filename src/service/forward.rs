@@ -30,7 +30,7 @@ pub async fn forward(app: &App, caller: &Caller, operation: Operation, request: 
             Ok(_) => Entry::done(text!("handed on to the upstream", "已转交上游")),
             Err(error) => Entry::failed(error.text().clone()),
         };
-        audit::record(app, caller, Entry { action: Some(request.route.to_owned()), ..entry }).await?;
+        audit::record(app, caller, request.route, entry).await?;
     }
     allowed?;
     let answer = upstream.send(request).await?;

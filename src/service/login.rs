@@ -58,7 +58,7 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
             None => entry,
         };
         let entry = by(Entry::failed(text!("login failed", "登录失败")));
-        audit::record(app, caller, Entry { action: Some(Operation::Login.name().to_owned()), ..entry }).await?;
+        audit::record(app, caller, Operation::Login.name(), entry).await?;
         return Err(wrong());
     };
     let now = app.now();
@@ -75,7 +75,7 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
     if tx.hold_password(&session.user).await? != stored {
         drop(tx);
         let entry = Entry::failed(text!("login failed", "登录失败")).by(author);
-        audit::record(app, caller, Entry { action: Some(Operation::Login.name().to_owned()), ..entry }).await?;
+        audit::record(app, caller, Operation::Login.name(), entry).await?;
         return Err(wrong());
     }
     tx.insert_session(&session).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::people::{Change, check_number, matching, rights};
+use super::users::name_of;
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
@@ -57,8 +58,9 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<RoleRequest>) -> R
     let change = Change::begin(app, permit).await?;
     for (index, role) in roles.into_iter().enumerate() {
         change.covers(&role.actions, || format!("{}.actions", at(index)))?;
-        let (id, name) = (&role.id, &role.name);
-        change.tx.note(Entry::done(text!("role {name} made", "已创建角色 {name}")).of(USER_ROLE_NEXT.name, id));
+        let (id, name, holds) = (&role.id, &role.name, role.actions.names().join(", "));
+        let text = text!("role {name} made: {holds}", "已创建角色 {name}：{holds}");
+        change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
         change.tx.insert_role(role).await.map_err(|error| error.at(&at(index)))?;
     }
     let by = change.actor.username.clone();
@@ -95,7 +97,8 @@ pub async fn update(
         }
         let id = RoleId::from(role.id().to_owned());
         change.tx.update_role(&id, name.as_deref(), actions.as_ref()).await.map_err(|error| error.at("data"))?;
-        let text = text!("role {} changed", "已修改角色 {}", role_name(role));
+        let what = told(role, name.as_deref(), actions.as_ref());
+        let text = text!("role {} changed: {what}", "已修改角色 {}：{what}", name_of(role));
         change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, &id));
         ids.push(id.to_string());
     }
@@ -131,7 +134,7 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
         }
     }
     for (id, role) in ids.iter().zip(&roles) {
-        let text = text!("role {} deleted", "已删除角色 {}", role_name(role));
+        let text = text!("role {} deleted", "已删除角色 {}", name_of(role));
         change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
         change.tx.delete_role(id).await?;
     }
@@ -140,8 +143,19 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
     Ok(ids)
 }
 
-fn role_name(role: &Node) -> &str {
-    role.value("name").as_str().unwrap_or_default()
+/// What changes of a role: its name, and the actions that come (+) and go (-).
+fn told(role: &Node, name: Option<&str>, actions: Option<&Actions>) -> String {
+    let had = rights(role);
+    let only = |some: &Actions, other: &Actions, sign: &str| {
+        let names = some.names().into_iter().filter(|name| !other.names().contains(name));
+        names.map(|name| format!("{sign}{name}")).collect::<Vec<_>>()
+    };
+    let mut what: Vec<String> = name.map(|name| format!("name {name}")).into_iter().collect();
+    if let Some(actions) = actions {
+        what.extend(only(actions, &had, "+"));
+        what.extend(only(&had, actions, "-"));
+    }
+    what.join(", ")
 }
 
 /// Checks other actions for a role that exists.

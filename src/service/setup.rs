@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::upstream::Upstream;
 const CHECK: &str = "master_key_check";
 const CHECK_TEXT: &[u8] = b"keytower";
 const ORGANIZATION: &str = "keytower";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Opens the database, brings it up to date and makes what is missing. The password is there when it was made up here: it is
 /// known nowhere else.
@@ -53,14 +55,13 @@ pub async fn start(
     let store = Store::open(&settings.database_url).await?;
     let prepared = store.prepare().await?;
     let check = store.fact(CHECK).await?;
-    let master = master_key(&settings, check.is_some(), random.as_ref())?;
-    let vault = Vault::new(&master)?;
-    if check.as_deref().is_some_and(|check| !opens(&vault, check)) {
-        return Err(Error::invalid(
-            "the master key is not the one this database was made with: give that one as KEYTOWER_MASTER_KEY or \
-             KEYTOWER_MASTER_KEY_FILE. Nothing was changed.",
-        ));
-    }
+    let master = match known_master_key(&settings)? {
+        Some(key) => key,
+        None if check.is_some() => return Err(no_master_key(&settings)),
+        None => make_master_key(&settings, random.as_ref())?,
+    };
+    let vault = unlock(&master, check.as_deref())?;
+    let up_to_date = store.is_migrated().await?;
     // Not before: a start with the wrong master key must change nothing.
     store.migrate(&prepared).await?;
     let app = Arc::new(App {
@@ -78,15 +79,47 @@ pub async fn start(
     let tx = app.begin(authorize(&Caller::operator(), Operation::SetUp)?).await?;
     if check.is_none() {
         tx.insert_fact(CHECK, STANDARD.encode(app.vault.seal(CHECK, CHECK_TEXT)?)).await?;
+        // Only here: a database that lost its logs must not get new ones, which would hide that.
+        tx.begin_logs().await?;
     }
-    tx.begin_logs().await?;
+    if !up_to_date {
+        let text = text!("tables brought up to keytower {VERSION}", "数据表已更新到 keytower {VERSION}");
+        tx.note(Entry::done(text));
+    }
     let made_up = furnish(&app, &tx).await?;
-    let version = env!("CARGO_PKG_VERSION");
-    tx.note(Entry::done(text!("keytower {version} started", "keytower {version} 已启动")));
-    tx.commit().await?;
+    // Whoever finds everything in place writes nothing.
+    if tx.is_noted() {
+        tx.commit().await?;
+    } else {
+        drop(tx);
+    }
     super::signing::reload(&app).await?;
     drop(prepared);
     Ok((app, made_up))
+}
+
+/// Writes down that a node serves from now on.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn serving(app: &App, address: SocketAddr) -> Result<()> {
+    let text = text!("keytower {VERSION} serves at {address}", "keytower {VERSION} 开始在 {address} 提供服务");
+    super::audit::record(app, &Caller::operator(), "serve", Entry::done(text)).await
+}
+
+/// Opens a database that exists to look at it: nothing can be written through it. Beside it, what hangs on its master key.
+///
+/// # Errors
+/// `Invalid` with what is wrong and what to do, `Unavailable` when the database can't be reached.
+pub async fn look(settings: &Settings) -> Result<(Store, Vault)> {
+    let store = Store::look(&settings.database_url).await?;
+    let check = store.fact(CHECK).await?;
+    let check =
+        check.ok_or_else(|| Error::invalid("there is no database of keytower yet: nothing was ever started on it"))?;
+    let master = known_master_key(settings)?.ok_or_else(|| no_master_key(settings))?;
+    let vault = unlock(&master, Some(&check))?;
+    store.expect_schema().await?;
+    Ok((store, vault))
 }
 
 /// Tells whether the database's schema is the one this program knows.
@@ -101,12 +134,22 @@ pub async fn is_migrated(app: &App) -> Result<bool> {
 async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
     let (now, random) = (app.now(), app.random.as_ref());
     for preset in PRESETS {
-        tx.put_preset(preset, &RoleId::generate(now, random)?).await?;
+        if tx.put_preset(preset, &RoleId::generate(now, random)?).await? {
+            let (name, text) = (preset.name, preset.actions().names().join(" "));
+            let text = text!("role preset {name} holds from now on: {text}", "预置角色 {name} 的权限现为：{text}");
+            tx.note(Entry::done(text));
+        }
     }
-    tx.ensure_organization(&OrganizationId::generate(now, random)?, ORGANIZATION).await?;
-    tx.ensure_policies(&GlobalSettingsId::generate(now, random)?).await?;
+    if tx.ensure_organization(&OrganizationId::generate(now, random)?, ORGANIZATION).await? {
+        tx.note(Entry::done(text!("organization {ORGANIZATION} made", "已创建组织 {ORGANIZATION}")));
+    }
+    if tx.ensure_policies(&GlobalSettingsId::generate(now, random)?).await? {
+        tx.note(Entry::done(text!("policies made", "已创建全局设置")));
+    }
     if tx.signing_keys().await?.is_empty() {
-        tx.insert_signing_key(&new_signing_key(now, now, &app.vault, random)?, now).await?;
+        let key = new_signing_key(now, now, &app.vault, random)?;
+        tx.insert_signing_key(&key, now).await?;
+        tx.note(super::signing::published(&key));
     }
     if !app.settings.create_root || tx.has_users().await? {
         return Ok(None);
@@ -129,28 +172,48 @@ fn make_data_dir(path: &Path) -> Result<()> {
     tempfile::tempfile_in(path).map(drop).map_err(unusable)
 }
 
-/// Finds the master key where the settings say; makes one only for a database that has none yet.
-fn master_key(settings: &Settings, database_has_one: bool, random: &dyn Random) -> Result<MasterKey> {
+/// What hangs on a master key, which must be the one that the database was made with.
+fn unlock(master: &MasterKey, check: Option<&str>) -> Result<Vault> {
+    let vault = Vault::new(master)?;
+    if check.is_some_and(|check| !opens(&vault, check)) {
+        return Err(Error::invalid(
+            "the master key is not the one this database was made with: give that one as KEYTOWER_MASTER_KEY or \
+             KEYTOWER_MASTER_KEY_FILE. Nothing was changed.",
+        ));
+    }
+    Ok(vault)
+}
+
+/// Finds the master key where the settings say.
+fn known_master_key(settings: &Settings) -> Result<Option<MasterKey>> {
     if let Some(key) = &settings.master_key {
-        return Ok(key.clone());
+        return Ok(Some(key.clone()));
     }
     let file = &settings.master_key_file;
     let shown = file.display();
     match fs::read_to_string(file) {
         Ok(text) => read_master_key(&text)
+            .map(Some)
             .ok_or_else(|| Error::invalid(format!("the master key file {shown} must hold {MASTER_KEY_FORM}"))),
-        Err(error) if error.kind() == ErrorKind::NotFound && database_has_one => Err(Error::invalid(format!(
-            "the master key of this database is missing: {shown} does not exist. Give the key it was made with as \
-             KEYTOWER_MASTER_KEY or KEYTOWER_MASTER_KEY_FILE. Nothing was changed."
-        ))),
-        Err(error) if error.kind() == ErrorKind::NotFound && !settings.master_key_file_named => {
-            make_master_key(file, random)
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::invalid(format!("the master key file {shown} can't be read: {error}"))),
     }
 }
 
-fn make_master_key(file: &Path, random: &dyn Random) -> Result<MasterKey> {
+fn no_master_key(settings: &Settings) -> Error {
+    Error::invalid(format!(
+        "the master key of this database is missing: {} does not exist. Give the key it was made with as KEYTOWER_MASTER_KEY or \
+         KEYTOWER_MASTER_KEY_FILE. Nothing was changed.",
+        settings.master_key_file.display()
+    ))
+}
+
+/// Makes a master key for a new database, unless the settings name the file that holds one.
+fn make_master_key(settings: &Settings, random: &dyn Random) -> Result<MasterKey> {
+    let file = &settings.master_key_file;
+    if settings.master_key_file_named {
+        return Err(Error::invalid(format!("the master key file {} can't be read: it does not exist", file.display())));
+    }
     let unusable = |error: std::io::Error| {
         Error::invalid(format!("the master key file {} can't be made: {error}", file.display()))
     };
@@ -204,11 +267,14 @@ mod tests {
     fn a_master_key_file_appears_whole_and_replaces_none() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
-        let key = make_master_key(&file, &SystemRandom).unwrap();
+        let settings = [("KEYTOWER_DATA_DIR".to_owned(), folder.path().display().to_string())];
+        let settings = Settings::load(None, settings.to_vec()).unwrap();
+        assert_eq!(settings.master_key_file, file);
+        let key = make_master_key(&settings, &SystemRandom).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(MasterKey::from_hex(&text).unwrap().expose(), key.expose());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(make_master_key(&file, &SystemRandom).is_err());
+        assert!(make_master_key(&settings, &SystemRandom).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft was left");
     }

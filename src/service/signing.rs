@@ -54,6 +54,11 @@ pub async fn reload(app: &App) -> Result<()> {
     app.tokens.load(&keys, &app.vault)
 }
 
+/// What the audit log tells of a new signing key.
+pub(super) fn published(key: &SigningKeyRow) -> Entry {
+    Entry::done(text!("a new signing key was published", "已发布新的签名密钥")).of("SigningKey", &key.id)
+}
+
 async fn replace(
     app: &App,
     caller: &Caller,
@@ -71,7 +76,7 @@ async fn replace(
     tx.forget_signing_keys(now).await?;
     tx.retire_signing_keys(end_of_token(app, active_from)).await?;
     tx.insert_signing_key(&key, now).await?;
-    tx.note(Entry::done(text!("a new signing key was published", "已发布新的签名密钥")).of("SigningKey", &key.id));
+    tx.note(published(&key));
     tx.commit().await?;
     tracing::info!(signing_key.id = %key.id, "a new signing key is published and takes over soon");
     reload(app).await?;

@@ -9,7 +9,7 @@ use super::people::{Change, PEOPLE, check_number, matching, rights};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
-use crate::domain::entity::USER;
+use crate::domain::entity::{API_KEY, USER};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{RoleId, UserId};
 use crate::domain::key_format;
@@ -176,7 +176,8 @@ pub(super) async fn create_as(
             RoleChoice::Id(id) => id,
             RoleChoice::Preset(preset) => change.tx.preset_role(&preset).await?,
         };
-        change.role(&role).await.map_err(|error| error.at(&at(index)))?;
+        let named = change.role(&role).await.map_err(|error| error.at(&at(index)))?;
+        let role = (role, name_of(&named));
         let id = insert(app, &change.tx, request, role, hash).await.map_err(|error| error.at(&at(index)))?;
         ids.push(id.to_string());
     }
@@ -213,17 +214,21 @@ pub async fn update(
     }
     let change = Change::begin(app, permit).await?;
     let users = change.select(&query).await?;
+    let role = match &role {
+        Some(role) => Some(change.role(role).await.map_err(of_data)?),
+        None => None,
+    };
     if let Some(role) = &role {
-        let role = change.role(role).await.map_err(of_data)?;
         for user in &users {
-            give(&change, user, &role).await.map_err(of_data)?;
+            give(&change, user, role).await.map_err(of_data)?;
         }
         change.keeps_a_root(&users).await.map_err(of_data)?;
     }
     let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
     for user in &users {
         change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
-        let (name, what) = (username(user), wanted.members(role.is_some()).join(", "));
+        let what = wanted.told(role.as_deref().map(name_of));
+        let name = username(user);
         let text = text!("user {name} changed: {what}", "已修改用户 {name}：{what}");
         change.tx.note(Entry::done(text).of(USER.name, user.id()));
     }
@@ -248,9 +253,13 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
     }
     let ids: Vec<UserId> = users.iter().map(|user| UserId::from(user.id().to_owned())).collect();
     for (id, user) in ids.iter().zip(&users) {
+        let (name, keys) = (username(user), change.tx.keys_of(id).await?);
         change.tx.delete_user(id).await?;
-        let name = username(user);
         change.tx.note(Entry::done(text!("user {name} deleted", "已删除用户 {name}")).of(USER.name, id));
+        for (key, key_name) in keys {
+            let text = text!("API key {key_name} deleted with user {name}", "API 密钥 {key_name} 已随用户 {name} 删除");
+            change.tx.note(Entry::done(text).of(API_KEY.name, key));
+        }
     }
     change.keeps_a_root(&users).await?;
     change.tx.commit().await?;
@@ -306,23 +315,29 @@ pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Re
         contact: Contact::default(),
         internal: false,
     };
-    insert(app, tx, root, role, password_hash).await
+    insert(app, tx, root, (role, ROOT), password_hash).await
 }
 
-/// Stores a user, whose password is hashed already.
+/// Stores a user, whose password is hashed already; the role with its name for the audit log.
 pub(super) async fn insert(
     app: &App,
     tx: &Tx,
     request: UserRequest,
-    role: RoleId,
+    (role, role_name): (RoleId, &str),
     password_hash: String,
 ) -> Result<UserId> {
     let now = app.now();
     let id = UserId::generate(now, app.random.as_ref())?;
     let UserRequest { username, name, contact, internal, .. } = request;
-    tx.note(Entry::done(text!("user {username} made", "已创建用户 {username}")).of(USER.name, &id));
+    let text = text!("user {username} made with the role {role_name}", "已创建用户 {username}，角色为 {role_name}");
+    tx.note(Entry::done(text).of(USER.name, &id));
     tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal }, now).await?;
     Ok(id)
+}
+
+/// The name of a role that was read.
+pub(super) fn name_of(role: &Node) -> &str {
+    role.value("name").as_str().unwrap_or_default()
 }
 
 /// The login name of a user that was read.

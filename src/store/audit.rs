@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query as Sql};
-use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect};
 
 use super::model::meta;
-use super::{Store, Tx, error, is_taken};
+use super::{Store, Tx, error};
 use crate::domain::audit::{Author, Chain, Entry, Head, Link, Log};
 use crate::domain::clock::{Clock, iso};
-use crate::domain::id::uuid_v7;
+use crate::domain::id::AuditLogId;
 use crate::domain::principal::CredentialRef;
 use crate::domain::random::Random;
+use crate::domain::redact::redact;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::domain::user::LOCAL;
@@ -40,33 +40,40 @@ impl std::fmt::Debug for Scribe {
 /// What a write has to tell so far.
 pub(super) type Notes = Mutex<Vec<Entry>>;
 
+/// How many rows go into one statement.
+const CHUNK: usize = 1_000;
+
+/// A row of a log as it is found.
+#[derive(Debug)]
+pub struct Found {
+    /// Its place.
+    pub seq: i64,
+    /// Its id.
+    pub id: String,
+    /// What the chain sees of it, and the code that it carries; none when it holds something that is never written there.
+    pub link: Option<(Link, Vec<u8>)>,
+}
+
 /// The fact that tells where a log ends.
 fn head_fact(log: Log) -> String {
     format!("audit_head/{}", log.table())
 }
 
 impl Store {
-    /// The rows of a log from a place on, in order, each with the code that it carries.
+    /// The rows of a log from a place on, in order.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn links(&self, log: Log, from: i64, most: u64) -> Result<Vec<(Link, Vec<u8>)>> {
+    pub async fn links(&self, log: Log, from: i64, most: u64) -> Result<Vec<Found>> {
         let mut select = Sql::select();
         select.from(log.table()).columns(log.columns().iter().map(|name| Alias::new(*name)));
         select.columns(["chain_seq", "chain_code"]).and_where(Expr::col("chain_seq").gte(from));
         select.order_by("chain_seq", Order::Asc).limit(most);
         let rows = self.read.query_all(&select).await.map_err(error)?;
-        rows.iter()
-            .map(|row| {
-                let values =
-                    log.columns().iter().map(|name| row.try_get("", name)).collect::<std::result::Result<_, _>>();
-                let link = Link { seq: row.try_get("", "chain_seq").map_err(error)?, values: values.map_err(error)? };
-                Ok((link, row.try_get("", "chain_code").map_err(error)?))
-            })
-            .collect()
+        Ok(rows.iter().map(|row| found(row, log)).collect())
     }
 
-    /// Where a log says that it ends, and the code of that; none when nobody says so.
+    /// Where a log says that it ends, and the seal of that; none when nobody says so.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
@@ -82,20 +89,19 @@ impl Tx {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Begins the logs of a database that has none.
+    /// Tells whether there is anything to say of this write so far.
+    #[must_use]
+    pub fn is_noted(&self) -> bool {
+        !self.notes.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Begins the logs of a new database.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn begin_logs(&self) -> Result<()> {
         for log in Log::ALL {
-            let known = meta::Entity::find_by_id(head_fact(log)).one(&self.db).await.map_err(error)?;
-            let mut rows = Sql::select();
-            rows.column("id").from(log.table()).limit(1);
-            // A log that lost its head must not get another one: that would hide what was cut off.
-            if known.is_none() && self.db.query_one(&rows).await.map_err(error)?.is_none() {
-                self.insert_fact(&head_fact(log), write_head(&Head::default(), log, self.scribe.chain.as_ref()))
-                    .await?;
-            }
+            self.insert_fact(&head_fact(log), write_head(&Head::default(), log, self.scribe.chain.as_ref())).await?;
         }
         Ok(())
     }
@@ -119,45 +125,74 @@ impl Tx {
         if notes.is_empty() {
             return Ok(());
         }
-        let held = meta::Entity::find_by_id(head_fact(log)).lock_exclusive().one(&self.db).await.map_err(error)?;
-        let held = held.and_then(|row| read_head(&row.value));
-        let (mut head, _) = held.ok_or_else(|| Error::internal(format!("{} has lost its head", log.table())))?;
+        let mut head = self.hold_head(log).await?;
+        self.expect_new_ids(log, &notes).await?;
+        let columns = || log.columns().iter().chain(&["chain_seq", "chain_code"]).map(|name| Alias::new(*name));
+        let mut rows = Vec::new();
         for note in notes {
             let link = Link { seq: head.seq + 1, values: self.values(log, operation, note)? };
             let code = link.code(log, &head.code, self.scribe.chain.as_ref());
-            let mut insert = Sql::insert();
-            let columns = log.columns().iter().chain(&["chain_seq", "chain_code"]);
-            insert.into_table(log.table()).columns(columns.map(|name| Alias::new(*name)));
-            let values = link.values.iter().map(|value| Expr::val(value.clone()));
             let chained = [Expr::val(link.seq), Expr::val(code.clone())];
-            insert.values(values.chain(chained)).map_err(Error::internal)?;
-            self.db.execute(&insert).await.map_err(|cause| match is_taken(&cause) {
-                true => Error::invalid(text!("there is a record with this id already", "已存在使用此 id 的记录")),
-                false => error(cause),
-            })?;
+            rows.push(link.values.into_iter().map(Expr::val).chain(chained).collect::<Vec<_>>());
             head = Head { seq: link.seq, code };
         }
+        for some in rows.chunks(CHUNK) {
+            let mut insert = Sql::insert();
+            insert.into_table(log.table()).columns(columns());
+            for row in some {
+                insert.values(row.iter().cloned()).map_err(Error::internal)?;
+            }
+            self.db.execute(&insert).await.map_err(error)?;
+        }
         let value = write_head(&head, log, self.scribe.chain.as_ref());
-        let row = meta::ActiveModel { id: Set(head_fact(log)), value: Set(value) };
-        meta::Entity::update(row).exec(&self.db).await.map_err(error)?;
+        let update = meta::Entity::update_many().col_expr(meta::Column::Value, value.into());
+        update.filter(meta::Column::Id.eq(head_fact(log))).exec(&self.db).await.map_err(error)?;
         Ok(())
+    }
+
+    /// Where a log ends, held until the end of this write. What says so must be ours: to go on from another's would seal what they
+    /// did to the log.
+    async fn hold_head(&self, log: Log) -> Result<Head> {
+        let row = meta::Entity::find_by_id(head_fact(log)).lock_exclusive().one(&self.db).await.map_err(error)?;
+        let said = row.and_then(|row| read_head(&row.value));
+        let head =
+            said.filter(|(head, seal)| head.seal(log, self.scribe.chain.as_ref()) == *seal).map(|(head, _)| head);
+        head.ok_or_else(|| {
+            let table = log.table();
+            Error::internal(format!(
+                "where {table} ends was edited or removed: nothing is written until it is as it was; run keytower audit verify"
+            ))
+        })
+    }
+
+    /// Refuses ids that somebody else chose and that are there already.
+    async fn expect_new_ids(&self, log: Log, notes: &[Entry]) -> Result<()> {
+        let chosen: Vec<&str> = notes.iter().filter_map(|note| note.id.as_ref()).map(AuditLogId::as_str).collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let mut taken = Sql::select();
+        taken.column("id").from(log.table()).and_where(Expr::col("id").is_in(chosen)).limit(1);
+        let Some(row) = self.db.query_one(&taken).await.map_err(error)? else { return Ok(()) };
+        let id: String = row.try_get("", "id").map_err(error)?;
+        Err(Error::invalid(text!("id {id:?} is taken already", "id {id:?} 已被使用")))
     }
 
     /// The values of a row, in the order of [`Log::columns`].
     fn values(&self, log: Log, operation: &str, entry: Entry) -> Result<Vec<Option<String>>> {
-        let Entry { action, message, resource, cluster, outcome, by, times, address, id } = entry;
+        let Entry { message, outcome, action, resource_type, resource_id, cluster, by, address, times, id } = entry;
         let now = self.scribe.clock.now();
         let caller = self.permit.caller();
         let by = by.or_else(|| caller.principal.as_ref().map(Author::from));
-        let (started, finished) = times.unwrap_or((Some(now), Some(now)));
-        let (resource_type, resource_id) = resource.unzip();
+        let (started_at, finished_at) = times.unwrap_or((Some(now), Some(now)));
         let id = match id {
             Some(id) => id,
-            None => uuid_v7(now, self.scribe.random.as_ref())?.to_string(),
+            None => AuditLogId::generate(now, self.scribe.random.as_ref())?,
         };
+        let id = id.to_string();
         let action = action.unwrap_or_else(|| operation.to_owned());
-        let status = outcome.map(|outcome| outcome.name().to_owned());
-        let (zh, en) = (message.said_in(Language::ZhCn), message.en().to_owned());
+        let (en, zh) = (message.said_in(Language::EnUs), message.said_in(Language::ZhCn));
+        let status = outcome.name().to_owned();
         let values = match log {
             Log::User => vec![
                 Some(id),
@@ -166,14 +201,14 @@ impl Tx {
                 cluster,
                 Some(iso(now)),
                 by.as_ref().and_then(|by| by.credential.clone()),
-                finished.map(iso),
+                finished_at.map(iso),
                 Some(address.or_else(|| caller.address.map(|it| it.to_string())).unwrap_or_default()),
                 Some(en),
                 Some(zh),
                 resource_id,
                 resource_type,
-                started.map(iso),
-                status,
+                started_at.map(iso),
+                Some(status),
                 by.as_ref().map(|by| by.id.to_string()),
                 by.map(|by| by.username),
             ],
@@ -181,18 +216,29 @@ impl Tx {
                 Some(id.clone()),
                 Some(action),
                 cluster,
-                finished.map(iso),
+                finished_at.map(iso),
                 Some(iso(now)),
                 Some(id),
                 Some(en),
                 Some(zh),
                 resource_id,
-                status,
+                Some(status),
             ],
         };
-        // No text has NUL in it, and PostgreSQL would not keep it.
-        Ok(values.into_iter().map(|value| value.map(|text| text.replace('\0', ""))).collect())
+        // What is kept for ever holds no secret, whatever people called their things; and PostgreSQL keeps no NUL.
+        Ok(values.into_iter().map(|value| value.map(|text| redact(&text.replace('\0', "")))).collect())
     }
+}
+
+fn found(row: &QueryResult, log: Log) -> Found {
+    let read = || {
+        let values =
+            log.columns().iter().map(|name| row.try_get("", name)).collect::<std::result::Result<_, DbErr>>()?;
+        Ok::<_, DbErr>((Link { seq: row.try_get("", "chain_seq")?, values }, row.try_get("", "chain_code")?))
+    };
+    // SQLite takes anything anywhere: a place that is no number stands behind all others.
+    let seq = row.try_get("", "chain_seq").unwrap_or(i64::MAX);
+    Found { seq, id: row.try_get("", "id").unwrap_or_default(), link: read().ok() }
 }
 
 fn write_head(head: &Head, log: Log, chain: &dyn Chain) -> String {

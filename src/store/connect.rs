@@ -41,33 +41,81 @@ impl Store {
     /// `Invalid` for an address of another kind, `Unavailable` when the database can't be reached.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
+        match Address::of(url)? {
+            Address::File(path) => {
+                make_file(path)?;
+                let write = connect_file(path, 1, false, &statements).await?;
+                let read = connect_file(path, POOL, true, &statements).await?;
+                Ok(Self { read, write, statements, place: Place::File(beside(path)) })
+            }
+            Address::Server(address) => {
+                let write = connect(postgres(address)?, &statements).await?;
+                let mut options = postgres(address)?;
+                options.statement_timeout(QUERY_TIMEOUT);
+                // Compiling a long `where` to machine code takes a minute, answering it a second.
+                options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
+                let read = connect(options, &statements).await?;
+                Ok(Self { read, write, statements, place: Place::Server })
+            }
+        }
+    }
+
+    /// Opens a database that exists, so that nothing can be written through it.
+    ///
+    /// # Errors
+    /// `Invalid` for an address of another kind and for a file that does not exist, `Unavailable` when the database can't be reached.
+    pub async fn look(url: &DatabaseUrl) -> Result<Self> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let (read, place) = match Address::of(url)? {
+            Address::File(path) => {
+                if !path.exists() {
+                    return Err(Error::invalid(format!("there is no database {}", path.display())));
+                }
+                (connect_file(path, 1, true, &statements).await?, Place::File(beside(path)))
+            }
+            Address::Server(address) => {
+                let mut options = postgres(address)?;
+                options.map_sqlx_postgres_opts(|options| options.options([("default_transaction_read_only", "on")]));
+                (connect(options, &statements).await?, Place::Server)
+            }
+        };
+        Ok(Self { write: read.clone(), read, statements, place })
+    }
+}
+
+/// What an address names.
+enum Address<'a> {
+    File(&'a Path),
+    Server(&'a str),
+}
+
+impl<'a> Address<'a> {
+    fn of(url: &'a DatabaseUrl) -> Result<Self> {
         let address = url.expose();
         if let Some(path) = address.strip_prefix("sqlite:") {
             let path = Path::new(path.strip_prefix("//").unwrap_or(path));
             if ["", ":memory:"].map(Path::new).contains(&path) {
                 return Err(Error::invalid("database_url must name a file: a SQLite database in memory is not kept"));
             }
-            make_file(path)?;
-            let unusable = |error: Error| {
-                let cause = error.cause().unwrap_or(error.public());
-                Error::unavailable(format!("{}: {cause}", path.display()))
-            };
-            let write = connect(sqlite(path, 1, false)?, &statements).await.map_err(unusable)?;
-            let read = connect(sqlite(path, POOL, true)?, &statements).await.map_err(unusable)?;
-            let place = Place::File(beside(path));
-            return Ok(Self { read, write, statements, place });
+            return Ok(Self::File(path));
         }
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            let write = connect(postgres(address)?, &statements).await?;
-            let mut options = postgres(address)?;
-            options.statement_timeout(QUERY_TIMEOUT);
-            // Compiling a long `where` to machine code takes a minute, answering it a second.
-            options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
-            let read = connect(options, &statements).await?;
-            return Ok(Self { read, write, statements, place: Place::Server });
+            return Ok(Self::Server(address));
         }
         Err(Error::invalid("database_url must start with sqlite: or postgres://"))
     }
+}
+
+async fn connect_file(
+    path: &Path,
+    connections: u32,
+    read_only: bool,
+    statements: &Arc<AtomicU64>,
+) -> Result<DatabaseConnection> {
+    connect(sqlite(path, connections, read_only)?, statements).await.map_err(|error| {
+        let cause = error.cause().unwrap_or(error.public());
+        Error::unavailable(format!("{}: {cause}", path.display()))
+    })
 }
 
 async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {

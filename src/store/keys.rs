@@ -1,14 +1,14 @@
 //! API keys: made, described, deleted.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::credentials::write_actions;
 use super::model::{api_key, api_key_role};
-use super::{Tx, error, of_user};
+use super::{Tx, error, of_user, statement};
 use crate::domain::api_key::NewApiKey;
 use crate::domain::clock::{Timestamp, iso};
-use crate::domain::id::ApiKeyId;
+use crate::domain::id::{ApiKeyId, UserId};
 use crate::error::Result;
 
 impl Tx {
@@ -59,12 +59,26 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a key; false when another request was faster.
+    /// Deletes a key and tells its name; none when another request was faster.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn delete_api_key(&self, id: &ApiKeyId) -> Result<bool> {
-        let done = api_key::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
-        Ok(done.rows_affected == 1)
+    pub async fn delete_api_key(&self, id: &ApiKeyId) -> Result<Option<String>> {
+        let sql = "DELETE FROM api_keys WHERE id = $1 RETURNING name";
+        let delete = statement(self.db.get_database_backend(), sql, [id.as_str().into()]);
+        let row = self.db.query_one_raw(delete).await.map_err(error)?;
+        row.map(|row| row.try_get("", "name").map_err(error)).transpose()
+    }
+
+    /// Id and name of each of a user's keys.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn keys_of(&self, user: &UserId) -> Result<Vec<(ApiKeyId, String)>> {
+        let query = api_key::Entity::find().filter(api_key::Column::UserId.eq(user.as_str()));
+        let columns = [api_key::Column::Id, api_key::Column::Name];
+        let query = query.select_only().columns(columns).order_by_asc(api_key::Column::Id);
+        let rows: Vec<(String, String)> = query.into_tuple().all(&self.db).await.map_err(error)?;
+        Ok(rows.into_iter().map(|(id, name)| (ApiKeyId::from(id), name)).collect())
     }
 }

@@ -64,6 +64,18 @@ impl Store {
         Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
     }
 
+    /// Makes sure that the schema is the one this program knows.
+    ///
+    /// # Errors
+    /// `Invalid` when it is another, `Unavailable` when the database is away.
+    pub async fn expect_schema(&self) -> Result<()> {
+        self.refuse_newer_schema().await?;
+        match self.is_migrated().await? {
+            true => Ok(()),
+            false => Err(Error::invalid("the database's schema is older than this program: start keytower on it once")),
+        }
+    }
+
     async fn refuse_newer_schema(&self) -> Result<()> {
         let known = Migrator::migrations();
         let applied = applied_steps(&self.write).await?;

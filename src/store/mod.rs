@@ -25,7 +25,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
-pub use audit::Scribe;
+pub use audit::{Found, Scribe};
 pub use credentials::{KeyRow, SessionRow};
 pub use list::{Budget, Node, Projection, Scope};
 pub use migrate::Prepared;

@@ -72,14 +72,20 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the role of a preset, or brings it to what this release says. `id` is used for a new one.
+    /// Makes the role of a preset, or brings it to what this release says; false when it is that already. `id` is used for a new one.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn put_preset(&self, preset: &Preset, id: &RoleId) -> Result<()> {
+    pub async fn put_preset(&self, preset: &Preset, id: &RoleId) -> Result<bool> {
         let by_preset = role::Column::Preset.eq(preset.name);
         let existing = role::Entity::find().filter(by_preset).one(&self.db).await.map_err(error)?;
         let actions = write_actions(&preset.actions());
+        if existing
+            .as_ref()
+            .is_some_and(|row| row.actions == actions && row.name == preset.title && row.platform == preset.platform)
+        {
+            return Ok(false);
+        }
         let row = role::ActiveModel {
             id: Set(existing.as_ref().map_or_else(|| id.to_string(), |row| row.id.clone())),
             actions: Set(actions),
@@ -92,35 +98,37 @@ impl Tx {
         } else {
             role::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Makes the organization while there is none.
+    /// Makes the organization while there is none; false when there is one.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn ensure_organization(&self, id: &OrganizationId, name: &str) -> Result<()> {
-        if organization::Entity::find().count(&self.db).await.map_err(error)? == 0 {
-            let row = organization::ActiveModel { id: Set(id.to_string()), name: Set(name.to_owned()) };
-            organization::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+    pub async fn ensure_organization(&self, id: &OrganizationId, name: &str) -> Result<bool> {
+        if organization::Entity::find().count(&self.db).await.map_err(error)? > 0 {
+            return Ok(false);
         }
-        Ok(())
+        let row = organization::ActiveModel { id: Set(id.to_string()), name: Set(name.to_owned()) };
+        organization::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(true)
     }
 
-    /// Makes the policies while there are none.
+    /// Makes the policies while there are none; false when there are some.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn ensure_policies(&self, id: &GlobalSettingsId) -> Result<()> {
-        if global_settings::Entity::find().count(&self.db).await.map_err(error)? == 0 {
-            let row = global_settings::ActiveModel {
-                id: Set(id.to_string()),
-                auth: Set("{}".to_owned()),
-                vm_recycle_bin: Set(r#"{"enabled":false,"retain":0}"#.to_owned()),
-            };
-            global_settings::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+    pub async fn ensure_policies(&self, id: &GlobalSettingsId) -> Result<bool> {
+        if global_settings::Entity::find().count(&self.db).await.map_err(error)? > 0 {
+            return Ok(false);
         }
-        Ok(())
+        let row = global_settings::ActiveModel {
+            id: Set(id.to_string()),
+            auth: Set("{}".to_owned()),
+            vm_recycle_bin: Set(r#"{"enabled":false,"retain":0}"#.to_owned()),
+        };
+        global_settings::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(true)
     }
 
     /// The signing keys, oldest first, as this write sees them.

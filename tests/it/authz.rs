@@ -32,12 +32,12 @@ struct Asker {
 }
 
 /// The smallest valid body of a REST route; `None` for a route without a row here.
-fn rest_body(path: &str) -> Option<Value> {
+pub fn rest_body(path: &str) -> Option<Value> {
     Some(match path {
         "/login" => json!({ "username": "root", "password": ROOT_PASSWORD }),
         "/create-root-user" => json!({ "password": ROOT_PASSWORD }),
         "/get-version" | "/get-my-info" => Value::Null,
-        "/create-user" | "/create-role" | "/create-task" => json!([]),
+        "/create-user" | "/create-role" | "/create-task" | "/create-user-audit-log" => json!([]),
         "/start-vm" | "/shutdown-vm" | "/poweroff-vm" | "/restart-vm" | "/force-restart-vm" | "/suspend-vm"
         | "/resume-vm" => json!({ "where": { "id": "none" } }),
         "/update-task" => json!({ "where": { "id": "none" }, "data": {} }),
@@ -59,7 +59,7 @@ fn rest_body(path: &str) -> Option<Value> {
 }
 
 /// The smallest valid question to a GraphQL field; `None` for a field without a row here.
-fn question(name: &str) -> Option<String> {
+pub fn question(name: &str) -> Option<String> {
     let list = |name: &str| format!("{{ {name}(first: 1) {{ id }} }}");
     let count = |name: &str| format!("{{ {name} {{ aggregate {{ count }} }} }}");
     Some(match name {

@@ -270,6 +270,12 @@ async fn real_answers_are_what_the_document_promises() {
             rest::Call::CreateRole => json!([{ "name": "own", "actions": ["CREATE_VM"] }]),
             rest::Call::UpdateRole => json!({ "where": { "name": "own" }, "data": { "actions": ["*"] } }),
             rest::Call::DeleteRole => json!({ "where": { "name": "own" } }),
+            rest::Call::CreateUserAuditLog => {
+                json!([{
+                    "user_id": me, "action": "restore", "status": "FAILED", "resource_type": "Vm",
+                    "message": { "en-US": "restored", "zh-CN": "已恢复" }, "ip_address": "192.0.2.1",
+                }])
+            }
             rest::Call::CreateTask => json!([report(&me)]),
             rest::Call::UpdateTask => {
                 json!({ "where": { "id": "reported" }, "data": { "status": "FAILED", "progress": 0.5 } })

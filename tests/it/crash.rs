@@ -60,6 +60,7 @@ async fn what_was_acknowledged_survives_sigkill() {
             assert_eq!(told, ["ok"], "round {round}");
             connection.close().await.unwrap();
         }
+        expect_sound_logs(&database, round).await;
         // Whoever was in doubt is asked once; from then on the answer must stand.
         deletes_in_doubt += fresh.either.len();
         let mut settled = Known { live: fresh.live.clone(), dead: fresh.dead.clone(), either: Vec::new() };
@@ -85,6 +86,20 @@ async fn what_was_acknowledged_survives_sigkill() {
     assert!(live >= ROUNDS && dead >= ROUNDS, "too few to prove anything: {live} live, {dead} dead");
     let rows = database.number("SELECT COUNT(*) FROM api_keys").await;
     assert!(usize::try_from(rows).unwrap() >= live);
+}
+
+/// Asserts that nothing breaks the chain of the audit logs, and that they tell of each mint and each delete that was done and of none
+/// that was not.
+async fn expect_sound_logs(database: &Database, round: usize) {
+    let checked = node::run(&borrowed(&settings(database)), &["audit", "verify"]);
+    assert!(checked.status.success(), "round {round}: {checked:?}");
+    let told = async |action: &str| {
+        let sql = "SELECT COUNT(*) FROM user_audit_logs WHERE status = 'SUCCESSED' AND action";
+        database.number(&format!("{sql} = '{action}'")).await
+    };
+    let (minted, deleted) = (told("createApiKey").await, told("deleteApiKey").await);
+    let keys = database.number("SELECT COUNT(*) FROM api_keys").await;
+    assert_eq!(minted - deleted, keys, "round {round}: {minted} mints and {deleted} deletes in the log");
 }
 
 /// Lets writers mint and delete, and kills the node after a random number of acknowledgements and a random moment more.

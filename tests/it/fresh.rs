@@ -83,7 +83,7 @@ async fn the_web_page_finds_a_fresh_service_names_it_and_makes_the_first_user() 
     let logged = service.rest(&root, "/get-user-audit-logs", body).await.json();
     let mut logged: Vec<_> = logged.as_array().unwrap().iter().map(|row| row["message"].as_str().unwrap()).collect();
     logged.sort_unstable();
-    assert_eq!(logged, ["organization named Acme", "user root made"]);
+    assert_eq!(logged, ["organization named Acme", "user root made with the role ROOT"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,9 @@ fn list_routes() -> Vec<(String, &'static Entity)> {
 fn body_routes() -> Vec<(String, &'static str)> {
     let routes = table().into_iter().filter_map(|route| match route.call {
         Call::GetVersion | Call::GetMyInfo => None,
-        Call::CreateUser | Call::CreateRole | Call::CreateTask => Some((route.path, "JSON list")),
+        Call::CreateUser | Call::CreateRole | Call::CreateTask | Call::CreateUserAuditLog => {
+            Some((route.path, "JSON list"))
+        }
         _ => Some((route.path, "JSON object")),
     });
     routes.collect()

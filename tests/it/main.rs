@@ -12,6 +12,9 @@
 
 mod support;
 
+mod audit;
+mod audit_chain;
+mod audit_reports;
 mod authz;
 mod away;
 mod clients;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keytower::domain::power::Power;
-use keytower::service::{audit, tasks};
+use keytower::service::tasks;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::power::{furnished, locked};
 use crate::support::node::{self, borrowed, settings};
 use crate::support::random::Random;
+use crate::support::trail::faults;
 use crate::support::{Answer, Database, Node, Peer, Service};
 
 /// A net under what never ends; no test waits for it to strike.
@@ -172,7 +173,5 @@ async fn tasks_survive_sigkill() {
     assert!(acknowledged.len() > 30, "too few to prove anything");
     node.kill();
     let service = Service::start_with(Arc::new(database), &[]).await;
-    for report in audit::verify(&service.app, |_, _| {}).await.unwrap() {
-        assert_eq!(report.faults, [], "{report:?}");
-    }
+    assert_eq!(faults(&service, &[]).await, []);
 }

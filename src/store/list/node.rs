@@ -30,18 +30,18 @@ impl Projection {
         for field in entity.fields.iter().filter(|field| field.contract) {
             match field.relation() {
                 None => all.want(field),
-                Some(relation) => all.relate(field.name, relation, Self::brief(relation)),
+                Some(relation) => all.relate(field.name, relation, Self::of(relation.target, relation.brief)),
             }
         }
         all
     }
 
-    fn brief(relation: &'static Relation) -> Self {
-        let mut brief = Self::default();
-        for field in relation.brief.iter().filter_map(|name| relation.target.field(name)) {
-            brief.want(field);
-        }
-        brief
+    /// Some plain fields of an entity.
+    #[must_use]
+    pub fn of(entity: &'static Entity, names: &[&str]) -> Self {
+        let mut some = Self::default();
+        names.iter().filter_map(|name| entity.field(name)).for_each(|field| some.want(field));
+        some
     }
 
     /// Asks for a plain field; asking again costs again, as it is answered again.

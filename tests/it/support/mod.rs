@@ -16,6 +16,7 @@ pub mod service;
 pub mod signer;
 pub mod tasks;
 pub mod tower;
+pub mod trail;
 
 pub use database::Database;
 pub use node::Node;

@@ -4,12 +4,16 @@
 //! operator's word in the other. Each row carries its place in its log and a code over itself and the code of the row before, made
 //! with a key that is not in the database. Whoever edits, removes or moves a row breaks the chain there.
 
+mod chain;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+pub use chain::{Chain, Head, Link};
+
 use super::clock::Timestamp;
-use super::id::UserId;
+use super::id::{AuditLogId, UserId};
 use super::principal::{CredentialRef, Principal};
 use super::text::Text;
 
@@ -36,24 +40,26 @@ impl Outcome {
 /// What a row says beside who, from where, and with what.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What was done; the operation's name where absent.
-    pub action: Option<String>,
     /// For people. Never holds a secret.
     pub message: Text,
-    /// Type and id of what it was done to.
-    pub resource: Option<(String, String)>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was done; the operation's name where absent.
+    pub action: Option<String>,
+    /// Type of what it was done to.
+    pub resource_type: Option<String>,
+    /// Id of what it was done to.
+    pub resource_id: Option<String>,
     /// The cluster it belongs to.
     pub cluster: Option<String>,
-    /// How it ended; open for what another system reports as still going on.
-    pub outcome: Option<Outcome>,
     /// Who did it, where that is not the caller.
     pub by: Option<Author>,
-    /// When it began and ended, where that is not now.
-    pub times: Option<(Option<Timestamp>, Option<Timestamp>)>,
     /// From where, where that is not the caller's address.
     pub address: Option<String>,
+    /// When it began and ended, where that is not now.
+    pub times: Option<(Option<Timestamp>, Option<Timestamp>)>,
     /// The row's id, where somebody else chose it.
-    pub id: Option<String>,
+    pub id: Option<AuditLogId>,
 }
 
 /// Who did something.
@@ -67,6 +73,7 @@ pub struct Author {
     pub credential: Option<String>,
 }
 
+/// A principal as the author of what it does.
 impl From<&Principal> for Author {
     fn from(principal: &Principal) -> Self {
         let credential = match &principal.credential {
@@ -83,14 +90,15 @@ impl Entry {
     #[must_use]
     pub fn done(message: Text) -> Self {
         Self {
-            action: None,
             message,
-            resource: None,
+            outcome: Outcome::Succeeded,
+            action: None,
+            resource_type: None,
+            resource_id: None,
             cluster: None,
-            outcome: Some(Outcome::Succeeded),
             by: None,
-            times: None,
             address: None,
+            times: None,
             id: None,
         }
     }
@@ -98,13 +106,13 @@ impl Entry {
     /// Something that was refused, or went wrong.
     #[must_use]
     pub fn failed(message: Text) -> Self {
-        Self { outcome: Some(Outcome::Failed), ..Self::done(message) }
+        Self { outcome: Outcome::Failed, ..Self::done(message) }
     }
 
     /// The same, of something.
     #[must_use]
     pub fn of(self, kind: &str, id: impl ToString) -> Self {
-        Self { resource: Some((kind.to_owned(), id.to_string())), ..self }
+        Self { resource_type: Some(kind.to_owned()), resource_id: Some(id.to_string()), ..self }
     }
 
     /// The same, by somebody who is not the caller.
@@ -112,12 +120,12 @@ impl Entry {
     pub fn by(self, author: Author) -> Self {
         Self { by: Some(author), ..self }
     }
-}
 
-/// Makes the codes of a chain.
-pub trait Chain: Send + Sync {
-    /// The code over bytes.
-    fn code(&self, bytes: &[u8]) -> Vec<u8>;
+    /// The same, under another name than that of the operation that writes it down.
+    #[must_use]
+    pub fn called(self, action: &str) -> Self {
+        Self { action: Some(action.to_owned()), ..self }
+    }
 }
 
 /// One of the two logs.
@@ -142,8 +150,7 @@ impl Log {
         }
     }
 
-    /// The columns that the code covers, in order: all but the code itself. Names begin with no digit and values are written with
-    /// their length, so that no two rows are written alike.
+    /// The columns that the code covers: all but those of the chain itself. Their order is part of it: a new one goes to the end.
     #[must_use]
     pub fn columns(self) -> &'static [&'static str] {
         match self {
@@ -181,78 +188,38 @@ impl Log {
     }
 }
 
-/// A row of a log, as the chain sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its place: 1 for the first.
-    pub seq: i64,
-    /// The values of [`Log::columns`].
-    pub values: Vec<Option<String>>,
+/// Most kinds of refusals that wait to be written down: what strangers can fill the log with in the time between.
+const REFUSALS_MAX: usize = 100;
+
+/// What is alike in refusals that are written down as one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// What was tried.
+    pub action: &'static str,
+    /// Why it was refused.
+    pub cause: String,
 }
 
-impl Link {
-    /// The code that the row must carry behind a row with the code `previous`.
-    #[must_use]
-    pub fn code(&self, log: Log, previous: &[u8], chain: &dyn Chain) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut put = |part: &[u8]| {
-            bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            bytes.extend_from_slice(part);
-        };
-        put(log.table().as_bytes());
-        put(previous);
-        put(&self.seq.to_be_bytes());
-        for value in &self.values {
-            put(&[u8::from(value.is_some())]);
-            put(value.as_deref().unwrap_or_default().as_bytes());
-        }
-        chain.code(&bytes)
-    }
-}
-
-/// Where a chain ends. Kept beside the log and coded itself, so that its last rows can't be cut off unnoticed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
-    /// The place of the last row; 0 for none.
-    pub seq: i64,
-    /// That row's code.
-    pub code: Vec<u8>,
-}
-
-impl Head {
-    /// The code of the head itself.
-    #[must_use]
-    pub fn seal(&self, log: Log, chain: &dyn Chain) -> Vec<u8> {
-        let link = Link { seq: self.seq, values: vec![Some("head".to_owned())] };
-        link.code(log, &self.code, chain)
-    }
-}
-
-/// Most kinds of refusals that wait to be written down.
-const REFUSALS_MAX: usize = 1_000;
-
-/// Credentials that were refused and not written down yet, counted by address and cause: bounded, whoever tries how many.
+/// What was refused to strangers and is not written down yet: counted, and bounded, whoever tries how much.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<BTreeMap<(Option<IpAddr>, String), u64>>);
+pub struct Refusals(Mutex<BTreeMap<Refusal, u64>>);
 
 impl Refusals {
-    /// Counts one.
-    pub fn note(&self, address: Option<IpAddr>, cause: &str) {
+    /// Counts some that are alike. Those that are of one kind too many count as one more.
+    pub fn note(&self, refusal: Refusal, times: u64) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = waiting.len() >= REFUSALS_MAX;
-        let kind = (address, cause.to_owned());
-        match waiting.get_mut(&kind) {
-            Some(times) => *times += 1,
-            None if full => *waiting.entry((None, "from many addresses".to_owned())).or_default() += 1,
-            None => {
-                waiting.insert(kind, 1);
-            }
-        }
+        let fits = waiting.len() < REFUSALS_MAX || waiting.contains_key(&refusal);
+        let kind = match fits {
+            true => refusal,
+            false => Refusal { address: None, cause: "at many addresses or for many reasons".to_owned(), ..refusal },
+        };
+        *waiting.entry(kind).or_default() += times;
     }
 
-    /// Takes them out: address, cause, number.
-    pub fn take(&self) -> Vec<(Option<IpAddr>, String, u64)> {
-        let taken = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        taken.into_iter().map(|((address, cause), times)| (address, cause, times)).collect()
+    /// Takes them out, each with its number.
+    pub fn take(&self) -> BTreeMap<Refusal, u64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

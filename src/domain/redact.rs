@@ -1,0 +1,86 @@
+//! Takes secrets out of texts that are kept for ever. People paste keys where names belong.
+
+use super::key_format::{LEN, PREFIX, parse};
+
+/// How a token begins: `{"` in base64.
+const TOKEN: &str = "eyJ";
+
+/// The text without the API keys and the tokens in it.
+#[must_use]
+pub fn redact(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !is_part_of_a_secret(letter)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        redact_run(run, &mut kept);
+        let mut letters = behind.chars();
+        kept.extend(letters.next());
+        rest = letters.as_str();
+    }
+    kept
+}
+
+fn is_part_of_a_secret(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
+}
+
+/// A run of letters that a secret may be made of.
+fn redact_run(run: &str, kept: &mut String) {
+    let token = run.find(TOKEN).filter(|at| run.get(*at..).is_some_and(|tail| tail.matches('.').count() >= 2));
+    let (mut rest, token) = run.split_at(token.unwrap_or(run.len()));
+    // A key in capitals opens nothing, but tells the key.
+    while let Some((before, behind)) = next_key(rest) {
+        kept.push_str(before);
+        kept.push_str("[API key]");
+        rest = behind;
+    }
+    kept.push_str(rest);
+    if !token.is_empty() {
+        kept.push_str("[token]");
+    }
+}
+
+/// What stands before and behind the first key of a run.
+fn next_key(run: &str) -> Option<(&str, &str)> {
+    let small = run.to_ascii_lowercase();
+    let is_key = |at: &usize| small.get(*at..at + LEN).is_some_and(|text| parse(text).is_some());
+    let at = small.match_indices(PREFIX).map(|(at, _)| at).find(is_key)?;
+    Some((run.get(..at)?, run.get(at + LEN..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key_format::generate;
+    use crate::domain::random::{Exhausted, Random};
+
+    struct Sevens;
+    impl Random for Sevens {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), Exhausted> {
+            bytes.fill(7);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn keys_and_tokens_are_taken_out_wherever_they_stand() {
+        let key = generate(&Sevens).unwrap();
+        let (key, token) = (key.expose(), "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln-bmF0_dXJl");
+        for (text, kept) in [
+            (String::new(), String::new()),
+            ("a name, 名字".to_owned(), "a name, 名字".to_owned()),
+            (key.to_owned(), "[API key]".to_owned()),
+            (format!("名{key}字 {key}"), "名[API key]字 [API key]".to_owned()),
+            (format!("x{key}{key}y"), "x[API key][API key]y".to_owned()),
+            (format!("kt1kt1{key}"), "kt1kt1[API key]".to_owned()),
+            (key.to_uppercase(), "[API key]".to_owned()),
+            (format!("Bearer {token}!"), "Bearer [token]!".to_owned()),
+            (format!("{key}.{token}"), "[API key].[token]".to_owned()),
+            (format!("{}0", &key[..63]), format!("{}0", &key[..63])),
+            ("eyJ kt1 a.b.c".to_owned(), "eyJ kt1 a.b.c".to_owned()),
+        ] {
+            assert_eq!(redact(&text), kept);
+        }
+    }
+}
