@@ -17,10 +17,12 @@ from cloudtower import (
     ApiInfoApi,
     ClusterApi,
     ClusterType,
+    ClusterWhereInput,
     Configuration,
     DatacenterApi,
     GetVmsConnectionRequestBody,
     GetVmsRequestBody,
+    GlobalSettingsApi,
     HostApi,
     LoginInput,
     OrganizationApi,
@@ -30,6 +32,7 @@ from cloudtower import (
     RoleUpdationParams,
     RoleUpdationParamsData,
     RootUserCreationParams,
+    SystemAuditLogApi,
     TaskApi,
     TaskCreationParams,
     TaskDescription,
@@ -37,6 +40,9 @@ from cloudtower import (
     TaskUpdateParamsData,
     TaskWhereInput,
     UserApi,
+    UserAuditLogApi,
+    UserAuditLogCreationParams,
+    UserAuditLogMessage,
     UserCreationParams,
     UserDeletionParams,
     UserRoleNextApi,
@@ -476,6 +482,118 @@ class Power(unittest.TestCase):
         with self.assertRaises(ApiException) as failed:
             wait_tasks([made[0].data.id], self.api, interval=0.1, timeout=60)
         self.assertIn("disk", str(failed.exception.reason))
+
+
+class Asking(unittest.TestCase):
+    """The list language through the model classes, against what Python makes of the same inventory."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.api = client(token())
+        cls.addClassCleanup(cls.api.close)
+        with open(os.environ["INVENTORY"], encoding="utf-8") as file:
+            cls.inventory = json.load(file)
+
+    def names(self, where):
+        body = GetVmsRequestBody(where=where, order_by=VmOrderByInput.NAME_ASC)
+        found = [vm.name for vm in VmApi(self.api).get_vms(body)]
+        count = VmApi(self.api).get_vms_connection(GetVmsConnectionRequestBody(where=where))
+        self.assertEqual(count.aggregate.count, len(found))
+        return found
+
+    def expect(self, where, holds):
+        expected = sorted(vm["name"] for vm in self.inventory["vms"] if holds(vm))
+        self.assertEqual(self.names(where), expected)
+        return expected
+
+    def test_and_or_not_and_their_edges(self):
+        large, running = VmWhereInput(vcpu_gte=8), VmWhereInput(status=VmStatus.RUNNING)
+        is_large, is_running = lambda vm: vm["vcpu"] >= 8, lambda vm: vm["status"] == "RUNNING"
+        for where, holds in [
+            (VmWhereInput(_and=[large, running]), lambda vm: is_large(vm) and is_running(vm)),
+            (VmWhereInput(_or=[large, running]), lambda vm: is_large(vm) or is_running(vm)),
+            (VmWhereInput(_not=[large, running]), lambda vm: not is_large(vm) and not is_running(vm)),
+            (VmWhereInput(_or=[large], _not=[VmWhereInput()]), is_large),
+            (VmWhereInput(_and=[]), lambda vm: True),
+            (VmWhereInput(_or=[]), lambda vm: False),
+            (VmWhereInput(id_in=[]), lambda vm: False),
+            (VmWhereInput(id_not_in=[]), lambda vm: True),
+            ({"vcpu_gt": "7"}, is_large),
+        ]:
+            with self.subTest(where):
+                self.expect(where, holds)
+
+    def test_relations_both_ways(self):
+        clusters = {cluster["id"]: cluster for cluster in self.inventory["clusters"]}
+        of = lambda vm: clusters.get((vm.get("cluster") or {}).get("id"))
+        where = VmWhereInput(cluster=ClusterWhereInput(name="north-a"))
+        self.assertTrue(self.expect(where, lambda vm: of(vm) and of(vm)["name"] == "north-a"))
+        with_large = {of(vm)["name"] for vm in self.inventory["vms"] if vm["vcpu"] >= 16 and of(vm)}
+        self.assertTrue(with_large)
+        clusters = ClusterApi(self.api).get_clusters({"where": {"vms_some": {"vcpu_gte": 16}}})
+        self.assertEqual({cluster.name for cluster in clusters}, with_large)
+        clusters = ClusterApi(self.api).get_clusters({"where": {"vms_none": {"vcpu_gte": 16}}})
+        self.assertEqual({cluster.name for cluster in clusters}.intersection(with_large), set())
+        labelled = lambda vm: any(label["key"] == "env" for label in vm.get("labels") or [])
+        self.expect(VmWhereInput(labels_some={"key": "env"}), labelled)
+        self.expect(VmWhereInput(labels_none={"key": "env"}), lambda vm: not labelled(vm))
+
+
+class Auditing(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.api = client(token())
+        cls.addClassCleanup(cls.api.close)
+        cls.logs = UserAuditLogApi(cls.api)
+
+    def rows(self, **where):
+        return self.logs.get_user_audit_logs({"where": where, "orderBy": "createdAt_ASC"})
+
+    def test_what_was_done_is_told_with_who_and_how_it_ended(self):
+        mint("audited")
+        row = self.rows(action="createApiKey")[-1]
+        me = UserApi(self.api).get_my_info()
+        self.assertEqual((row.username, row.user.id, row.status, row.resource_type), ("root", me.id, "SUCCESSED", "ApiKey"))
+        self.assertIn("audited", row.message)
+        self.assertEqual(row.ip_address, "127.0.0.1")
+        self.assertGreaterEqual(row.created_at, row.started_at)
+        with self.assertRaises(ApiException):
+            login(client(), "root", "not " + PASSWORD)
+        self.assertEqual([row.username for row in self.rows(action="login", status="FAILED")], ["root"])
+        count = self.logs.get_user_audit_logs_connection({"where": {"action": "createApiKey"}})
+        self.assertEqual(count.aggregate.count, len(self.rows(action="createApiKey")))
+        self.assertTrue(SystemAuditLogApi(self.api).get_system_audit_logs({}))
+
+    def test_another_systems_row_is_written_and_read_in_both_languages(self):
+        me = UserApi(self.api).get_my_info().id
+        made = self.logs.create_user_audit_log([UserAuditLogCreationParams(
+            user_id=me, action="restore", resource_type="Backup", status="SUCCESSED", ip_address="192.0.2.7",
+            message=UserAuditLogMessage(en_us="Restored", zh_cn="\u5df2\u6062\u590d"),
+        )])
+        self.assertEqual((made[0].task_id, made[0].data.message, made[0].data.ip_address), (None, "Restored", "192.0.2.7"))
+        where = {"where": {"id": made[0].data.id}}
+        chinese = self.logs.get_user_audit_logs(where, content_language="zh-CN")
+        self.assertEqual([row.message for row in chinese], ["\u5df2\u6062\u590d"])
+
+
+class Policies(unittest.TestCase):
+    def test_policies_are_read_and_changed(self):
+        api = client(token())
+        self.addCleanup(api.close)
+        settings = GlobalSettingsApi(api)
+        before = settings.get_global_settingses({})
+        self.assertEqual([one.auth.access_mode for one in before], ["NONE"])
+        changed = settings.update_password_security({"password_complexity": "HIGH", "password_expire_days": 90})
+        self.assertEqual((changed.task_id, changed.data.auth.password_complexity, changed.data.auth.password_expire_days), (None, "HIGH", 90))
+        changed = settings.update_session_timeout({"session_max_age": 3_600_000})
+        self.assertEqual(changed.data.auth.session_max_age, 3_600_000)
+        changed = settings.update_access_restriction({"access_mode": "ALLOW", "access_list": ["127.0.0.0/8"]})
+        self.assertEqual((changed.data.auth.access_mode, changed.data.auth.access_list), ("ALLOW", ["127.0.0.0/8"]))
+        with self.assertRaises(ApiException) as refused:
+            settings.update_access_restriction({"access_mode": "DENY", "access_list": ["127.0.0.1"]})
+        self.assertEqual(refused.exception.status, 400)
+        after = settings.get_global_settingses({})
+        self.assertEqual([one.auth.password_complexity for one in after], ["HIGH"])
 
 
 class FreshService(unittest.TestCase):

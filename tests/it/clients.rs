@@ -62,6 +62,21 @@ async fn the_cloudtower_sdk_switches_vms_and_waits_for_their_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_asks_in_the_whole_list_language() {
+    let service = Service::start().await;
+    service.import_example().await;
+    let inventory = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/inventory.json");
+    check(&service, "cloudtower_sdk_client.py", &[("Asking", 2)], &[("INVENTORY", inventory)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloudtower_sdk_reads_the_audit_log_and_sets_policies() {
+    let service = Service::start().await;
+    check(&service, "cloudtower_sdk_client.py", &[("Auditing", 2)], &[]).await;
+    check(&service, "cloudtower_sdk_client.py", &[("Policies", 1)], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_cloudtower_sdk_makes_the_first_user() {
     let settings = [("create_root", "false"), ("root_password", "")];
     let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
