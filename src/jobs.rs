@@ -7,13 +7,15 @@ use crate::app::App;
 use crate::auth::token::REFRESH;
 use crate::error::Result;
 use crate::http::log;
-use crate::service::{audit, signing, tasks};
+use crate::service::{audit, policy, signing, tasks};
 
 /// How often what was refused to strangers is written down.
 const REFUSALS: Duration = Duration::from_secs(60);
 
 /// How soon the log tells that the node became active or passive when no request notices.
 const NOTICE: Duration = Duration::from_secs(10);
+/// How often it is looked for what the policies have ended.
+const POLICIES: Duration = Duration::from_secs(60);
 
 /// How often tasks are looked for.
 const TASKS: Duration = Duration::from_millis(250);
@@ -25,6 +27,7 @@ pub async fn run(app: Arc<App>) {
         every(REFUSALS, || audit::write_refusals(&app)),
         every(NOTICE, || look(&app)),
         every(TASKS, || tasks::work(&app)),
+        every(POLICIES, || policy::maintain(&app)),
     );
 }
 

@@ -1,12 +1,15 @@
-//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives three keys with different labels:
+//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives keys with different labels:
 //!
 //! - the **pepper**: API keys are stored as HMAC-SHA-256 under it, so that a stolen database alone can't even be searched;
 //! - the **chain**: HMAC-SHA-256 over the rows of the audit logs;
+//! - the **names**: HMAC-SHA-256 of the usernames that were tried at logins, for people type passwords there;
 //! - the **seal**: AES-256-GCM for what must be read again (signing keys), bound to its place by the associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::domain::audit::Chain;
@@ -21,6 +24,7 @@ const SEAL_VERSION: u8 = 1;
 pub struct Vault {
     pepper: hmac::Key,
     chain: hmac::Key,
+    names: hmac::Key,
     seal: RandomizedNonceKey,
 }
 
@@ -33,7 +37,9 @@ impl Vault {
         let pepper = derive(master, b"keytower/api-key-pepper/v1")?;
         let seal = derive(master, b"keytower/seal/v1")?;
         let chain = derive(master, b"keytower/audit-chain/v1")?;
+        let names = derive(master, b"keytower/login-name/v1")?;
         Ok(Self {
+            names: hmac::Key::new(hmac::HMAC_SHA256, names.as_slice()),
             chain: hmac::Key::new(hmac::HMAC_SHA256, chain.as_slice()),
             pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper.as_slice()),
             seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(Error::internal)?,
@@ -44,6 +50,12 @@ impl Vault {
     #[must_use]
     pub fn digest(&self, key: &PlainKey) -> KeyDigest {
         KeyDigest::new(hmac::sign(&self.pepper, key.expose().as_bytes()).as_ref().to_vec())
+    }
+
+    /// What is kept of a username that was tried: equal for equal names, and nothing else can be told from it.
+    #[must_use]
+    pub fn pseudonym(&self, username: &str) -> String {
+        STANDARD.encode(hmac::sign(&self.names, username.as_bytes()))
     }
 
     /// Seals a secret for one place; opened anywhere else, it does not open.

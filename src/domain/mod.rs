@@ -13,6 +13,7 @@
 //! | `entity` | every object of the wire, described once |
 //! | `audit`, `redact` | what the audit log says, the chain of its rows, and what never gets into it |
 //! | `network` | ranges of addresses |
+//! | `policy` | how people log in, from where, and for how long |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
 //! | `power` | switching VMs on and off: which operation goes from which state to which |
 //! | `api_key`, `role`, `session`, `task`, `user` | plain records the rooms above exchange |
@@ -31,6 +32,7 @@ pub mod operation;
 pub mod page;
 pub mod permission;
 pub mod permit;
+pub mod policy;
 pub mod power;
 pub mod principal;
 pub mod random;

@@ -35,6 +35,12 @@ impl Ranges {
     }
 }
 
+impl FromIterator<Range> for Ranges {
+    fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
+        Self(ranges.into_iter().collect())
+    }
+}
+
 impl FromStr for Range {
     type Err = Text;
 

@@ -61,6 +61,14 @@ pub enum Operation {
     CreateTask,
     /// Change what was written down of them.
     UpdateTask,
+    /// Change what passwords must be and how often they may be wrong.
+    UpdatePasswordSecurity,
+    /// Change who is let in, from where.
+    UpdateAccessRestriction,
+    /// Change for how long sessions live.
+    UpdateSessionTimeout,
+    /// Let everybody in again where the policies let nobody in.
+    UnlockPolicies,
     /// Read a list of objects, or one, or their number.
     Read(&'static Entity),
     /// Mint an API key.
@@ -108,7 +116,10 @@ impl Operation {
             Self::Power(_) => Needs::Action(Action::VM_OPERATION_VM_POWER),
             // A task is written down in anybody's name, and no action of the contract stands for that.
             Self::CreateTask | Self::UpdateTask => Needs::Action(Action::ALL),
-            Self::SetUp | Self::WorkTasks | Self::ImportInventory | Self::RotateSigningKey => {
+            Self::UpdatePasswordSecurity => Needs::TokenWith(Action::MANAGE_PASSWORD_SETTINGS),
+            Self::UpdateAccessRestriction => Needs::TokenWith(Action::MANAGE_ACCESS_CONTROL),
+            Self::UpdateSessionTimeout => Needs::TokenWith(Action::MANAGE_SESSION_EXPIRATION),
+            Self::SetUp | Self::WorkTasks | Self::ImportInventory | Self::RotateSigningKey | Self::UnlockPolicies => {
                 Needs::Action(Action::ALL)
             }
         }
@@ -153,6 +164,10 @@ impl Operation {
             Self::Power(power) => power.mutation(),
             Self::CreateTask => "createTask",
             Self::UpdateTask => "updateTask",
+            Self::UpdatePasswordSecurity => "updatePasswordSecurity",
+            Self::UpdateAccessRestriction => "updateAccessRestriction",
+            Self::UpdateSessionTimeout => "updateSessionTimeout",
+            Self::UnlockPolicies => "unlockPolicies",
             Self::Read(entity) => entity.plural,
             Self::CreateApiKey => "createApiKey",
             Self::UpdateApiKey => "updateApiKey",

@@ -71,12 +71,18 @@ pub struct Action(u8);
 impl Action {
     /// Everything.
     pub const ALL: Self = Self(0);
+    /// Say from where people and keys come in.
+    pub const MANAGE_ACCESS_CONTROL: Self = Self::named("MANAGE_ACCESS_CONTROL");
     /// See, change and delete other people's API keys.
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
     /// See what everybody did, and write down what was done elsewhere.
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
     /// Name the organization.
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
+    /// Say what passwords must be, how long they work, and how often they may be wrong.
+    pub const MANAGE_PASSWORD_SETTINGS: Self = Self::named("MANAGE_PASSWORD_SETTINGS");
+    /// Say how long sessions live.
+    pub const MANAGE_SESSION_EXPIRATION: Self = Self::named("MANAGE_SESSION_EXPIRATION");
     /// Make, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
     /// Switch VMs on and off.

@@ -1,5 +1,6 @@
 //! A user as the rooms above exchange it, and the rules for names and passwords.
 
+use super::clock::Timestamp;
 use super::id::{RoleId, UserId};
 use super::secret::Password;
 use super::text::{Text, text};
@@ -109,6 +110,8 @@ pub struct LoginUser {
     pub username: String,
     /// PHC text of the argon2id hash; absent for users who can't log in with a password.
     pub password_hash: Option<String>,
+    /// When the password was set.
+    pub password_updated_at: Option<Timestamp>,
 }
 
 /// Checks where a user comes from: absent, it is [`LOCAL`].
@@ -125,14 +128,17 @@ pub fn check_source(source: Option<&str>) -> Result<(), Text> {
     }
 }
 
-/// Checks a new password's length.
+/// Checks what every new password must have; [a policy](super::policy::Complexity) may ask for more.
 ///
 /// # Errors
 /// What is wrong and what is allowed.
-pub fn check_password(password: &Password) -> Result<(), String> {
+pub fn check_password(password: &Password) -> Result<(), Text> {
     let (characters, bytes) = (password.expose().chars().count(), password.expose().len());
     if characters < PASSWORD_MIN || bytes > PASSWORD_MAX {
-        return Err(format!("password must have {PASSWORD_MIN} characters or more and at most {PASSWORD_MAX} bytes"));
+        return Err(text!(
+            "password must have {PASSWORD_MIN} characters or more and at most {PASSWORD_MAX} bytes",
+            "密码至少 {PASSWORD_MIN} 个字符，最多 {PASSWORD_MAX} 字节"
+        ));
     }
     Ok(())
 }

@@ -96,12 +96,17 @@ pub(super) fn leaf(kind: &Kind, value: &Value) -> Option<async_graphql::Value> {
     async_graphql::Value::from_json(value).ok()
 }
 
-/// An error as GraphQL tells it: the message, and a code in the extensions.
+/// An error as GraphQL tells it: the message, and in the extensions a code, and when to try again in seconds where that is known.
 pub(super) fn failure(error: &Error, language: Language) -> async_graphql::Error {
     use async_graphql::ErrorExtensions;
     log(error);
     let code = code(error.kind());
-    async_graphql::Error::new(error.said_in(language)).extend_with(|_, extensions| extensions.set("code", code))
+    async_graphql::Error::new(error.said_in(language)).extend_with(|_, extensions| {
+        extensions.set("code", code);
+        if let Some(time) = error.retry_after() {
+            extensions.set("retryAfter", time.as_secs() + 1);
+        }
+    })
 }
 
 /// The code of a kind of error.

@@ -9,6 +9,7 @@ mod forward;
 mod input;
 pub mod openapi;
 mod people;
+mod policy;
 mod tasks;
 mod vms;
 
@@ -85,6 +86,12 @@ pub enum Call {
     CreateTask,
     /// `POST /update-task`.
     UpdateTask,
+    /// `POST /update-password-security`.
+    UpdatePasswordSecurity,
+    /// `POST /update-access-restriction`.
+    UpdateAccessRestriction,
+    /// `POST /update-session-timeout`.
+    UpdateSessionTimeout,
     /// `POST /get-<route>`.
     List(&'static Entity),
     /// `POST /get-<route>-connection`.
@@ -132,6 +139,9 @@ impl Call {
             Self::Power(power) => Operation::Power(power),
             Self::CreateTask => Operation::CreateTask,
             Self::UpdateTask => Operation::UpdateTask,
+            Self::UpdatePasswordSecurity => Operation::UpdatePasswordSecurity,
+            Self::UpdateAccessRestriction => Operation::UpdateAccessRestriction,
+            Self::UpdateSessionTimeout => Operation::UpdateSessionTimeout,
             Self::List(entity) | Self::Count(entity) => Operation::Read(entity),
         }
     }
@@ -155,6 +165,9 @@ pub fn table() -> Vec<Route> {
         route("/create-user-audit-log", "CreateUserAuditLog", Call::CreateUserAuditLog),
         route("/create-task", "CreateTask", Call::CreateTask),
         route("/update-task", "UpdateTask", Call::UpdateTask),
+        route("/update-password-security", "UpdatePasswordSecurity", Call::UpdatePasswordSecurity),
+        route("/update-access-restriction", "UpdateAccessRestriction", Call::UpdateAccessRestriction),
+        route("/update-session-timeout", "UpdateSessionTimeout", Call::UpdateSessionTimeout),
     ];
     for power in Power::ALL {
         let (path, id) = power.route();
@@ -301,6 +314,19 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
             let (conditions, change) = input.parse::<tasks::TaskUpdate>(body).await?.read();
             let changed = service::tasks::update(app, caller, conditions, change).await?;
             answer::with_tasks(changed.iter().map(AsRef::as_ref))
+        }
+        Call::UpdatePasswordSecurity => {
+            let wanted = input.parse::<policy::PasswordSecurity>(body).await?.read();
+            answer::with_task(service::policy::update_password_security(app, caller, wanted).await?.as_ref())
+        }
+        Call::UpdateAccessRestriction => {
+            let policy::AccessRestriction { access_mode, access_list } = input.parse(body).await?;
+            let row = service::policy::update_access_restriction(app, caller, access_mode, access_list).await?;
+            answer::with_task(row.as_ref())
+        }
+        Call::UpdateSessionTimeout => {
+            let policy::SessionTimeout { session_max_age } = input.parse(body).await?;
+            answer::with_task(service::policy::update_session_timeout(app, caller, session_max_age).await?.as_ref())
         }
         Call::List(entity) => {
             let (all, budget) = (Projection::full(entity), Budget::unlimited());

@@ -3,6 +3,7 @@
 //! OpenAPI 3.0, like the contract's own: SDK generators fetch it from a running server, and the older ones read no 3.1.
 
 mod audit;
+mod policy;
 mod tasks;
 
 use std::sync::{Arc, LazyLock};
@@ -58,6 +59,7 @@ pub fn document() -> Value {
     schemas.people();
     schemas.0.extend(audit::schemas());
     schemas.0.extend(tasks::schemas());
+    schemas.0.extend(policy::schemas());
     let paths: Map<String, Value> = table().into_iter().map(|route| (route.path.clone(), path(&route))).collect();
     json!({
         "openapi": "3.0.3",
@@ -85,6 +87,7 @@ fn path(route: &Route) -> Value {
     let method = route.call.method().as_str().to_ascii_lowercase();
     let needs = route.call.operation().needs();
     let open = needs == Needs::Nothing;
+    let policy = |body: &str| ("GlobalSettings", Some(reference(body)), reference("WithTask_GlobalSettings_"));
     let (tag, body, answer) = match route.call {
         Call::Login => ("User", Some(reference("LoginInput")), reference("WithTask_LoginResponse_")),
         Call::CreateRootUser => ("User", Some(reference("RootUserCreationParams")), reference("WithTask_User_")),
@@ -103,6 +106,9 @@ fn path(route: &Route) -> Value {
         Call::Power(_) => ("Vm", Some(reference("VmOperateParams")), list_of("WithTask_Vm_")),
         Call::CreateTask => ("Task", Some(list_of("TaskCreationParams")), list_of("WithTask_Task_")),
         Call::UpdateTask => ("Task", Some(reference("TaskUpdateParams")), list_of("WithTask_Task_")),
+        Call::UpdatePasswordSecurity => policy("UpdatePassrodSecurityParams"),
+        Call::UpdateAccessRestriction => policy("UpdateAccessRestrictionParams"),
+        Call::UpdateSessionTimeout => policy("UpdateSessionTimeoutParams"),
         Call::List(entity) => (entity.name, Some(reference(&body_of(&route.id))), list_of(entity.name)),
         Call::Count(entity) => (entity.name, Some(reference(&body_of(&route.id))), reference(&entity.connection())),
     };
@@ -116,6 +122,9 @@ fn path(route: &Route) -> Value {
             ("413", "The body is too large"),
             ("415", "The body is not application/json"),
         ]);
+    }
+    if matches!(route.call, Call::Login) {
+        errors.push(("429", "Too many wrong logins with this username; Retry-After says when to try again"));
     }
     if !open {
         errors.push(("401", "No credential, or one that does not work"));
@@ -318,6 +327,7 @@ impl Schemas {
             "WithTask_User_": with_task(reference("User")),
             "WithTask_Vm_": with_task(reference("Vm")),
             "WithTask_Task_": with_task(reference("Task")),
+            "WithTask_GlobalSettings_": with_task(reference("GlobalSettings")),
             "WithTask_UserRoleNext_": with_task(reference("UserRoleNext")),
             "WithTask_UserAuditLog_": with_task(reference("UserAuditLog")),
             "WithTask_DeleteUser_": with_task(reference("DeleteUser")),

@@ -56,7 +56,8 @@ pub async fn create_user(app: &App, caller: &Caller, request: UserRequest, wante
         let users = users::create_as(app, permit, vec![request], |_| PLACE.to_owned(), Some(wanted)).await?;
         return users.into_iter().next().ok_or_else(gone);
     }
-    let password = request.check().map_err(|why| Error::invalid(why).at(PLACE))?;
+    let complexity = app.store.policy().await?.complexity();
+    let password = request.check(complexity).map_err(|why| Error::invalid(why).at(PLACE))?;
     if request.role != RoleChoice::Preset(ROOT.to_owned()) {
         let wrong = text!(
             "role must be {ROOT}: the first user makes all others",

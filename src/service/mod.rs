@@ -1,6 +1,7 @@
 //! The use cases, one function each: authorize, begin, change, commit. They know nothing of HTTP or of any face.
 
 pub mod api_keys;
+mod attempts;
 pub mod audit;
 pub mod first;
 pub mod forward;
@@ -8,6 +9,7 @@ pub mod inventory;
 pub mod lists;
 pub mod login;
 mod people;
+pub mod policy;
 pub mod power;
 pub mod roles;
 pub mod setup;

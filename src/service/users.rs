@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
+use super::attempts;
 use super::people::{Change, PEOPLE, check_number, matching, rights};
 use crate::app::App;
 use crate::domain::audit::Entry;
@@ -16,10 +17,11 @@ use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, Permit, authorize};
+use crate::domain::policy::Complexity;
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
-use crate::domain::user::{Contact, NewUser, UserChange, check_password, check_source, check_texts};
+use crate::domain::user::{Contact, NewUser, UserChange, check_source, check_texts};
 use crate::error::{Error, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
@@ -80,7 +82,7 @@ impl UserRequest {
     }
 
     /// Checks all of it, and answers the password.
-    pub(super) fn check(&self) -> std::result::Result<Password, Text> {
+    pub(super) fn check(&self, complexity: Complexity) -> std::result::Result<Password, Text> {
         check_texts([
             ("username", Some(self.username.as_str())),
             ("name", Some(&self.name)),
@@ -91,7 +93,7 @@ impl UserRequest {
         let password = self.password.clone().ok_or_else(|| {
             text!("password is needed: a LOCAL user logs in with it", "需要 password：LOCAL 用户用它登录")
         })?;
-        check_password(&password)?;
+        complexity.check(&password)?;
         Ok(password)
     }
 }
@@ -121,7 +123,7 @@ pub async fn exist(app: &App, caller: &Caller) -> Result<bool> {
 /// `Invalid` when there is a user already or the password is not allowed, `Unavailable` when the database is away.
 pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::CreateRootUser)?;
-    check_password(&password).map_err(Error::invalid)?;
+    app.store.policy().await?.complexity().check(&password).map_err(Error::invalid)?;
     let exists = || {
         Error::invalid(text!(
             "a user exists already: log in, or ask who manages users",
@@ -161,8 +163,10 @@ pub(super) async fn create_as(
     wanted: Option<Wanted<'_>>,
 ) -> Result<Vec<Arc<Node>>> {
     check_number(requests.len())?;
+    let complexity = app.store.policy().await?.complexity();
     let passwords = requests.iter().enumerate();
-    let passwords = passwords.map(|(index, request)| request.check().map_err(|why| Error::invalid(why).at(&at(index))));
+    let passwords =
+        passwords.map(|(index, request)| request.check(complexity).map_err(|why| Error::invalid(why).at(&at(index))));
     let passwords = passwords.collect::<Result<Vec<_>>>()?;
     // Before the write, which others wait for.
     let mut hashes = Vec::new();
@@ -209,7 +213,8 @@ pub async fn update(
     let of_data = |error: Error| error.at("data");
     wanted.check().map_err(|why| of_data(Error::invalid(why)))?;
     if let Some(password) = password {
-        check_password(&password).map_err(|why| of_data(Error::invalid(why)))?;
+        let complexity = app.store.policy().await?.complexity();
+        complexity.check(&password).map_err(|why| of_data(Error::invalid(why)))?;
         wanted.password_hash = Some(app.passwords.hash(password, app.random.as_ref()).await?);
     }
     let change = Change::begin(app, permit).await?;
@@ -227,8 +232,11 @@ pub async fn update(
     let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
     for user in &users {
         change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
-        let what = wanted.told(role.as_deref().map(name_of));
         let name = username(user);
+        if wanted.password_hash.is_some() {
+            attempts::forget(app, &change.tx, name).await?;
+        }
+        let what = wanted.told(role.as_deref().map(name_of));
         let text = text!("user {name} changed: {what}", "已修改用户 {name}：{what}");
         change.tx.note(Entry::done(text).of(USER.name, user.id()));
     }
@@ -294,13 +302,26 @@ pub async fn create_with_password(app: &App, caller: &Caller, username: String, 
     Ok(password)
 }
 
-/// Characters of a password made up here, of 36 kinds: over 100 bit.
+/// Gives all users that a `where` matches a password that is made up here and known nowhere else.
+///
+/// # Errors
+/// Like [`update`].
+pub async fn set_made_up_password(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Password> {
+    let password = make_up_password(app.random.as_ref())?;
+    let request = UpdateRequest { password: Some(password.clone()), ..UpdateRequest::default() };
+    update(app, caller, conditions, request).await?;
+    Ok(password)
+}
+
+/// Random characters of a password made up here, of 36 kinds: over 100 bit.
 const MADE_UP_LEN: usize = 20;
+/// What stands before them, so that the password satisfies every policy.
+const MADE_UP_PREFIX: &str = "Kt1_";
 
 pub(super) fn make_up_password(random: &dyn Random) -> Result<Password> {
     let key = key_format::generate(random)?;
     let letters = key.expose().chars().skip(key_format::PREFIX.len()).take(MADE_UP_LEN);
-    Ok(Password::from(letters.collect::<String>()))
+    Ok(Password::from(MADE_UP_PREFIX.chars().chain(letters).collect::<String>()))
 }
 
 /// Stores the first user.

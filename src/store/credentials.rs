@@ -1,11 +1,15 @@
-//! The reads behind `authenticate`: one indexed statement for a key, one for a token.
+//! The reads behind `authenticate`: one indexed statement for a key, one for a token, with the policies in force.
+//!
+//! The one row of the policies is found by its primary key, which is behind the empty text.
 
 use sea_orm::{ConnectionTrait, QueryResult};
 
+use super::policy::read_policy;
 use super::{Store, error, statement};
 use crate::domain::clock::{Timestamp, parse_iso};
 use crate::domain::id::{ApiKeyId, SessionId, UserId};
 use crate::domain::permission::Actions;
+use crate::domain::policy::Policy;
 use crate::domain::secret::KeyDigest;
 use crate::error::{Error, Result};
 
@@ -26,6 +30,8 @@ pub struct KeyRow {
     pub granted: Actions,
     /// What the owner could do when the key was minted.
     pub ceiling: Actions,
+    /// The policies in force.
+    pub policy: Policy,
 }
 
 /// What the store knows about a live session and its user.
@@ -39,8 +45,12 @@ pub struct SessionRow {
     pub username: String,
     /// What the user's roles allow now.
     pub held: Actions,
+    /// When the session began.
+    pub created_at: Timestamp,
     /// When the session ends.
     pub expires_at: Timestamp,
+    /// The policies in force.
+    pub policy: Policy,
 }
 
 impl Store {
@@ -50,11 +60,13 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
         const SQL: &str = "\
-            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions \
+            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
             UNION ALL \
-            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions \
+            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
         let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
@@ -68,6 +80,7 @@ impl Store {
             held: Actions::NONE,
             granted: Actions::NONE,
             ceiling: parse_actions(&text(first, "ceiling")?)?,
+            policy: read_policy(&text(first, "policy")?)?,
         };
         for row in &rows {
             let actions = role_actions(row)?;
@@ -85,7 +98,8 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         const SQL: &str = "\
-            SELECT s.id, s.expires_at, s.user_id, u.username, r.actions \
+            SELECT s.id, s.created_at, s.expires_at, s.user_id, u.username, r.actions, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
             FROM sessions s JOIN users u ON u.id = s.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE s.id = $1";
         let query = statement(self.backend(), SQL, [id.as_str().into()]);
@@ -96,8 +110,9 @@ impl Store {
             user: UserId::from(text(first, "user_id")?),
             username: text(first, "username")?,
             held: Actions::NONE,
-            expires_at: parse_iso(&text(first, "expires_at")?)
-                .ok_or_else(|| Error::internal("sessions.expires_at is no time"))?,
+            created_at: moment(first, "created_at")?,
+            expires_at: moment(first, "expires_at")?,
+            policy: read_policy(&text(first, "policy")?)?,
         };
         for row in &rows {
             session.held = session.held.union(&role_actions(row)?);
@@ -108,6 +123,10 @@ impl Store {
 
 fn text(row: &QueryResult, column: &str) -> Result<String> {
     row.try_get("", column).map_err(error)
+}
+
+fn moment(row: &QueryResult, column: &str) -> Result<Timestamp> {
+    parse_iso(&text(row, column)?).ok_or_else(|| Error::internal(format!("sessions.{column} is no time")))
 }
 
 fn role_actions(row: &QueryResult) -> Result<Actions> {

@@ -11,6 +11,7 @@ mod list;
 mod migrate;
 mod model;
 mod people;
+mod policy;
 mod power;
 mod roles;
 mod setup;
@@ -119,6 +120,14 @@ impl Tx {
     /// `Unavailable` when the database is away; nothing was written then.
     pub async fn commit(self) -> Result<()> {
         self.append().await?;
+        self.commit_untold().await
+    }
+
+    /// Makes a write last that the audit log does not tell of, because nothing changes by it for anybody: what only counts.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away; nothing was written then.
+    pub async fn commit_untold(self) -> Result<()> {
         let operation = self.permit.operation().name();
         self.db.commit().await.map_err(error)?;
         tracing::debug!(operation, "committed");

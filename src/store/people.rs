@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Pagin
 
 use super::model::{role, session, user, user_role};
 use super::{Store, Tx, error, is_taken, of_user, statement};
-use crate::domain::clock::{Timestamp, iso};
+use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::id::{RoleId, SessionId, UserId};
 use crate::domain::session::Session;
 use crate::domain::text::text;
@@ -25,6 +25,7 @@ impl Store {
             id: UserId::from(row.id),
             username: row.username,
             password_hash: row.password_hash,
+            password_updated_at: row.password_updated_at.as_deref().and_then(parse_iso),
         }))
     }
 

@@ -5,10 +5,10 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder}
 use sea_orm_migration::SchemaManager;
 
 use super::credentials::write_actions;
-use super::model::{global_settings, meta, organization, role, signing_key};
+use super::model::{meta, organization, role, signing_key};
 use super::{Store, Tx, error};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
-use crate::domain::id::{GlobalSettingsId, OrganizationId, RoleId, SigningKeyId};
+use crate::domain::id::{OrganizationId, RoleId, SigningKeyId};
 use crate::domain::permission::Preset;
 use crate::error::{Error, Result};
 
@@ -111,23 +111,6 @@ impl Tx {
         }
         let row = organization::ActiveModel { id: Set(id.to_string()), name: Set(name.to_owned()) };
         organization::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
-        Ok(true)
-    }
-
-    /// Makes the policies while there are none; false when there are some.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn ensure_policies(&self, id: &GlobalSettingsId) -> Result<bool> {
-        if global_settings::Entity::find().count(&self.db).await.map_err(error)? > 0 {
-            return Ok(false);
-        }
-        let row = global_settings::ActiveModel {
-            id: Set(id.to_string()),
-            auth: Set("{}".to_owned()),
-            vm_recycle_bin: Set(r#"{"enabled":false,"retain":0}"#.to_owned()),
-        };
-        global_settings::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
         Ok(true)
     }
 

@@ -71,7 +71,7 @@ pub fn refused(app: &App, address: Option<IpAddr>, error: &Error) {
 
 /// Notes what was refused to somebody who is not known. It is written down with others like it by [`write_refusals`], so that
 /// whoever tries much fills no disk and waits no longer than anybody else.
-fn stranger(app: &App, address: Option<IpAddr>, action: &'static str, cause: &str) {
+pub(super) fn stranger(app: &App, address: Option<IpAddr>, action: &'static str, cause: &str) {
     app.refusals.note(Refusal { address, action, cause: cause.to_owned() }, 1);
 }
 

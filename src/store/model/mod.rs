@@ -3,6 +3,7 @@
 pub(super) mod api_key;
 pub(super) mod api_key_role;
 pub(super) mod global_settings;
+pub(super) mod login_attempt;
 pub(super) mod meta;
 pub(super) mod organization;
 pub(super) mod role;

@@ -1,0 +1,137 @@
+//! The policies: changing them, and keeping up with what they say.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::people::{Change, PEOPLE};
+use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::entity::GLOBAL_SETTINGS;
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::policy::{AccessMode, PasswordSecurity, Policy};
+use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::text::{Text, text};
+use crate::error::{Error, Result};
+use crate::store::Node;
+
+/// Most characters of a value that the audit log repeats.
+const TOLD_MAX: usize = 500;
+
+/// Changes what passwords must be and how often they may be wrong.
+///
+/// # Errors
+/// `Invalid` for what is not allowed, `Forbidden` for a key and without the right, `Unavailable` when the database is away.
+pub async fn update_password_security(app: &App, caller: &Caller, wanted: PasswordSecurity) -> Result<Arc<Node>> {
+    update(app, caller, Operation::UpdatePasswordSecurity, |policy| policy.secure_passwords(wanted)).await
+}
+
+/// Changes who is let in, from where. Nobody shuts themselves out.
+///
+/// # Errors
+/// Like [`update_password_security`].
+pub async fn update_access_restriction(
+    app: &App,
+    caller: &Caller,
+    mode: AccessMode,
+    list: Vec<String>,
+) -> Result<Arc<Node>> {
+    update(app, caller, Operation::UpdateAccessRestriction, |policy| {
+        policy.restrict_access(mode, list)?;
+        let by_operator = |principal: &Principal| principal.credential == CredentialRef::Operator;
+        if policy.admits(caller.address)? || caller.principal.as_ref().is_some_and(by_operator) {
+            return Ok(());
+        }
+        let own = caller.address.map_or_else(|| "?".to_owned(), |address| address.to_string());
+        Err(text!(
+            "access_mode with this access_list would shut out your own address, {own}",
+            "该 access_mode 与 access_list 会拒绝您自己的地址 {own}"
+        ))
+    })
+    .await
+}
+
+/// Lets everybody in again: from every address, and for as long as their tokens say.
+///
+/// # Errors
+/// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
+pub async fn unlock(app: &App, caller: &Caller) -> Result<()> {
+    let unlock = |policy: &mut Policy| {
+        policy.unlock();
+        Ok(())
+    };
+    update(app, caller, Operation::UnlockPolicies, unlock).await.map(drop)
+}
+
+/// Changes for how long sessions live. Those that are older are over at once.
+///
+/// # Errors
+/// Like [`update_password_security`].
+pub async fn update_session_timeout(app: &App, caller: &Caller, max_age: i64) -> Result<Arc<Node>> {
+    update(app, caller, Operation::UpdateSessionTimeout, |policy| policy.limit_sessions(max_age)).await
+}
+
+async fn update(
+    app: &App,
+    caller: &Caller,
+    operation: Operation,
+    edit: impl FnOnce(&mut Policy) -> std::result::Result<(), Text>,
+) -> Result<Arc<Node>> {
+    let change = Change::begin(app, authorize(caller, operation)?).await?;
+    let (id, before) = change.tx.hold_policy().await?;
+    let mut after = before.clone();
+    edit(&mut after).map_err(Error::invalid)?;
+    change.tx.set_policy(&id, &after).await?;
+    // What the policies have ended so far stays ended, whatever they say from now on.
+    if let Some(over) = before.sessions_over(app.now()) {
+        change.tx.end_sessions_begun_by(over).await?;
+    }
+    change.tx.mark_expired_passwords(after.passwords_expired(app.now())).await?;
+    let what = difference(&before, &after)?;
+    let text = match what.is_empty() {
+        true => text!("policies left as they were", "策略未变"),
+        false => text!("policies changed: {what}", "已修改策略：{what}"),
+    };
+    change.tx.note(Entry::done(text).of(GLOBAL_SETTINGS.name, &id));
+    let by = change.actor.username.clone();
+    let rows = change.finish(&GLOBAL_SETTINGS, &[id.to_string()]).await?;
+    tracing::info!(what, by, "policies changed");
+    rows.into_iter().next().ok_or_else(|| Error::internal("the policies are gone"))
+}
+
+/// Keeps up with the clock: marks the users whose password has expired, and forgets the wrong logins that no longer count.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn maintain(app: &App) -> Result<()> {
+    let now = app.now();
+    let tx = app.begin(authorize(&Caller::operator(), Operation::UpdatePasswordSecurity)?).await?;
+    tx.alone_with(PEOPLE).await?;
+    let (_, policy) = tx.hold_policy().await?;
+    tx.forget_attempts_until(policy.misses().map_or(now, |misses| now - misses.within)).await?;
+    match tx.mark_expired_passwords(policy.passwords_expired(now)).await? {
+        0 => tx.commit_untold().await,
+        marked => {
+            let text = text!("{marked} users marked whose password has expired", "已标记 {marked} 个密码过期的用户");
+            tx.note(Entry::done(text));
+            tx.commit().await
+        }
+    }
+}
+
+/// Names and new values of what changed.
+fn difference(before: &Policy, after: &Policy) -> Result<String> {
+    let members = |policy| serde_json::to_value(policy).map_err(Error::internal);
+    let (before, after) = (members(before)?, members(after)?);
+    let all = after.as_object().into_iter().flatten();
+    let changed =
+        all.filter(|(name, value)| before.get(name.as_str()) != Some(*value)).map(|(name, value)| match value {
+            Value::Array(elements) if value.to_string().len() > TOLD_MAX => {
+                format!("{name} ({} elements)", elements.len())
+            }
+            value => format!("{name} {value}"),
+        });
+    Ok(changed.collect::<Vec<_>>().join(", "))
+}
