@@ -4,6 +4,7 @@ mod audit;
 mod healthcheck;
 mod inventory;
 mod node;
+mod policy;
 mod serve;
 mod signing_key;
 mod user;
@@ -51,7 +52,7 @@ enum Command {
     /// Load the inventory that the lists show, from a file or from a CloudTower.
     #[command(subcommand, after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Inventory(inventory::Command),
-    /// Make and delete users at the machine itself.
+    /// Make and delete users at the machine itself, and give them passwords.
     #[command(subcommand, after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     User(user::Command),
     /// Check the audit logs.
@@ -60,6 +61,9 @@ enum Command {
     /// Make this node active or passive, or tell what it is.
     #[command(subcommand, after_help = "Example:\n  keytower node passive")]
     Node(node::Command),
+    /// Change policies at the machine itself.
+    #[command(subcommand, after_help = "Example:\n  keytower policy unlock")]
+    Policy(policy::Command),
     /// Replace the key that signs tokens.
     #[command(subcommand, after_help = "Example:\n  keytower signing-key rotate")]
     SigningKey(signing_key::Command),
@@ -116,6 +120,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Some(Command::User(command)) => user::run(settings, command).await?,
         Some(Command::Audit(command)) => audit::run(&settings, command).await?,
         Some(Command::Node(command)) => node::run(&settings, command)?,
+        Some(Command::Policy(command)) => policy::run(settings, command).await?,
         Some(Command::SigningKey(command)) => signing_key::run(settings, command).await?,
         Some(Command::Healthcheck) => return healthcheck::run(&settings).await,
         Some(Command::Schema { .. }) => {}

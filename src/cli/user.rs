@@ -11,7 +11,7 @@ use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
 use crate::service::users;
 
-/// Makes and deletes users.
+/// Makes and deletes users, and gives them passwords.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a user and print a password for it, once.
@@ -22,6 +22,12 @@ pub(super) enum Command {
         /// The preset of its role: ROOT, ADMIN, USER_ADMIN, AUDITOR, READ_ONLY, VM_USER or WORKLOAD_CLUSTER_USER.
         #[arg(long, default_value = "READ_ONLY")]
         role: String,
+    },
+    /// Give a user another password and print it, once; its tokens stop working at once, its API keys do not.
+    #[command(after_help = "Example:\n  keytower user set-password root")]
+    SetPassword {
+        /// Login name.
+        username: String,
     },
     /// Delete a user; its tokens and API keys stop working at once.
     #[command(after_help = "Example:\n  keytower user delete ci-admin")]
@@ -47,17 +53,29 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
                 password.expose()
             )
         }
+        Command::SetPassword { username } => {
+            let app = open(settings).await?;
+            let done = users::set_made_up_password(&app, &operator, local(&username)).await;
+            let done = close(&app, Operation::SetPassword, done).await;
+            let password = done.map_err(|error| named(error, &username))?;
+            format!("{username} has another password, shown this once:\n\n    {}\n\n", password.expose())
+        }
         Command::Delete { username } => {
             let app = open(settings).await?;
             let done = users::delete(&app, &operator, local(&username)).await;
-            close(&app, Operation::DeleteUser, done).await.map_err(|error| match error.kind() {
-                Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
-                _ => error,
-            })?;
+            close(&app, Operation::DeleteUser, done).await.map_err(|error| named(error, &username))?;
             format!("deleted {username}: its tokens and API keys are dead\n")
         }
     };
     print(&done)
+}
+
+/// Says who is missing.
+fn named(error: Error, username: &str) -> Error {
+    match error.kind() {
+        Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
+        _ => error,
+    }
 }
 
 /// The `where` of the one local user with a login name.

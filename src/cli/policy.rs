@@ -1,0 +1,23 @@
+//! `keytower policy`.
+
+use super::{close, open, print};
+use crate::config::Settings;
+use crate::domain::caller::Caller;
+use crate::domain::operation::Operation;
+use crate::error::Result;
+use crate::service::policy;
+
+/// Changes policies where nobody can log in any more to do it.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Let everybody in again: sets access_mode to NONE, leaving the list, and session_max_age to 0.
+    #[command(after_help = "Example:\n  keytower policy unlock")]
+    Unlock,
+}
+
+pub(super) async fn run(settings: Settings, Command::Unlock: Command) -> Result<()> {
+    let app = open(settings).await?;
+    let done = policy::unlock(&app, &Caller::operator()).await;
+    close(&app, Operation::UnlockPolicies, done).await?;
+    print("everybody is let in: access_mode is NONE, session_max_age is 0\n")
+}
