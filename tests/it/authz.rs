@@ -16,7 +16,7 @@ use keytower::domain::permit::{authorize, authorize_while_fresh};
 use keytower::domain::secret::Password;
 use keytower::error::{Error, Kind};
 use keytower::rest::Call;
-use keytower::service::{inventory, signing, users};
+use keytower::service::{inventory, policy, signing, users};
 use keytower::{graphql, http, rest};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -43,6 +43,9 @@ pub fn rest_body(path: &str) -> Option<Value> {
         "/update-task" => json!({ "where": { "id": "none" }, "data": {} }),
         "/update-user" | "/update-role" => json!({ "where": { "id": "none" }, "data": { "name": "a" } }),
         "/delete-user" | "/delete-role" => json!({ "where": { "id": "none" } }),
+        "/update-password-security" => json!({}),
+        "/update-access-restriction" => json!({ "access_mode": "NONE", "access_list": [] }),
+        "/update-session-timeout" => json!({ "session_max_age": 0 }),
         "/get-clusters" | "/get-clusters-connection" => json!({}),
         "/get-datacenters" | "/get-datacenters-connection" => json!({}),
         "/get-hosts" | "/get-hosts-connection" => json!({}),
@@ -175,6 +178,7 @@ async fn service_lets_through(service: &Service, operation: Operation, caller: &
         }
         Operation::ImportInventory => let_through(inventory::import(app, caller, "{}", |_| {}).await),
         Operation::RotateSigningKey => let_through(signing::rotate(app, caller).await),
+        Operation::UnlockPolicies => let_through(policy::unlock(app, caller).await),
         other => panic!("{} is offered by a face", other.name()),
     }
 }
@@ -209,7 +213,9 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         }
         rows.push((format!("{}.{}", field.object, field.name), cells));
     }
-    for operation in [Operation::SetPassword, Operation::ImportInventory, Operation::RotateSigningKey] {
+    let elsewhere =
+        [Operation::SetPassword, Operation::ImportInventory, Operation::RotateSigningKey, Operation::UnlockPolicies];
+    for operation in elsewhere {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {
             let real = service_lets_through(&service, operation, principal).await;

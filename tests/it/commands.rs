@@ -9,18 +9,21 @@ use crate::support::node::{self, Ended, borrowed, command, settings};
 use crate::support::peer::Face;
 use crate::support::{Database, Node, Peer};
 
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["serve"],
     &["inventory"],
     &["inventory", "import"],
     &["user"],
     &["user", "create"],
+    &["user", "set-password"],
     &["user", "delete"],
     &["node"],
     &["node", "passive"],
     &["node", "active"],
     &["node", "status"],
+    &["policy"],
+    &["policy", "unlock"],
     &["signing-key"],
     &["signing-key", "rotate"],
     &["schema"],

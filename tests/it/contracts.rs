@@ -281,6 +281,9 @@ async fn real_answers_are_what_the_document_promises() {
                 json!({ "where": { "id": "reported" }, "data": { "status": "FAILED", "progress": 0.5 } })
             }
             rest::Call::Power(power) => json!({ "where": { "name": switchable(power) } }),
+            rest::Call::UpdatePasswordSecurity => json!({ "password_expire_days": 90, "password_complexity": "HIGH" }),
+            rest::Call::UpdateAccessRestriction => json!({ "access_mode": "DENY", "access_list": ["192.0.2.0/24"] }),
+            rest::Call::UpdateSessionTimeout => json!({ "session_max_age": 86_400_000 }),
             _ => json!({}),
         };
         let asked = &document["paths"][&route.path][route.call.method().as_str().to_lowercase()]["requestBody"];

@@ -51,6 +51,8 @@ mod misspellings;
 mod nodes;
 mod pages;
 mod passive;
+mod policy;
+mod policy_login;
 mod power;
 mod power_nodes;
 mod proxy;
