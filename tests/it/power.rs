@@ -11,7 +11,8 @@ use keytower::service::inventory;
 use serde_json::{Value, json};
 
 use crate::support::check::clean;
-use crate::support::{Answer, Service};
+use crate::support::tasks::report;
+use crate::support::{Answer, ROOT_PASSWORD, Service};
 
 /// A service with the example, and root's token.
 pub(crate) async fn furnished() -> (Service, String) {
@@ -437,4 +438,37 @@ async fn without_a_time_a_task_ends_when_it_is_noticed() {
     let logs = service.rows("system_audit_logs").await.len();
     service.work().await;
     assert_eq!(service.rows("system_audit_logs").await.len(), logs);
+}
+
+/// In front of another keytower the one behind switches and tells how far it is; here nothing changes but the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_front_of_an_upstream_the_upstream_switches() {
+    let (behind, there) = furnished().await;
+    let database = std::sync::Arc::new(crate::support::Database::new().await);
+    let url = behind.url("");
+    let upstream = [("upstream_url", &*url), ("upstream_username", "root"), ("upstream_password", ROOT_PASSWORD)];
+    let front = Service::start_with(database, &upstream).await;
+    front.import_example().await;
+    let token = front.root().await;
+    let (_, key) = front.mint(&token, "through").await;
+    for power in Power::ALL {
+        let body = json!({ "where": { "name": "nobody" } });
+        front.refused(&key, power.route().0, body, 404, "no Vm matches").await;
+    }
+    let (tasks, _) = front.power(&key, "/shutdown-vm", json!({ "name": "db-01" })).await;
+    assert_eq!(front.task(&key, &tasks[0]).await, behind.task(&there, &tasks[0]).await);
+    behind.finish_tasks().await;
+    front.finish_tasks().await;
+    assert_eq!(front.vm(&key, "db-01").await["status"], "STOPPED");
+    assert_eq!(front.rows("tasks").await.len(), 0);
+    let own = front.rows("vms").await;
+    assert!(own.iter().any(|vm| vm["name"] == "db-01" && vm["status"] == "RUNNING"), "the local record changed");
+    let me = behind.post_text("/v2/api/get-my-info", Some(&there), "").await.json();
+    front.done(&token, "/create-task", json!([report(&me["id"])])).await;
+    assert_eq!((front.rows("tasks").await.len(), behind.rows("tasks").await.len()), (0, 2));
+    // What is not allowed here is not even asked there.
+    let (_, reader) = front.user("READ_ONLY").await;
+    let body = json!({ "where": { "name": "db-02" } });
+    front.refused(&reader, "/shutdown-vm", body, 403, "VM_OPERATION_VM_POWER").await;
+    assert_eq!(behind.rows("tasks").await.len(), 2);
 }
