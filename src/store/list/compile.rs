@@ -74,20 +74,38 @@ pub(super) fn order(database: DbBackend, query: &Query, select: &mut SelectState
     select.order_by((query.entity.table, "id"), direction(backward));
 }
 
-/// The window of a list, of `most` rows at most.
-pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStatement) {
+/// The window of a list, of `most` rows at most: how many, and how many to skip.
+fn window(query: &Query, most: Option<u64>) -> (u64, u64) {
     let limit = [query.page.first, query.page.last, most].into_iter().flatten().min();
-    if limit.is_some() || query.page.skip > 0 {
-        select.limit(limit.unwrap_or(NO_LIMIT)).offset(query.page.skip);
+    (limit.unwrap_or(NO_LIMIT), query.page.skip)
+}
+
+/// Leaves the window of the rows.
+pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStatement) {
+    if let (limit, skip) = window(query, most)
+        && (limit < NO_LIMIT || skip > 0)
+    {
+        select.limit(limit).offset(skip);
     }
 }
 
-/// The same rows in the same order, of which only the window's ids are sought. Who sorts rows and skips some carries their columns
-/// along; ids are light.
-pub(super) fn sought_by_id(database: DbBackend, query: &Query, mut window: SelectStatement) -> SelectStatement {
-    let id = (query.entity.table, "id");
+/// The rows of a window in their order, found by their ids: who sorts rows and skips some carries all of their columns along.
+///
+/// The window stands in the text as numbers. For a parameter there the planners of both databases expect many rows, and sort the
+/// whole table where an index holds the first few in order.
+pub(super) fn windowed(
+    database: DbBackend,
+    query: &Query,
+    mut matching: SelectStatement,
+    most: Option<u64>,
+) -> SelectStatement {
+    let table = query.entity.table;
+    order(database, query, &mut matching);
+    let ids = database.build(matching.column((table, "id")));
+    let (limit, skip) = window(query, most);
+    let found = format!("\"{table}\".\"id\" IN ({} LIMIT {limit} OFFSET {skip})", ids.sql);
     let mut select = Sql::select();
-    select.from(query.entity.table).and_where(Expr::col(id).in_subquery(window.column(id).take()));
+    select.from(table).and_where(Expr::cust_with_values(found, ids.values.into_iter().flatten()));
     order(database, query, &mut select);
     select
 }

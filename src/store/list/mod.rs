@@ -110,10 +110,12 @@ async fn list(
     let _turn = budget.turn().await;
     let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
     let database = db.get_database_backend();
-    compile::order(database, query, &mut select);
-    compile::limit(query, budget.most_rows(projection), &mut select);
+    let most = budget.most_rows(projection);
     if query.page.is_part() {
-        select = compile::sought_by_id(database, query, select);
+        select = compile::windowed(database, query, select, most);
+    } else {
+        compile::order(database, query, &mut select);
+        compile::limit(query, most, &mut select);
     }
     let mut rows =
         load(db, query.entity, select, &[], projection, Reading { language: query.language, budget }).await?;
