@@ -1,25 +1,13 @@
-//! Measures requests against a yardstick in the same run: `cargo bench`. See `bench/README.md`.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a tool for developers, not the service"
-)]
+//! Measures requests against a yardstick in the same run: `cargo bench -- requests`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keytower::auth::random::SystemRandom;
-use keytower::config::Settings;
-use keytower::domain::caller::Caller;
-use keytower::domain::clock::SystemClock;
-use keytower::http::serve::{Times, serve};
-use keytower::router::router;
-use keytower::service::{inventory, setup};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
+use super::support::world::World;
+use super::support::{Database, Node, ROOT_PASSWORD};
+use super::{Options, Site, credentials, percentile};
 
 #[derive(Clone)]
 struct Call {
@@ -29,39 +17,17 @@ struct Call {
     body: Option<Value>,
 }
 
-fn main() {
-    tokio::runtime::Runtime::new().unwrap().block_on(run());
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-async fn run() {
-    let folder = tempfile::tempdir().unwrap();
-    let environment =
-        [("KEYTOWER_DATA_DIR", folder.path().display().to_string()), ("KEYTOWER_ROOT_PASSWORD", PASSWORD.into())];
-    let settings = Settings::load(None, environment.map(|(name, value)| (name.to_owned(), value))).unwrap();
-    let (app, _) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
-    let text = include_str!("../examples/inventory.json");
-    inventory::import(&app, &Caller::operator(), text, |_| {}).await.unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let times = Times { header: Duration::from_secs(8), shutdown: Duration::ZERO };
-    tokio::spawn(serve(listener, router(app).unwrap(), times, std::future::pending()));
-
-    let login = json!({ "username": "root", "password": PASSWORD });
-    let http = reqwest::Client::new();
-    let post = async |path: &str, credential: &str, body: &Value| -> Value {
-        let request = http.post(format!("{base}{path}")).header("authorization", credential).json(body);
-        request.send().await.unwrap().json().await.unwrap()
-    };
-    let token = post("/v2/api/login", "none", &login).await["data"]["token"].as_str().unwrap().to_owned();
-    let mint = json!({ "query": "mutation { createApiKey(data: { name: \"bench\" }) { key } }" });
-    let key = post("/api/", &token, &mint).await["data"]["createApiKey"]["key"].as_str().unwrap().to_owned();
-
+/// Measures one kind of request after another.
+pub async fn run(name: &str, database: &Arc<Database>, options: &Options) {
+    let mut site = Site::new(database, World { clusters: 3, hosts: 10 }).await;
+    site.grow(50).await;
+    let node = &Node::on(database);
+    println!("{name}: requests, clients: {}", options.clients);
+    let (token, key) = credentials(node).await;
     let page = json!({ "first": 10 });
     let query = json!({ "query": "{ vms(first: 10) { id name status cluster { name } } }" });
+    let mint = json!({ "query": "mutation { createApiKey(data: { name: \"bench\" }) { key } }" });
+    let login = json!({ "username": "root", "password": ROOT_PASSWORD });
     let call = |name, path, credential: Option<&str>, body: Option<&Value>| Call {
         name,
         path,
@@ -81,22 +47,21 @@ async fn run() {
     println!("{:<28} {:>10} {:>10} {:>10} {:>10}", "", "req/s", "median ms", "p95 ms", "yardstick");
     let mut yardstick = 0.0;
     for call in calls {
-        let mut times = measure(&base, &call).await;
-        times.sort_unstable();
-        let seconds = number("KT_BENCH_SECONDS", 2) as f64;
-        let rate = times.len() as f64 / seconds;
+        let mut times = measure(node, &call, options).await;
+        let rate = times.len() as f64 / options.seconds as f64;
         if yardstick == 0.0 {
             yardstick = rate;
         }
-        let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3;
-        println!("{:<28} {rate:>10.0} {:>10.2} {:>10.2} {:>9.2}x", call.name, at(50), at(95), rate / yardstick);
+        let (median, p95) = (percentile(&mut times, 50), percentile(&mut times, 95));
+        println!("{:<28} {rate:>10.0} {median:>10.2} {p95:>10.2} {:>9.2}x", call.name, rate / yardstick);
     }
+    println!();
 }
 
-async fn measure(base: &str, call: &Call) -> Vec<Duration> {
-    let until = Instant::now() + Duration::from_secs(number("KT_BENCH_SECONDS", 2));
-    let clients = (0..number("KT_BENCH_CLIENTS", 8)).map(|_| {
-        let (call, url) = (call.clone(), format!("{base}{}", call.path));
+async fn measure(node: &Node, call: &Call, options: &Options) -> Vec<Duration> {
+    let until = Instant::now() + Duration::from_secs(options.seconds);
+    let clients = (0..options.clients).map(|_| {
+        let (call, url) = (call.clone(), node.url(call.path));
         tokio::spawn(async move {
             let http = reqwest::Client::builder().no_proxy().build().unwrap();
             let mut times = Vec::new();

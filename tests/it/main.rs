@@ -45,6 +45,7 @@ mod layers;
 mod list_contract;
 mod list_language;
 mod lists;
+mod load;
 mod login;
 mod migrations;
 mod misspellings;

@@ -4,6 +4,7 @@ pub mod chance;
 pub mod check;
 pub mod contract;
 pub mod database;
+pub mod load;
 pub mod nginx;
 pub mod node;
 pub mod peer;
@@ -17,6 +18,7 @@ pub mod signer;
 pub mod tasks;
 pub mod tower;
 pub mod trail;
+pub mod world;
 
 pub use database::Database;
 pub use node::Node;

@@ -1,0 +1,147 @@
+//! Benchmarks: `cargo bench -- requests`, `lists`, `load`, or all of them. See `bench/README.md`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a tool for developers, not the service"
+)]
+
+mod lists;
+mod load;
+mod requests;
+#[expect(dead_code, unused_imports, reason = "made for the suite, and benchmarks do not need all of it")]
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use keytower::app::App;
+use keytower::auth::random::SystemRandom;
+use keytower::config::Settings;
+use keytower::domain::clock::SystemClock;
+use keytower::service::setup;
+use serde_json::{Value, json};
+use support::random::Random;
+use support::world::World;
+use support::{Database, Node, ROOT_PASSWORD};
+
+/// The same inventory in every run.
+const SEED: u64 = 4_600;
+
+/// Measures keytower on embedded SQLite, and on the PostgreSQL server that `KT_TEST_POSTGRES` names.
+#[derive(Debug, clap::Parser)]
+struct Options {
+    /// What to measure; all of it when nothing is named.
+    which: Vec<Which>,
+    /// How long each line is measured.
+    #[arg(long, default_value_t = 2)]
+    seconds: u64,
+    /// How many clients ask at once for a line of `requests`.
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// How long `load` lasts.
+    #[arg(long, default_value_t = 60)]
+    load_seconds: u64,
+    /// How many clients `load` has.
+    #[arg(long, default_value_t = 64)]
+    load_clients: usize,
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    Requests,
+    Lists,
+    Load,
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse();
+    let mut missed = 0;
+    for which in [Which::Requests, Which::Lists, Which::Load] {
+        if !options.which.is_empty() && !options.which.contains(&which) {
+            continue;
+        }
+        for (name, database) in databases().await {
+            match which {
+                Which::Requests => requests::run(name, &database, &options).await,
+                Which::Lists => missed += lists::run(name, &database, &options).await,
+                Which::Load => load::run(name, &database, &options).await,
+            }
+        }
+    }
+    assert_eq!(missed, 0, "bars missed");
+}
+
+/// The databases to measure on: SQLite, and PostgreSQL where `KT_TEST_POSTGRES` names a server.
+async fn databases() -> Vec<(&'static str, Arc<Database>)> {
+    let mut databases = vec![("SQLite", Arc::new(Database::sqlite()))];
+    match std::env::var("KT_TEST_POSTGRES") {
+        Ok(_) => databases.push(("PostgreSQL", Arc::new(Database::postgres().await))),
+        Err(_) => println!("PostgreSQL is left out: KT_TEST_POSTGRES names no server, see bench/README.md\n"),
+    }
+    databases
+}
+
+/// An inventory that grows.
+struct Site {
+    database: Arc<Database>,
+    world: World,
+    random: Random,
+    vms: usize,
+}
+
+impl Site {
+    /// Clusters and hosts, and no VM yet.
+    async fn new(database: &Arc<Database>, world: World) -> Self {
+        let site = Self { database: Arc::clone(database), world, random: Random::of(SEED), vms: 0 };
+        let app = site.app().await;
+        world.build(&app).await;
+        app.store.close().await;
+        site
+    }
+
+    /// Imports VMs until there are so many.
+    async fn grow(&mut self, vms: usize) {
+        let app = self.app().await;
+        self.world.populate(&app, self.vms..vms, &mut self.random).await;
+        self.vms = vms;
+        app.store.close().await;
+    }
+
+    async fn app(&self) -> Arc<App> {
+        let settings = support::node::settings(&self.database);
+        let settings = settings.into_iter().map(|(name, value)| (format!("KEYTOWER_{}", name.to_uppercase()), value));
+        let settings = Settings::load(None, settings).unwrap();
+        setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap().0
+    }
+}
+
+/// Logs `root` in, and mints a key with its token.
+async fn credentials(node: &Node) -> (String, String) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, credential: &str, body: Value| -> Value {
+        let request = http.post(node.url(path)).header("authorization", credential).json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let login = post("/v2/api/login", "none", json!({ "username": "root", "password": ROOT_PASSWORD })).await;
+    let token = login["data"]["token"].as_str().unwrap().to_owned();
+    let mint = json!({ "query": "mutation { createApiKey(data: { name: \"bench\" }) { key } }" });
+    let key = post("/api/", &token, mint).await["data"]["createApiKey"]["key"].as_str().unwrap().to_owned();
+    (token, key)
+}
+
+/// The time that so many of a hundred stay within, in milliseconds.
+fn percentile(times: &mut [Duration], part: usize) -> f64 {
+    times.sort_unstable();
+    times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3
+}
