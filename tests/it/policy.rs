@@ -337,8 +337,12 @@ async fn a_refusal_by_address_is_written_down_for_the_owner() {
     assert!(!login(&service, ROOT_PASSWORD, &elsewhere).await.is_empty());
     keytower::service::audit::write_refusals(&service.app).await.unwrap();
     let rows = service.rest(&root, "/get-user-audit-logs", json!({ "where": { "ip_address": "203.0.113.5" } })).await;
-    for words in ["token: good, but its address is not let in", "login: its address is not let in"] {
-        assert!(rows.text.contains(words), "{words:?} is not in {rows:?}");
+    for (action, message) in [
+        ("authenticate", "refused 2×: token: good, but its address is not let in"),
+        ("login", "refused 2×: its address is not let in"),
+    ] {
+        let told = |row: &Value| row["action"] == action && row["message"] == message;
+        assert!(rows.json().as_array().unwrap().iter().any(told), "{action} {message}: {rows:?}");
     }
     assert!(!rows.text.contains(ROOT_PASSWORD) && !rows.text.contains(&root));
 }

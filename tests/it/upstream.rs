@@ -235,7 +235,7 @@ async fn a_route_takes_the_action_of_its_name_and_an_unknown_one_takes_root() {
         ("delete-host", &["ROOT"], "*"),
         ("update-host", &["ROOT", "ADMIN"], "MANAGE_HOST"),
         ("create-label", &["ROOT", "ADMIN"], "MANAGE_LABEL"),
-        ("update-session-timeout", &["ROOT"], "*"),
+        ("update-global-recycle-bin-setting", &["ROOT", "ADMIN"], "MANAGE_VM_RECYCLE_BIN_SETTING"),
         ("route-of-the-day-after", &["ROOT"], "*"),
         ("get-route-of-the-day-after", &["ROOT"], "*"),
         // As the rules say.
