@@ -208,6 +208,7 @@ async fn what_is_too_large_is_refused_clearly_on_both_faces() {
     let (service, token) = furnished().await;
     for (conditions, said) in [
         (json!({ "OR": vec![json!({ "id": "a" }); 5_000] }), "where has more than 5000 conditions"),
+        (json!({ "AND": vec![json!({ "cluster": {} }); 101] }), "where has more than 100 conditions on related rows"),
         (json!({ "id_in": vec!["a"; 30_001] }), "where holds more than 30000 values"),
         (nested(25, |inner| json!({ "NOT": [inner] })), "nested too deep: at most 24 levels are allowed"),
         (nested(60, |inner| json!({ "OR": [inner] })), "nested too deep: at most 24 levels are allowed"),

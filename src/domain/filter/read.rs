@@ -15,6 +15,8 @@ use crate::domain::text::{Text, text};
 const VALUES_MAX: usize = 30_000;
 /// Most conditions of a whole `where`.
 const CONDITIONS_MAX: usize = 5_000;
+/// Most conditions on related rows: PostgreSQL plans each beside all others, and 200 take it half a minute.
+const RELATIONS_MAX: usize = 100;
 /// Deepest nesting of AND, OR, NOT and relations. The time in which PostgreSQL plans nested relations doubles with every four levels.
 const DEPTH_MAX: usize = 24;
 
@@ -36,7 +38,7 @@ fn learn(shape: Shape, known: &mut Members) {
 
 /// Reads a `where`; absent or null, it is true.
 pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text> {
-    let mut reader = Reader { values: 0, conditions: 0 };
+    let mut reader = Reader { values: 0, conditions: 0, relations: 0 };
     match input {
         None | Some(Value::Null) => Ok(Filter::All(Vec::new())),
         Some(input) => reader.object(shape, input, "where", 0),
@@ -47,6 +49,7 @@ pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text
 struct Reader {
     values: usize,
     conditions: usize,
+    relations: usize,
 }
 
 impl Reader {
@@ -85,14 +88,23 @@ impl Reader {
             }
             _ => match MEMBERS.get(shape.name).and_then(|members| members.get(name)) {
                 Some(Member::Scalar(field, operator)) => self.comparison(field, *operator, value, &path),
-                Some(Member::Related(field, shape, quantifier)) => match (quantifier, value) {
-                    (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
-                    (_, Value::Null) => Err(text!("{path} must not be null", "{path} 不能为 null")),
-                    _ => {
-                        let inner = self.object(*shape, value, &path, depth + 1)?;
-                        Ok(Filter::Related(field, *quantifier, Box::new(inner)))
+                Some(Member::Related(field, shape, quantifier)) => {
+                    self.relations += usize::from(field.relation().is_some());
+                    if self.relations > RELATIONS_MAX {
+                        return Err(text!(
+                            "where has more than {RELATIONS_MAX} conditions on related rows",
+                            "where 中针对关联对象的条件超过 {RELATIONS_MAX} 个"
+                        ));
                     }
-                },
+                    match (quantifier, value) {
+                        (Quantifier::One, Value::Null) => Ok(Filter::Unrelated(field)),
+                        (_, Value::Null) => Err(text!("{path} must not be null", "{path} 不能为 null")),
+                        _ => {
+                            let inner = self.object(*shape, value, &path, depth + 1)?;
+                            Ok(Filter::Related(field, *quantifier, Box::new(inner)))
+                        }
+                    }
+                }
                 None => {
                     let words = ["AND", "OR", "NOT"].into_iter().map(str::to_owned);
                     let meant = did_you_mean(name, members(shape).map(|(name, _)| name).chain(words));
