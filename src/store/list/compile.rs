@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use super::super::error;
 use super::condition::{Dialect, Subject, condition};
+use super::node::{Cell, Kept};
 use super::{PARENT, Projection, Scope, json};
 use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::Query;
 use crate::domain::text::{Language, Text};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The largest LIMIT; SQLite takes no OFFSET without one.
 const NO_LIMIT: u64 = i64::MAX as u64;
@@ -188,15 +189,15 @@ fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<
 }
 
 /// Reads a plain field of a row as it goes over the wire.
-pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Result<Value> {
+pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Result<Cell> {
     let missing = || if is_list(&field.kind) { Value::Array(Vec::new()) } else { Value::Null };
-    let text_of = |name: &str| row.try_get::<Option<String>>("", name).map_err(error);
+    let text_of = |name: &str| row.try_get_by::<Option<String>, _>(name).map_err(error);
     let text = || text_of(field.name);
-    Ok(match field.kind {
-        Kind::Bool => row.try_get::<Option<bool>>("", field.name).map_err(error)?.into(),
-        Kind::Int => row.try_get::<Option<i32>>("", field.name).map_err(error)?.into(),
-        Kind::Long => row.try_get::<Option<i64>>("", field.name).map_err(error)?.into(),
-        Kind::Float => row.try_get::<Option<f64>>("", field.name).map_err(error)?.into(),
+    Ok(Cell::Value(match field.kind {
+        Kind::Bool => row.try_get_by::<Option<bool>, _>(field.name).map_err(error)?.into(),
+        Kind::Int => row.try_get_by::<Option<i32>, _>(field.name).map_err(error)?.into(),
+        Kind::Long => row.try_get_by::<Option<i64>, _>(field.name).map_err(error)?.into(),
+        Kind::Float => row.try_get_by::<Option<f64>, _>(field.name).map_err(error)?.into(),
         Kind::Localized if language == Language::All => {
             match (text_of(field.name)?, text_of(&format!("{}_zh", field.name))?) {
                 (Some(en), Some(zh)) => Text::new(en, zh).to_json().into(),
@@ -206,9 +207,9 @@ pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Re
         Kind::Id | Kind::Text | Kind::Localized | Kind::DateTime | Kind::Enum(_) => text()?.into(),
         _ => match text()? {
             None => missing(),
-            Some(json) => serde_json::from_str(&json).map_err(Error::internal)?,
+            Some(json) => return Kept::new(json).map(Cell::Kept),
         },
-    })
+    }))
 }
 
 fn is_list(kind: &Kind) -> bool {

@@ -208,18 +208,18 @@ async fn relate(
 }
 
 fn read_row(row: &QueryResult, projection: &Projection, links: &[&'static str], language: Language) -> Result<Row> {
-    let id: String = row.try_get("", "id").map_err(error)?;
+    let id: String = row.try_get_by("id").map_err(error)?;
     let mut node = Node::new(id, projection.leaves());
     for field in &projection.fields {
-        let value = match field.kind {
-            Kind::Key => serde_json::Value::Null,
+        let cell = match field.kind {
+            Kind::Key => Cell::Value(serde_json::Value::Null),
             _ => compile::decode(row, field, language)?,
         };
-        node.put(field.name, Cell::Value(value));
+        node.put(field.name, cell);
     }
     let mut found = HashMap::new();
     for link in links {
-        let id: Option<String> = row.try_get("", link).map_err(error)?;
+        let id: Option<String> = row.try_get_by(*link).map_err(error)?;
         found.extend(id.map(|id| (*link, id)));
     }
     Ok(Row { node, links: found })

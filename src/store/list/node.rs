@@ -1,11 +1,12 @@
 //! What a list read answers: [`Node`]s, shaped by a [`Projection`], held within a [`Budget`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::domain::entity::{Entity, Field, Relation};
@@ -95,8 +96,27 @@ pub struct Node {
 #[derive(Debug)]
 pub(super) enum Cell {
     Value(Value),
+    Kept(Kept),
     One(Option<Arc<Node>>),
     Many(Vec<Arc<Node>>),
+}
+
+/// JSON as the database keeps it. Most of it is handed on as it is; who wants to look inside has it read.
+#[derive(Debug)]
+pub(super) struct Kept {
+    text: Box<RawValue>,
+    read: OnceLock<Value>,
+}
+
+impl Kept {
+    pub(super) fn new(text: String) -> Result<Self> {
+        Ok(Self { text: RawValue::from_string(text).map_err(Error::internal)?, read: OnceLock::new() })
+    }
+
+    fn value(&self) -> &Value {
+        // It is JSON, or would not be kept here.
+        self.read.get_or_init(|| serde_json::from_str(self.text.get()).unwrap_or_default())
+    }
 }
 
 impl Node {
@@ -115,6 +135,7 @@ impl Node {
     pub fn value(&self, field: &str) -> &Value {
         match self.cells.get(field) {
             Some(Cell::Value(value)) => value,
+            Some(Cell::Kept(kept)) => kept.value(),
             _ => &Value::Null,
         }
     }
@@ -145,7 +166,7 @@ impl Node {
 
     pub(super) fn put(&mut self, name: &'static str, cell: Cell) {
         let more = match &cell {
-            Cell::Value(_) | Cell::One(None) => 0,
+            Cell::Value(_) | Cell::Kept(_) | Cell::One(None) => 0,
             Cell::One(Some(node)) => node.weight,
             Cell::Many(nodes) => nodes.iter().fold(0, |sum: u64, node| sum.saturating_add(node.weight)),
         };
@@ -169,6 +190,7 @@ impl Serialize for Cell {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Value(value) => value.serialize(serializer),
+            Self::Kept(kept) => kept.text.serialize(serializer),
             Self::One(node) => node.serialize(serializer),
             Self::Many(nodes) => nodes.serialize(serializer),
         }
