@@ -1,5 +1,6 @@
-//! What the library does not check of an operation's variables: it panics over a default for a list of an unknown type, and takes
-//! a required variable that is missing for an error of the field that uses it, when other fields have run already.
+//! What the library does not check of an operation's variables: it panics over a default for a list of an unknown type, takes a
+//! required variable that is missing for an error of the field that uses it, when other fields have run already, and takes any value
+//! for a scalar whose variable stands inside an input object.
 
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
 use async_graphql::registry::{MetaType, Registry};
@@ -39,8 +40,28 @@ pub(super) fn check(
         if missing && !kind.nullable {
             return Err(text!("variable ${name} of type {kind} is missing", "缺少类型为 {kind} 的变量 ${name}"));
         }
+        if given.get(name.as_str()).is_some_and(|value| !fits(&kind.base, value)) {
+            return Err(text!("variable ${name} must be of type {kind}", "变量 ${name} 的类型必须是 {kind}"));
+        }
     }
     Ok(())
+}
+
+/// Tells whether a value is of a type, as far as the type is one of GraphQL's own scalars. One value stands for a list of one.
+fn fits(kind: &BaseType, value: &Value) -> bool {
+    match (kind, value) {
+        (_, Value::Null) => true,
+        (BaseType::List(of), Value::Array(values)) => values.iter().all(|value| fits(&of.base, value)),
+        (BaseType::List(of), value) => fits(&of.base, value),
+        (BaseType::Named(name), value) => match name.as_str() {
+            "Int" => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            "Float" => value.is_number(),
+            "String" => value.is_string(),
+            "Boolean" => value.is_boolean(),
+            "ID" => value.is_string() || value.is_i64() || value.is_u64(),
+            _ => true,
+        },
+    }
 }
 
 fn base(kind: &BaseType) -> &str {
@@ -71,6 +92,18 @@ mod tests {
             ("query($a: Int!) { a }", json!({}), Some("Int!")),
             ("query($a: Int!) { a }", json!({ "a": null }), Some("Int!")),
             ("query($a: Int! = 1) { a }", json!({ "a": null }), Some("Int!")),
+            ("query($a: Int) { a }", json!({ "a": "1" }), Some("Int")),
+            ("query($a: Int) { a }", json!({ "a": 2_147_483_648_u64 }), Some("Int")),
+            ("query($a: Int) { a }", json!({ "a": 1.5 }), Some("Int")),
+            ("query($a: Int) { a }", json!({ "a": null }), None),
+            ("query($a: Float) { a }", json!({ "a": 1 }), None),
+            ("query($a: Float) { a }", json!({ "a": "1" }), Some("Float")),
+            ("query($a: String) { a }", json!({ "a": 1 }), Some("String")),
+            ("query($a: Boolean) { a }", json!({ "a": "true" }), Some("Boolean")),
+            ("query($a: ID) { a }", json!({ "a": 1 }), None),
+            ("query($a: ID) { a }", json!({ "a": true }), Some("ID")),
+            ("query($a: [Int!]) { a }", json!({ "a": 1 }), None),
+            ("query($a: [Int!]) { a }", json!({ "a": [1, "2"] }), Some("Int")),
         ] {
             let operation = document.contains("query A").then_some("A");
             let given = given.as_object().unwrap();

@@ -260,7 +260,7 @@ async fn a_where_as_long_and_as_deep_as_is_allowed_is_answered() {
         (long("NOT", 2_499), all - four),
         (nest(24, &|inner| json!({ "NOT": [inner] })), four),
         (nest(23, &|inner| json!({ "NOT": [inner] })), all - four),
-        (json!({ "OR": vec![same_cluster(north.clone()); 200] }), in_north),
+        (json!({ "OR": vec![same_cluster(north.clone()); 33] }), in_north),
         ((0..11).fold(north.clone(), |inner, _| same_cluster(inner)), in_north),
     ] {
         assert_eq!(count(&service, &root, &filter).await, expected, "{filter}");
