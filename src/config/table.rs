@@ -1,0 +1,164 @@
+//! Every setting, as people read about it: the README shows this table, and a name that is not in it is refused.
+
+/// A setting as people read about it.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name in the file; in the environment upper-cased behind `KEYTOWER_`.
+    pub name: &'static str,
+    /// Default, as it would be written.
+    pub default: &'static str,
+    /// Meaning, unit, range.
+    pub meaning: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        default: "127.0.0.1:8080",
+        meaning: "address and port to listen on; port 0 takes a free one",
+    },
+    Setting {
+        name: "data_dir",
+        default: "./keytower-data",
+        meaning: "folder for the SQLite database and the master key; made with mode 0700",
+    },
+    Setting {
+        name: "database_url",
+        default: "SQLite in data_dir",
+        meaning: "`postgres://user:password@host/database`, or `sqlite:PATH`",
+    },
+    Setting {
+        name: "master_key",
+        default: "",
+        meaning: "32 bytes as 64 hexadecimal digits or as Base64, that everything secret in the database hangs on; several nodes on one database share it",
+    },
+    Setting {
+        name: "master_key_file",
+        default: "master.key in data_dir",
+        meaning: "file that holds the master key; made at the first start, mode 0600, when neither this nor master_key is set",
+    },
+    Setting {
+        name: "create_root",
+        default: "true",
+        meaning: "make the user `root` at the first start; `false` leaves it to `POST /v2/api/create-root-user`, or to GraphQL's `createUser`",
+    },
+    Setting {
+        name: "root_password",
+        default: "random, printed once",
+        meaning: "password of the user `root` at the first start, 8 characters or more; ignored later",
+    },
+    Setting {
+        name: "issuer",
+        default: "keytower",
+        meaning: "`iss` and `aud` of the tokens; all nodes of one database share it",
+    },
+    Setting {
+        name: "trusted_proxies",
+        default: "",
+        meaning: "proxies whose `X-Forwarded-For` tells the client's address: addresses, networks and ranges, with commas between",
+    },
+    Setting {
+        name: "token_life",
+        default: "12h",
+        meaning: "how long a token works, 1s to 3650d; `0` until it is revoked",
+    },
+    Setting {
+        name: "signing_key_life",
+        default: "90d",
+        meaning: "how long a signing key signs before the next one takes over, 1h or more; `0` for ever",
+    },
+    Setting {
+        name: "passive",
+        default: "false",
+        meaning: "`true` makes the node passive: it answers API requests with 307, as long as no `keytower node active` says otherwise",
+    },
+    Setting {
+        name: "active_url",
+        default: "",
+        meaning: "where the active node is, such as `https://tower-1.example:8443`, for the `Location` of those answers",
+    },
+    Setting {
+        name: "power_time",
+        default: "1s",
+        meaning: "how long the task of a power operation takes, up to 1h; `0` no longer than it takes to notice it",
+    },
+    Setting {
+        name: "header_timeout",
+        default: "8s",
+        meaning: "how long a client may take to send the head of a request, 100ms to 60s",
+    },
+    Setting {
+        name: "body_timeout",
+        default: "8s",
+        meaning: "how long a client may take to send the body of a request, 100ms to 60s",
+    },
+    Setting {
+        name: "shutdown_timeout",
+        default: "20s",
+        meaning: "how long requests in flight may take to end after SIGTERM, 0 to 10m",
+    },
+    Setting {
+        name: "graphql_introspection",
+        default: "true",
+        meaning: "`false` refuses `__schema` and `__type`, and leaves GraphiQL without a schema",
+    },
+    Setting {
+        name: "graphql_depth",
+        default: "15",
+        meaning: "how deep a GraphQL operation may nest fields, 1 to 15; introspection has its own limit",
+    },
+    Setting {
+        name: "graphql_root_fields",
+        default: "30",
+        meaning: "most fields on the first level of a GraphQL operation, each a list or a change, 1 to 30",
+    },
+    Setting {
+        name: "graphql_fragments",
+        default: "20",
+        meaning: "most fragment spreads in a GraphQL document, 0 to 20",
+    },
+    Setting {
+        name: "graphql_tokens",
+        default: "5000",
+        meaning: "most tokens of a GraphQL document, comments included, 100 to 5000",
+    },
+    Setting {
+        name: "graphql_answer_values",
+        default: "40000",
+        meaning: "most values in a GraphQL answer, 1000 to 40000, which is about a megabyte",
+    },
+    Setting {
+        name: "upstream_url",
+        default: "",
+        meaning: "`http://` or `https://`, host, port and path of a CloudTower to stand in front of, without `/v2/api`: the routes that keytower does not serve are handed on to it, and the inventory comes from it",
+    },
+    Setting {
+        name: "upstream_username",
+        default: "",
+        meaning: "local user of the upstream as whom everything is handed on; goes with upstream_password",
+    },
+    Setting { name: "upstream_password", default: "", meaning: "that user's password" },
+    Setting {
+        name: "upstream_api_key",
+        default: "",
+        meaning: "API key of the upstream, in place of user and password: for an upstream with a second factor",
+    },
+    Setting {
+        name: "upstream_timeout",
+        default: "30s",
+        meaning: "how long the upstream may take to begin its answer, and be silent within it, 100ms to 50s",
+    },
+    Setting {
+        name: "upstream_ca_file",
+        default: "public authorities",
+        meaning: "file of PEM certificates that are trusted for an `https` upstream in place of the public authorities: other authorities, or the upstream's very own certificate",
+    },
+    Setting {
+        name: "upstream_rules",
+        default: "",
+        meaning: "what a route takes that is handed on, where the built-in table does not say it or says it otherwise: `ROUTE = ACTION`, more of them behind commas; `credential` in place of an action admits everybody who is logged in",
+    },
+    Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
+    Setting { name: "log_format", default: "text", meaning: "text or json" },
+];
