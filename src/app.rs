@@ -14,6 +14,7 @@ use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::error::Result;
+use crate::mail::Mailer;
 use crate::node::Node;
 use crate::store::{Scribe, Store, Tx};
 use crate::upstream::Upstream;
@@ -36,6 +37,8 @@ pub struct App {
     pub refusals: Refusals,
     /// The CloudTower that this service stands in front of, if there is one.
     pub upstream: Option<Upstream>,
+    /// Sends letters, if there is a mail server.
+    pub mailer: Option<Mailer>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -1,5 +1,6 @@
 //! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; the later wins. An unknown one is refused by name.
 
+mod mail;
 mod table;
 mod upstream;
 
@@ -14,11 +15,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::domain::network::Ranges;
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
 use crate::domain::user::check_password;
 use crate::error::{Error, Result};
+pub use mail::{MailSettings, MailTls};
 pub use table::{SETTINGS, Setting};
 pub use upstream::{UpstreamLogin, UpstreamSettings};
 
@@ -96,6 +100,10 @@ pub struct Settings {
     pub graphql: GraphqlLimits,
     /// The CloudTower to stand in front of.
     pub upstream: Option<UpstreamSettings>,
+    /// The mail server.
+    pub mail: Option<MailSettings>,
+    /// Where people reach this service: for links in mails.
+    pub public_url: Option<String>,
     /// Least level to log.
     pub log: tracing::Level,
     /// How log lines look.
@@ -223,6 +231,12 @@ impl Given {
                 answer_values: self.number("graphql_answer_values", 1_000..=40_000)?,
             },
             upstream: self.upstream()?,
+            mail: self.mail()?,
+            public_url: self.parse(
+                "public_url",
+                "http:// or https://, a host, and perhaps a port and a path",
+                web_address,
+            )?,
             log: self.required("log", "error, warn, info, debug or trace", |text| text.parse().ok())?,
             log_format: self.required("log_format", "text or json", |text| match text {
                 "text" => Some(LogFormat::Text),
@@ -285,6 +299,28 @@ fn base_url(text: &str) -> Option<String> {
     // Whatever else stands in it is not in `base`.
     let whole = text.strip_suffix('/').unwrap_or(text).eq_ignore_ascii_case(&base);
     (whole && ["http", "https"].contains(&scheme)).then_some(base)
+}
+
+/// Reads the address of something on the web: scheme, host, perhaps port and path, and no `/` at the end. A user or a query in it would
+/// be left out silently: refused.
+fn web_address(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let authority =
+        uri.authority().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty())?;
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+    let path = uri.path().trim_end_matches('/');
+    (uri.query().is_none() && !text.contains('#')).then(|| format!("{scheme}://{authority}{path}"))
+}
+
+/// Reads the certificates of the PEM file that a setting names.
+///
+/// # Errors
+/// `Invalid` when the file can't be read, or something in it.
+pub fn read_certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    certificates.map_err(|error| {
+        Error::invalid(format!("{setting} {} can't be read as PEM certificates: {error}", file.display()))
+    })
 }
 
 /// How a master key is written.

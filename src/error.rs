@@ -38,7 +38,7 @@ pub enum Kind {
     UnsupportedMediaType,
     /// This node is passive: another one serves.
     Passive,
-    /// The database is away; the same request may work later.
+    /// The database or the mail server is away; the same request may work later.
     Unavailable,
     /// The upstream did not do its part.
     BadGateway,
@@ -121,6 +121,12 @@ impl Error {
     /// The database is away; `why` goes to the log.
     pub fn unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the database can't be reached, try again later", "无法访问数据库，请稍后重试");
+        Self::new(Kind::Unavailable, public).because(why.to_string())
+    }
+
+    /// The mail server is away or did not take a letter; `why` goes to the log.
+    pub fn mail_unavailable(why: impl fmt::Display) -> Self {
+        let public = text!("the letter can't be sent by mail, try again later", "无法发送邮件，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
     }
 

@@ -6,7 +6,7 @@
 //!   http                                        what the faces share
 //!   service                                     use cases: authorize, begin, change, commit
 //!   app                                         what a running service holds
-//!   auth         upstream                       bytes to principals and back; the CloudTower in front of which it stands
+//!   auth         upstream         mail          bytes to principals and back; the CloudTower in front of which it stands; letters
 //!   store                                       the only SQL
 //!   node                                        whether this node is active or passive
 //!   config   error                              settings; the one error
@@ -25,6 +25,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod jobs;
+pub mod mail;
 pub mod node;
 pub mod rest;
 pub mod router;

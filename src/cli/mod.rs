@@ -3,6 +3,7 @@
 mod audit;
 mod healthcheck;
 mod inventory;
+mod mail;
 mod node;
 mod policy;
 mod serve;
@@ -64,6 +65,9 @@ enum Command {
     /// Change policies at the machine itself.
     #[command(subcommand, after_help = "Example:\n  keytower policy unlock")]
     Policy(policy::Command),
+    /// See whether mail goes out.
+    #[command(subcommand, after_help = "Example:\n  keytower mail test --to operator@example.com")]
+    Mail(mail::Command),
     /// Replace the key that signs tokens.
     #[command(subcommand, after_help = "Example:\n  keytower signing-key rotate")]
     SigningKey(signing_key::Command),
@@ -121,6 +125,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Some(Command::Audit(command)) => audit::run(&settings, command).await?,
         Some(Command::Node(command)) => node::run(&settings, command)?,
         Some(Command::Policy(command)) => policy::run(settings, command).await?,
+        Some(Command::Mail(command)) => mail::run(&settings, command).await?,
         Some(Command::SigningKey(command)) => signing_key::run(settings, command).await?,
         Some(Command::Healthcheck) => return healthcheck::run(&settings).await,
         Some(Command::Schema { .. }) => {}

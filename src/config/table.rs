@@ -159,6 +159,42 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         meaning: "what a route takes that is handed on, where the built-in table does not say it or says it otherwise: `ROUTE = ACTION`, more of them behind commas; `credential` in place of an action admits everybody who is logged in",
     },
+    Setting {
+        name: "smtp_url",
+        default: "",
+        meaning: "mail server that takes the letters: `smtps://host:port` with TLS from the start, port 465 where none is named, or `smtp://host:port` with STARTTLS, port 587",
+    },
+    Setting {
+        name: "smtp_tls",
+        default: "required",
+        meaning: "`none` sends without TLS, to a relay on this very machine only: `smtp://localhost`, or a loopback address",
+    },
+    Setting {
+        name: "smtp_username",
+        default: "",
+        meaning: "user at the mail server, where it asks for one; goes with smtp_password",
+    },
+    Setting { name: "smtp_password", default: "", meaning: "that user's password" },
+    Setting {
+        name: "smtp_from",
+        default: "",
+        meaning: "sender of the letters, such as `keytower@example.com` or `Keys <keytower@example.com>`; smtp_url needs it",
+    },
+    Setting {
+        name: "smtp_ca_file",
+        default: "public authorities",
+        meaning: "file of PEM certificates of the authorities that are trusted for the mail server in place of the public ones",
+    },
+    Setting {
+        name: "smtp_timeout",
+        default: "10s",
+        meaning: "how long handing over a letter may take, all in all, 100ms to 60s",
+    },
+    Setting {
+        name: "public_url",
+        default: "",
+        meaning: "`http://` or `https://`, host, port and path under which people reach this service, for the links in letters",
+    },
     Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
     Setting { name: "log_format", default: "text", meaning: "text or json" },
 ];

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::Uri;
-
-use super::Given;
+use super::{Given, web_address};
 use crate::domain::forward::Rules;
 use crate::domain::secret::{Password, UpstreamCredential};
 use crate::error::{Error, Result};
@@ -64,16 +62,10 @@ impl Given {
     }
 }
 
-/// The address of REST v2 at the upstream that a text names. A user or a query in it would be left out silently: refused.
+/// The address of REST v2 at the upstream that a text names.
 fn address(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
-    let text = text.strip_suffix(PREFIX).unwrap_or(text).trim_end_matches('/');
-    let uri: Uri = text.parse().ok()?;
-    let authority =
-        uri.authority().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty())?;
-    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
-    let path = uri.path().trim_end_matches('/');
-    (uri.query().is_none() && !text.contains('#')).then(|| format!("{scheme}://{authority}{path}{PREFIX}"))
+    web_address(text.strip_suffix(PREFIX).unwrap_or(text)).map(|address| address + PREFIX)
 }
 
 #[cfg(test)]

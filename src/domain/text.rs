@@ -1,9 +1,10 @@
 //! Texts for people, in the languages of the contract (section 1.6).
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// The language in which a caller reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English.
     #[default]
@@ -28,7 +29,7 @@ impl Language {
 }
 
 /// A text in both languages. Made by the macro `text!`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     en: String,
     zh: String,
@@ -44,6 +45,12 @@ impl Text {
     #[must_use]
     pub fn en(&self) -> &str {
         &self.en
+    }
+
+    /// The Chinese version.
+    #[must_use]
+    pub fn zh(&self) -> &str {
+        &self.zh
     }
 
     /// The English and the Chinese version.

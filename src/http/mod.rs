@@ -69,8 +69,7 @@ pub fn no_such_route() -> Error {
 pub fn log(error: &Error) {
     match (error.kind(), error.cause()) {
         (Kind::Internal, cause) => tracing::error!(cause, "internal error"),
-        (Kind::Unavailable, cause) => tracing::warn!(cause, "the database is away"),
-        (Kind::BadGateway | Kind::GatewayTimeout, cause) => {
+        (Kind::Unavailable | Kind::BadGateway | Kind::GatewayTimeout, cause) => {
             tracing::warn!(cause, "{}", error.public());
         }
         (Kind::LoginFailed, _) => tracing::info!("login failed"),

@@ -29,6 +29,7 @@ use crate::domain::random::Random;
 use crate::domain::secret::{MasterKey, Password};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
+use crate::mail::Mailer;
 use crate::node::Node;
 use crate::store::{Store, Tx};
 use crate::upstream::Upstream;
@@ -51,6 +52,8 @@ pub async fn start(
 ) -> Result<(Arc<App>, Option<Password>)> {
     let upstream =
         settings.upstream.as_ref().map(|upstream| Upstream::new(upstream, Arc::clone(&clock))).transpose()?;
+    let mailer =
+        settings.mail.as_ref().map(|mail| Mailer::new(mail, Arc::clone(&clock), Arc::clone(&random))).transpose()?;
     make_data_dir(&settings.data_dir)?;
     let store = Store::open(&settings.database_url).await?;
     let prepared = store.prepare().await?;
@@ -73,6 +76,7 @@ pub async fn start(
         vault: Arc::new(vault),
         refusals: Refusals::default(),
         upstream,
+        mailer,
         clock,
         random,
     });

@@ -10,10 +10,10 @@ use hyper_rustls::ConfigBuilderExt;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as aws};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::config::read_certificates;
 use crate::error::{Error, Result};
 
 /// The client's part of TLS.
@@ -39,10 +39,7 @@ struct Trusted {
 impl Trusted {
     fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self> {
         let shown = file.display();
-        let unreadable =
-            |error| Error::invalid(format!("upstream_ca_file {shown} can't be read as PEM certificates: {error}"));
-        let themselves: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(unreadable)?;
+        let themselves = read_certificates("upstream_ca_file", file)?;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(themselves.iter().cloned());
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();

@@ -9,7 +9,7 @@ use crate::support::node::{self, Ended, borrowed, command, settings};
 use crate::support::peer::Face;
 use crate::support::{Database, Node, Peer};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["serve"],
     &["inventory"],
@@ -24,6 +24,8 @@ const COMMANDS: [&[&str]; 18] = [
     &["node", "status"],
     &["policy"],
     &["policy", "unlock"],
+    &["mail"],
+    &["mail", "test"],
     &["signing-key"],
     &["signing-key", "rotate"],
     &["schema"],

@@ -1,0 +1,367 @@
+//! Every kind of letter, in both languages.
+//!
+//! A letter is written once, as [`Content`], and `templates/letter.html` and `templates/letter.txt` lay it out. What comes from people (names
+//! of users and of their programs) is untrusted: it stands in the body only, on one line, and never as markup.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use askama::Template;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::text::{Language, Text, text};
+use crate::error::{Error, Result};
+
+/// Most characters of a value that comes from people.
+const SHOWN: usize = 200;
+
+/// A letter to a person.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Letter {
+    /// The code that completes a login.
+    LoginCode {
+        /// Whose login.
+        username: String,
+        /// The code.
+        code: String,
+        /// How long it works.
+        minutes: u64,
+    },
+    /// The code that proves that letters to this address arrive.
+    ConfirmCode {
+        /// Whose address it is to be.
+        username: String,
+        /// The code.
+        code: String,
+        /// How long it works.
+        minutes: u64,
+    },
+    /// The code by which somebody who is logged in proves again who they are.
+    ReauthenticationCode {
+        /// Whose session.
+        username: String,
+        /// The code.
+        code: String,
+        /// How long it works.
+        minutes: u64,
+    },
+    /// There was a login from a device that was not known.
+    NewDevice {
+        /// Whose login.
+        username: String,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<IpAddr>,
+        /// What the program calls itself.
+        agent: Option<String>,
+    },
+    /// The link that sets a new password.
+    PasswordReset {
+        /// Whose password.
+        username: String,
+        /// Where to go.
+        link: String,
+        /// How long it works.
+        minutes: u64,
+    },
+    /// The password was changed.
+    PasswordChanged {
+        /// Whose password.
+        username: String,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<IpAddr>,
+    },
+    /// A second factor was added, taken away or reset.
+    FactorsChanged {
+        /// Whose factors.
+        username: String,
+        /// What changed: a sentence without its full stop.
+        what: Text,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<IpAddr>,
+    },
+    /// Shows the operator that the settings work.
+    Test,
+}
+
+/// What a letter says.
+struct Content {
+    /// Never holds a code: subjects show on locked screens.
+    subject: Text,
+    /// What it is about, a paragraph each.
+    said: Vec<Text>,
+    code: Option<String>,
+    link: Option<String>,
+    facts: Vec<(Text, Text)>,
+    /// What to do if it comes as a surprise.
+    advice: Text,
+}
+
+/// A letter as it goes out.
+pub(super) struct Written {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+/// A letter in one language.
+struct Page<'a> {
+    tag: &'static str,
+    subject: &'a str,
+    said: Vec<&'a str>,
+    code: Option<&'a str>,
+    link: Option<&'a str>,
+    facts: Vec<(&'a str, &'a str)>,
+    advice: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct Html<'a> {
+    pages: &'a [Page<'a>],
+}
+
+#[derive(Template)]
+#[template(path = "letter.txt")]
+struct Plain<'a> {
+    pages: &'a [Page<'a>],
+}
+
+impl Letter {
+    /// The letter in a language; in both, one stands after the other.
+    pub(super) fn written(&self, language: Language) -> Result<Written> {
+        let content = self.content();
+        let [en, zh] = ["en", "zh-CN"];
+        let pages = match language {
+            Language::EnUs => vec![content.page(en, Text::en)],
+            Language::ZhCn => vec![content.page(zh, Text::zh)],
+            Language::All => vec![content.page(en, Text::en), content.page(zh, Text::zh)],
+        };
+        let subjects: Vec<&str> = pages.iter().map(|page| page.subject).collect();
+        Ok(Written {
+            subject: subjects.join(" / "),
+            text: Plain { pages: &pages }.render().map_err(Error::internal)?,
+            html: Html { pages: &pages }.render().map_err(Error::internal)?,
+        })
+    }
+
+    fn content(&self) -> Content {
+        match self {
+            Self::LoginCode { username, code, minutes } => Content {
+                subject: text!("keytower: your code to log in", "keytower：登录验证码"),
+                said: vec![text!(
+                    "Enter this code to complete your login. It works once, within {minutes} min.",
+                    "请输入此验证码以完成登录。验证码仅可使用一次，{minutes} 分钟内有效。"
+                )],
+                code: Some(code.clone()),
+                advice: text!(
+                    "If you are not logging in, somebody else knows your password: change it. Never tell anybody this code.",
+                    "如果不是您本人在登录，说明他人知道了您的密码：请更改密码。请勿将此验证码告诉任何人。"
+                ),
+                ..about(username)
+            },
+            Self::ConfirmCode { username, code, minutes } => Content {
+                subject: text!("keytower: confirm this address", "keytower：确认此邮箱地址"),
+                said: vec![text!(
+                    "Enter this code to receive your login codes at this address. It works once, within {minutes} min.",
+                    "请输入此验证码，以便通过此邮箱接收登录验证码。验证码仅可使用一次，{minutes} 分钟内有效。"
+                )],
+                code: Some(code.clone()),
+                advice: text!(
+                    "If you did not ask for this, ignore it: nothing happens without the code.",
+                    "如果不是您本人的操作，请忽略此邮件：没有验证码则不会有任何更改。"
+                ),
+                ..about(username)
+            },
+            Self::ReauthenticationCode { username, code, minutes } => Content {
+                subject: text!("keytower: confirm that it is you", "keytower：确认是您本人"),
+                said: vec![text!(
+                    "Enter this code to confirm that it is you who is changing something. It works once, within {minutes} min.",
+                    "请输入此验证码，以确认是您本人在进行更改。验证码仅可使用一次，{minutes} 分钟内有效。"
+                )],
+                code: Some(code.clone()),
+                advice: text!(
+                    "If you are not changing anything, somebody else is logged in as you: end your sessions and change your password. \
+                     Never tell anybody this code.",
+                    "如果不是您本人在操作，说明他人正以您的身份登录：请结束您的会话并更改密码。请勿将此验证码告诉任何人。"
+                ),
+                ..about(username)
+            },
+            Self::NewDevice { username, at, address, agent } => {
+                let mut content = Content {
+                    subject: text!("keytower: login from a new device", "keytower：新设备登录"),
+                    said: vec![text!(
+                        "There was a login to your account from a device that was not used before.",
+                        "您的帐户在一台从未使用过的设备上登录。"
+                    )],
+                    advice: unexpected(),
+                    ..about(username)
+                };
+                content.facts.extend(when_and_where(*at, *address));
+                let agent = agent.as_deref().map_or_else(unknown, |agent| in_its_own_words(agent).into());
+                content.facts.push((text!("Program, in its own words", "程序（自称）"), agent));
+                content
+            }
+            Self::PasswordReset { username, link, minutes } => Content {
+                subject: text!("keytower: reset your password", "keytower：重置密码"),
+                said: vec![text!(
+                    "Somebody, hopefully you, asked for a new password. This address sets it. It works once, within {minutes} min.",
+                    "有人（希望是您本人）请求重置密码。请通过此链接设置新密码。链接仅可使用一次，{minutes} 分钟内有效。"
+                )],
+                link: Some(link.clone()),
+                advice: text!(
+                    "If you did not ask for this, ignore it: your password stays as it is.",
+                    "如果不是您本人的操作，请忽略此邮件：您的密码不会改变。"
+                ),
+                ..about(username)
+            },
+            Self::PasswordChanged { username, at, address } => {
+                let mut content = Content {
+                    subject: text!("keytower: your password was changed", "keytower：密码已更改"),
+                    said: vec![text!("The password of your account was changed.", "您的帐户密码已更改。")],
+                    advice: unexpected(),
+                    ..about(username)
+                };
+                content.facts.extend(when_and_where(*at, *address));
+                content
+            }
+            Self::FactorsChanged { username, what, at, address } => {
+                let mut content = Content {
+                    subject: text!("keytower: your second factor was changed", "keytower：双重验证已更改"),
+                    said: vec![text!("The second factor of your account was changed.", "您的帐户的双重验证已更改。")],
+                    advice: unexpected(),
+                    ..about(username)
+                };
+                content.facts.push((text!("Change", "更改内容"), what.clone().map(|what| shown(&what))));
+                content.facts.extend(when_and_where(*at, *address));
+                content
+            }
+            Self::Test => Content {
+                subject: text!("keytower: test letter", "keytower：测试邮件"),
+                said: vec![text!(
+                    "keytower can send mail with its present settings.",
+                    "keytower 可以使用当前设置发送邮件。"
+                )],
+                code: None,
+                link: None,
+                facts: Vec::new(),
+                advice: text!(
+                    "The operator of keytower has sent this letter. There is nothing to do.",
+                    "此邮件由 keytower 的管理员发送，无需进行任何操作。"
+                ),
+            },
+        }
+    }
+}
+
+/// The codes and the links are secrets.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Letter(..)")
+    }
+}
+
+impl Content {
+    fn page<'a>(&'a self, tag: &'static str, version: fn(&Text) -> &str) -> Page<'a> {
+        Page {
+            tag,
+            subject: version(&self.subject),
+            said: self.said.iter().map(version).collect(),
+            code: self.code.as_deref(),
+            link: self.link.as_deref(),
+            facts: self.facts.iter().map(|(name, value)| (version(name), version(value))).collect(),
+            advice: version(&self.advice),
+        }
+    }
+}
+
+/// A letter about somebody's account that says nothing yet.
+fn about(username: &str) -> Content {
+    let nothing = || Text::from("");
+    let facts = vec![(text!("Account", "帐户"), shown(username).into())];
+    Content { subject: nothing(), said: Vec::new(), code: None, link: None, facts, advice: nothing() }
+}
+
+fn when_and_where(at: Timestamp, address: Option<IpAddr>) -> [(Text, Text); 2] {
+    let address = address.map_or_else(unknown, |address| address.to_string().into());
+    [
+        (text!("Time", "时间"), at.format("%Y-%m-%d %H:%M:%S UTC").to_string().into()),
+        (text!("Address", "来源地址"), address),
+    ]
+}
+
+fn unknown() -> Text {
+    text!("unknown", "未知")
+}
+
+fn unexpected() -> Text {
+    text!(
+        "If this was not you, change your password, end your sessions, and tell whoever runs this service.",
+        "如果不是您本人的操作，请更改密码、结束您的会话，并告知此服务的管理员。"
+    )
+}
+
+/// A value that comes from people: on one line, cut, and without what can't be seen or turns the reading direction.
+fn shown(value: &str) -> String {
+    let hidden = |letter: char| {
+        let format = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&letter);
+        letter.is_control()
+            || format
+            || ('\u{200b}'..='\u{200f}').contains(&letter)
+            || ('\u{2028}'..='\u{202e}').contains(&letter)
+            || ('\u{2060}'..='\u{206f}').contains(&letter)
+    };
+    let visible: String = value.chars().map(|letter| if hidden(letter) { ' ' } else { letter }).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => line.get(..end).unwrap_or_default().to_owned() + "…",
+        None => line,
+    }
+}
+
+/// What a program says of itself comes from whoever logs in, thief or owner: an address in it must not become a link in the letter that
+/// warns of the thief. Names of hosts have dots before letters, versions have them before digits.
+fn in_its_own_words(agent: &str) -> String {
+    let mut words = String::new();
+    let mut before = ' ';
+    for letter in shown(agent).replace("://", ": ").chars() {
+        if before == '.' && letter.is_alphabetic() {
+            words.push(' ');
+        }
+        words.push(letter);
+        before = letter;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_its_own_words, shown};
+
+    #[test]
+    fn a_value_stays_one_visible_line() {
+        for (value, line) in [
+            ("jane", "jane"),
+            (" a\r\nBcc: b\u{2028}c\0d ", "a Bcc: b c d"),
+            ("abc\u{202e}cba\u{200b}", "abc cba"),
+            ("=?utf-8?b?QQ==?= 名", "=?utf-8?b?QQ==?= 名"),
+        ] {
+            assert_eq!(shown(value), line, "{value:?}");
+        }
+        assert_eq!(shown(&"名".repeat(201)), "名".repeat(200) + "…");
+    }
+
+    #[test]
+    fn a_program_names_itself_without_links() {
+        let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        assert_eq!(in_its_own_words(browser), browser);
+        assert_eq!(in_its_own_words("go to https://evil.example/x"), "go to https: evil. example/x");
+        assert_eq!(in_its_own_words("www.evil.example"), "www. evil. example");
+    }
+}

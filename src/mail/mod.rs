@@ -1,0 +1,94 @@
+//! Letters to people by mail: what they say, and the server that takes them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `letter` | every kind of letter, in both languages |
+//! | `address` | what an e-mail address may be |
+//! | `server` | the connection to the mail server |
+
+mod address;
+mod letter;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::Message;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use tokio::time::timeout;
+
+use crate::config::MailSettings;
+use crate::domain::clock::Clock;
+use crate::domain::id::uuid_v7;
+use crate::domain::random::Random;
+use crate::domain::text::Language;
+use crate::error::{Error, Result};
+pub use address::check_address;
+pub use letter::Letter;
+use server::Server;
+
+/// Sends letters. Each goes over a connection of its own: they are few, and a server that has let go of an old one is no trouble.
+pub struct Mailer {
+    server: Server,
+    from: Mailbox,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Mailer {
+    /// Makes ready to send; the server is not asked for yet.
+    ///
+    /// # Errors
+    /// `Invalid` when the host has no name that a certificate could have, or the file of certificates is not one.
+    pub fn new(settings: &MailSettings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
+        let (server, from) = (Server::new(settings)?, settings.from.clone());
+        Ok(Self { server, from, timeout: settings.timeout, clock, random })
+    }
+
+    /// Hands a letter over to the mail server.
+    ///
+    /// # Errors
+    /// `Invalid` when `to` is no address; `Unavailable` when the server is away, is not whom it says, lets keytower not in or does not
+    /// take the letter.
+    pub async fn send(&self, to: &str, letter: &Letter, language: Language) -> Result<()> {
+        let message = self.message(to, letter, language)?;
+        let sent = timeout(self.timeout, self.server.send(message.envelope(), &message.formatted())).await;
+        let mut connection = match sent {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(Error::mail_unavailable(server::told(&error))),
+            Err(_) => {
+                let time = self.timeout;
+                return Err(Error::mail_unavailable(format!("the mail server took longer than {time:?}")));
+            }
+        };
+        // The letter is theirs. How they take the farewell changes nothing any more.
+        let time = self.timeout;
+        tokio::spawn(async move { timeout(time, connection.abort()).await });
+        Ok(())
+    }
+
+    fn message(&self, to: &str, letter: &Letter, language: Language) -> Result<Message> {
+        let to = address::parse(to).map_err(Error::invalid)?;
+        let now = self.clock.now();
+        let id = format!("<{}@{}>", uuid_v7(now, self.random.as_ref())?, self.from.email.domain());
+        let written = letter.written(language)?;
+        Message::builder()
+            .message_id(Some(id))
+            .date(now.into())
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(written.subject)
+            // No answer from a machine, please (RFC 3834).
+            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+            .multipart(MultiPart::alternative_plain_html(written.text, written.html))
+            .map_err(Error::internal)
+    }
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailer").field("from", &self.from).finish_non_exhaustive()
+    }
+}
