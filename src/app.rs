@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::auth::authenticate::authenticate;
+use chrono::TimeDelta;
+
+use crate::auth::authenticate::{Authenticator, authenticate};
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::auth::vault::Vault;
@@ -13,6 +15,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
+use crate::domain::session::Seen;
 use crate::error::Result;
 use crate::mail::Mailer;
 use crate::node::Node;
@@ -35,6 +38,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What was refused to strangers and is not written down yet.
     pub refusals: Refusals,
+    /// When sessions were used and that is not written down yet.
+    pub seen: Seen,
     /// The CloudTower that this service stands in front of, if there is one.
     pub upstream: Option<Upstream>,
     /// Sends letters, if there is a mail server.
@@ -70,7 +75,16 @@ impl App {
     /// # Errors
     /// `Unauthenticated` when it does not work, `Unavailable` when the database can't tell.
     pub async fn authenticate(&self, credential: &str, address: Option<IpAddr>) -> Result<Principal> {
-        authenticate(credential, address, self.now(), &self.store, &self.vault, &self.tokens).await
+        let time = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        let by = Authenticator {
+            store: &self.store,
+            vault: &self.vault,
+            tokens: &self.tokens,
+            seen: &self.seen,
+            idle: Some(self.settings.session_idle).filter(|idle| !idle.is_zero()).map(time),
+            step_up: time(self.settings.step_up_time),
+        };
+        authenticate(credential, address, self.now(), &by).await
     }
 }
 

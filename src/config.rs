@@ -82,6 +82,10 @@ pub struct Settings {
     pub trusted_proxies: Ranges,
     /// Life of a token; zero until revoked.
     pub token_life: Duration,
+    /// Life of a session that nobody uses; zero as long as its token's.
+    pub session_idle: Duration,
+    /// For how long a proven second factor counts as fresh.
+    pub step_up_time: Duration,
     /// Life of a signing key; zero for ever.
     pub signing_key_life: Duration,
     /// Whether the node is passive as long as no command says otherwise.
@@ -215,6 +219,8 @@ impl Given {
                 |text| Ranges::parse(text.split(',').map(str::trim).filter(|range| !range.is_empty())).ok(),
             )?,
             token_life: self.duration("token_life", second..=day * 3650, true)?,
+            session_idle: self.duration("session_idle", second * 60..=day * 3650, true)?,
+            step_up_time: self.duration("step_up_time", second * 60..=day, false)?,
             signing_key_life: self.duration("signing_key_life", second * 3600..=day * 36_500, true)?,
             passive: self.required("passive", "true or false", |text| text.parse().ok())?,
             active_url: self.parse("active_url", "http:// or https:// and a host, nothing behind it", base_url)?,

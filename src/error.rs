@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::mfa::MfaMeta;
 use crate::domain::permit::Denial;
+use crate::domain::principal::Duty;
 use crate::domain::random::Exhausted;
 use crate::domain::text::text;
 use crate::domain::text::{Language, Text};
@@ -22,6 +24,12 @@ pub enum Kind {
     Unauthenticated,
     /// The credential works, and lacks the right.
     Forbidden,
+    /// The credential works; its second factor was not proven lately.
+    StepUp,
+    /// The credential works; a second factor has to be enrolled before it can do anything else.
+    MustEnrollMfa,
+    /// The credential works; the password has to be changed before it can do anything else.
+    MustChangePassword,
     /// There is no such thing, or none that the caller may know of.
     NotFound,
     /// Another change holds what this one is about.
@@ -50,11 +58,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Invalid,
         Self::LoginFailed,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::StepUp,
+        Self::MustEnrollMfa,
+        Self::MustChangePassword,
         Self::NotFound,
         Self::Locked,
         Self::TooMany,
@@ -85,6 +96,8 @@ enum Detail {
     Locked(Vec<(&'static str, String)>),
     /// How long to wait.
     RetryAfter(Duration),
+    /// A login that a code would complete.
+    Challenge(Box<MfaMeta>),
 }
 
 /// A result with our [`Error`].
@@ -202,6 +215,23 @@ impl Error {
         }
     }
 
+    /// A login that the password does not complete: what a code would have to be shown with, where one is awaited.
+    #[must_use]
+    pub fn needs_code(public: Text, challenge: Option<MfaMeta>) -> Self {
+        let mut error = Self::new(Kind::LoginFailed, public);
+        error.detail = challenge.map(|challenge| Detail::Challenge(Box::new(challenge)));
+        error
+    }
+
+    /// The challenge that waits for a code; nothing for another error.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&MfaMeta> {
+        match &self.detail {
+            Some(Detail::Challenge(challenge)) => Some(challenge),
+            _ => None,
+        }
+    }
+
     /// How long to wait before trying again, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -247,6 +277,28 @@ impl From<Denial> for Error {
             Denial::MissingAction(action) => {
                 Self::new(Kind::Forbidden, text!("the action {action} is missing", "缺少权限 {action}"))
             }
+            Denial::StaleFactor => Self::new(
+                Kind::StepUp,
+                text!(
+                    "this needs your second factor anew: prove it with GraphQL's reauthenticate, then try again",
+                    "此操作需要重新验证第二因素：请先调用 GraphQL 的 reauthenticate，然后重试"
+                ),
+            ),
+            Denial::Duty(Duty::EnrollMfa) => Self::new(
+                Kind::MustEnrollMfa,
+                text!(
+                    "a second factor is required of you: until you have one, this session can only enrol it, with GraphQL's \
+                     enrollTotp and confirmTotp, or enrollMail and confirmMail",
+                    "您必须启用第二因素：在此之前，本会话只能通过 GraphQL 的 enrollTotp 与 confirmTotp（或 enrollMail 与 confirmMail）进行注册"
+                ),
+            ),
+            Denial::Duty(Duty::ChangePassword) => Self::new(
+                Kind::MustChangePassword,
+                text!(
+                    "your password has expired: this session can only change it, with GraphQL's changePassword",
+                    "您的密码已过期：本会话只能通过 GraphQL 的 changePassword 修改密码"
+                ),
+            ),
         }
     }
 }

@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 mod m0001_start;
 mod m0002_operations;
 mod m0003_orders;
+mod m0004_second_factor;
 mod maker;
 
 /// The steps, in order.
@@ -17,6 +18,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Step), Box::new(m0002_operations::Step), Box::new(m0003_orders::Step)]
+        vec![
+            Box::new(m0001_start::Step),
+            Box::new(m0002_operations::Step),
+            Box::new(m0003_orders::Step),
+            Box::new(m0004_second_factor::Step),
+        ]
     }
 }

@@ -85,6 +85,15 @@ impl<'a> Maker<'a> {
         self.index(name, &[right.0], false).await
     }
 
+    /// Adds a column to a table; one that is never null holds `default` in the rows that are there.
+    pub(crate) async fn add(&self, table: &'static str, column: Column, default: &'static str) -> Result<(), DbErr> {
+        let mut definition = self.column(column);
+        if column.2 {
+            definition.default(default);
+        }
+        self.manager.alter_table(Table::alter().table(table).add_column(definition).to_owned()).await
+    }
+
     pub(crate) async fn index(&self, table: &'static str, columns: &[&'static str], unique: bool) -> Result<(), DbErr> {
         let mut index = Index::create();
         index.name(format!("{table}_{}", columns.join("_"))).table(table);

@@ -5,6 +5,7 @@
 //! | `authenticate` | the one function that every face hands a credential to |
 //! | `token` | signed tokens and the signing keys behind them |
 //! | `password` | argon2id on a bounded number of threads |
+//! | `totp` | codes that a device computes |
 //! | `vault` | what hangs on the master key: the pepper and the seal |
 //! | `random` | the operating system's randomness |
 
@@ -12,4 +13,5 @@ pub mod authenticate;
 pub mod password;
 pub mod random;
 pub mod token;
+pub mod totp;
 pub mod vault;

@@ -3,9 +3,11 @@
 //! - the **pepper**: API keys are stored as HMAC-SHA-256 under it, so that a stolen database alone can't even be searched;
 //! - the **chain**: HMAC-SHA-256 over the rows of the audit logs;
 //! - the **names**: HMAC-SHA-256 of the usernames that were tried at logins, for people type passwords there;
+//! - the **marks**: HMAC-SHA-256 of what its holder shows again and nobody reads: challenges, codes, known devices, mailed links;
 //! - the **seal**: AES-256-GCM for what must be read again (signing keys), bound to its place by the associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -25,6 +27,7 @@ pub struct Vault {
     pepper: hmac::Key,
     chain: hmac::Key,
     names: hmac::Key,
+    marks: hmac::Key,
     seal: RandomizedNonceKey,
 }
 
@@ -38,8 +41,10 @@ impl Vault {
         let seal = derive(master, b"keytower/seal/v1")?;
         let chain = derive(master, b"keytower/audit-chain/v1")?;
         let names = derive(master, b"keytower/login-name/v1")?;
+        let marks = derive(master, b"keytower/mark/v1")?;
         Ok(Self {
             names: hmac::Key::new(hmac::HMAC_SHA256, names.as_slice()),
+            marks: hmac::Key::new(hmac::HMAC_SHA256, marks.as_slice()),
             chain: hmac::Key::new(hmac::HMAC_SHA256, chain.as_slice()),
             pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper.as_slice()),
             seal: RandomizedNonceKey::new(&AES_256_GCM, seal.as_slice()).map_err(Error::internal)?,
@@ -56,6 +61,22 @@ impl Vault {
     #[must_use]
     pub fn pseudonym(&self, username: &str) -> String {
         STANDARD.encode(hmac::sign(&self.names, username.as_bytes()))
+    }
+
+    /// What is kept of a secret that its holder shows again, under the name of what it is for: shown for anything else, it is not it.
+    #[must_use]
+    pub fn mark(&self, what: &str, secret: &str) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.marks);
+        for part in [what, "\0", secret] {
+            context.update(part.as_bytes());
+        }
+        context.sign().as_ref().to_vec()
+    }
+
+    /// Tells whether this is the secret whose [`Vault::mark`] was kept, in a time that tells nothing of where they differ.
+    #[must_use]
+    pub fn is_marked(&self, what: &str, secret: &str, mark: &[u8]) -> bool {
+        verify_slices_are_equal(&self.mark(what, secret), mark).is_ok()
     }
 
     /// Seals a secret for one place; opened anywhere else, it does not open.

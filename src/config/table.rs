@@ -64,6 +64,16 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "how long a token works, 1s to 3650d; `0` until it is revoked",
     },
     Setting {
+        name: "session_idle",
+        default: "0",
+        meaning: "how long a token works without being used, 1m to 3650d; `0` as long as token_life says",
+    },
+    Setting {
+        name: "step_up_time",
+        default: "10m",
+        meaning: "for how long a proven second factor lets its user mint keys and change passwords and factors, 1m to 24h; then GraphQL's `reauthenticate` renews it",
+    },
+    Setting {
         name: "signing_key_life",
         default: "90d",
         meaning: "how long a signing key signs before the next one takes over, 1h or more; `0` for ever",

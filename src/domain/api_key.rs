@@ -1,5 +1,8 @@
 //! An API key as the rooms above exchange it.
 
+use std::net::IpAddr;
+
+use super::clock::Timestamp;
 use super::id::{ApiKeyId, RoleId, UserId};
 use super::permission::Actions;
 use super::secret::KeyDigest;
@@ -28,6 +31,19 @@ pub struct NewApiKey {
     pub roles: Vec<RoleId>,
     /// What the owner could do at the mint: a key never does more, whatever its roles gain later.
     pub ceiling: Actions,
+    /// How its owner was authenticated at the mint.
+    pub provenance: Provenance,
+}
+
+/// How the owner of a key was authenticated when it was minted.
+#[derive(Debug, Clone, Default)]
+pub struct Provenance {
+    /// The methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// When: the later of the login and the last proof of a second factor.
+    pub auth_time: Option<Timestamp>,
+    /// From where the mint was asked for.
+    pub auth_address: Option<IpAddr>,
 }
 
 /// Checks what a caller calls a key.

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use super::principal::Principal;
+use super::secret::Handle;
 use super::text::Language;
+
+/// Most characters that are kept of what a client calls itself.
+pub const AGENT_MAX: usize = 200;
 
 /// A caller, authenticated or not.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +18,10 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// How to answer.
     pub language: Language,
+    /// What the client calls itself.
+    pub agent: Option<String>,
+    /// What it was given when its user logged in from there before.
+    pub device: Option<Handle>,
 }
 
 impl Caller {

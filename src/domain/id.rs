@@ -68,6 +68,14 @@ ids! {
     SessionId;
     /// A signing key: the `kid` of a token.
     SigningKeyId;
+    /// A second factor of a user.
+    FactorId;
+    /// A login, or the like, that waits for a code (its row, not the text that its owner holds).
+    ChallengeId;
+    /// A device that somebody logged in from.
+    DeviceId;
+    /// A mail that waits to be sent.
+    LetterId;
     /// An organization.
     OrganizationId;
     /// The policies.

@@ -8,7 +8,7 @@
 //! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without
 //! asking the database; it is no proof of anything. Scanners: `\bkt1[a-z0-9]{61}\b`.
 
-use super::random::{Exhausted, Random};
+use super::random::{self, Exhausted, Random};
 use super::secret::PlainKey;
 
 /// What every key starts with. NEVER change the prefix of existing keys: a new format gets a new version digit.
@@ -27,15 +27,7 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// # Errors
 /// [`Exhausted`] when randomness fails.
 pub fn generate(random: &dyn Random) -> Result<PlainKey, Exhausted> {
-    let mut text = String::with_capacity(LEN);
-    text.push_str(PREFIX);
-    let mut pool = [0; RANDOM_LEN];
-    while text.len() < BODY_LEN {
-        random.fill(&mut pool)?;
-        // 252 is the last multiple of 36 that a byte holds: above it, digits would not be equally likely.
-        let digits = pool.iter().filter(|byte| **byte < 252).map(|byte| digit(u32::from(*byte)));
-        text.extend(digits.take(BODY_LEN - text.len()));
-    }
+    let mut text = PREFIX.to_owned() + &random::text(random, RANDOM_LEN)?;
     text.push_str(&checksum(&text));
     Ok(text.into())
 }

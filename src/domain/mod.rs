@@ -13,7 +13,8 @@
 //! | `entity` | every object of the wire, described once |
 //! | `audit`, `redact` | what the audit log says, the chain of its rows, and what never gets into it |
 //! | `network` | ranges of addresses |
-//! | `policy` | how people log in, from where, and for how long |
+//! | `throttle` | how guesses are slowed down |
+//! | `policy`, `mfa` | how people log in, from where, with which second factor, and for how long |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
 //! | `power` | switching VMs on and off: which operation goes from which state to which |
 //! | `api_key`, `role`, `session`, `task`, `user` | plain records the rooms above exchange |
@@ -27,6 +28,7 @@ pub mod filter;
 pub mod forward;
 pub mod id;
 pub mod key_format;
+pub mod mfa;
 pub mod network;
 pub mod operation;
 pub mod page;
@@ -42,4 +44,5 @@ pub mod secret;
 pub mod session;
 pub mod task;
 pub mod text;
+pub mod throttle;
 pub mod user;

@@ -6,6 +6,7 @@
 use super::entity::{Entity, ORGANIZATION};
 use super::permission::Action;
 use super::power::Power;
+use super::principal::Duty;
 
 /// What a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,14 @@ pub enum Needs {
 pub enum Operation {
     /// Log in with a password.
     Login,
+    /// Complete a login with a code.
+    VerifyMfa,
+    /// Have the code of a login sent again, or another one.
+    ResendMfa,
+    /// Have a link mailed that sets another password.
+    RequestPasswordReset,
+    /// Set another password with a mailed link.
+    ResetPassword,
     /// Make the first user while there is none.
     CreateRootUser,
     /// Ask which login sources exist.
@@ -37,6 +46,32 @@ pub enum Operation {
     GetVersion,
     /// End the session of one's own token.
     Logout,
+    /// Prove one's second factor anew.
+    Reauthenticate,
+    /// Ask for one's own second factors.
+    ReadMfa,
+    /// Begin to enrol a second factor of one's own.
+    EnrollMfa,
+    /// Prove it, so that it counts.
+    ConfirmMfa,
+    /// Remove one's own second factor.
+    RemoveMfa,
+    /// Get other recovery codes.
+    RenewRecoveryCodes,
+    /// Take all second factors from users who lost them.
+    ResetMfa,
+    /// Ask what the second factor is asked for, and who would be shut out.
+    ReadMfaPolicy,
+    /// Change what the second factor is asked for.
+    UpdateMfaPolicy,
+    /// Change one's own password.
+    ChangePassword,
+    /// Ask for one's own sessions.
+    ReadSessions,
+    /// End one's own sessions.
+    EndSession,
+    /// Let keys work again that the reset of one's second factors has suspended.
+    ConfirmApiKey,
     /// Ask who one is.
     GetMyInfo,
     /// Make users.
@@ -99,13 +134,31 @@ impl Operation {
     pub fn needs(self) -> Needs {
         match self {
             Self::Login
+            | Self::VerifyMfa
+            | Self::ResendMfa
+            | Self::RequestPasswordReset
+            | Self::ResetPassword
             | Self::CreateRootUser
             | Self::AuthnStrategies
             | Self::UserCreated
             | Self::GetVersion
             | Self::Record => Needs::Nothing,
             Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey => Needs::Credential,
-            Self::Logout | Self::CreateApiKey | Self::UpdateApiKey => Needs::Token,
+            Self::Logout
+            | Self::Reauthenticate
+            | Self::ReadMfa
+            | Self::EnrollMfa
+            | Self::ConfirmMfa
+            | Self::RemoveMfa
+            | Self::RenewRecoveryCodes
+            | Self::ChangePassword
+            | Self::ReadSessions
+            | Self::EndSession
+            | Self::CreateApiKey
+            | Self::UpdateApiKey
+            | Self::ConfirmApiKey => Needs::Token,
+            Self::ReadMfaPolicy => Needs::Action(Action::MANAGE_MFA_CONFIG),
+            Self::UpdateMfaPolicy | Self::ResetMfa => Needs::TokenWith(Action::MANAGE_MFA_CONFIG),
             Self::CreateUser | Self::SetPassword => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
             Self::UpdateUser | Self::DeleteUser | Self::CreateRole | Self::UpdateRole | Self::DeleteRole => {
                 Needs::Action(Action::MANAGE_USER_AND_ROLE)
@@ -128,7 +181,47 @@ impl Operation {
     /// Tells whether it changes something, so that the audit log tells of it even when it is refused.
     #[must_use]
     pub fn is_change(self) -> bool {
-        !matches!(self, Self::AuthnStrategies | Self::UserCreated | Self::GetVersion | Self::GetMyInfo | Self::Read(_))
+        !matches!(
+            self,
+            Self::AuthnStrategies
+                | Self::UserCreated
+                | Self::GetVersion
+                | Self::GetMyInfo
+                | Self::ReadMfa
+                | Self::ReadMfaPolicy
+                | Self::ReadSessions
+                | Self::Read(_)
+        )
+    }
+
+    /// Tells whether it needs a second factor that was proven lately, of whoever has one: what makes credentials, or gives them more.
+    #[must_use]
+    pub fn steps_up(self) -> bool {
+        matches!(
+            self,
+            Self::CreateApiKey
+                | Self::ConfirmApiKey
+                | Self::ChangePassword
+                | Self::EnrollMfa
+                | Self::ConfirmMfa
+                | Self::RemoveMfa
+                | Self::RenewRecoveryCodes
+                | Self::ResetMfa
+                | Self::UpdateMfaPolicy
+                | Self::CreateUser
+                | Self::SetPassword
+        )
+    }
+
+    /// Tells whether a session that has a duty can do it.
+    #[must_use]
+    pub fn is_open_to(self, duty: Duty) -> bool {
+        match self {
+            Self::Logout | Self::GetMyInfo => true,
+            Self::EnrollMfa | Self::ConfirmMfa | Self::ReadMfa => duty == Duty::EnrollMfa,
+            Self::ChangePassword | Self::Reauthenticate => duty == Duty::ChangePassword,
+            _ => self.needs() == Needs::Nothing,
+        }
     }
 
     /// What a caller needs for it as long as there is no user at all, and so nobody who could have a credential: what sets a service
@@ -147,6 +240,23 @@ impl Operation {
     pub fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::VerifyMfa => "verifyMfa",
+            Self::ResendMfa => "resendMfa",
+            Self::RequestPasswordReset => "requestPasswordReset",
+            Self::ResetPassword => "resetPassword",
+            Self::Reauthenticate => "reauthenticate",
+            Self::ReadMfa => "mfa",
+            Self::EnrollMfa => "enrollMfa",
+            Self::ConfirmMfa => "confirmMfa",
+            Self::RemoveMfa => "removeMfa",
+            Self::RenewRecoveryCodes => "renewRecoveryCodes",
+            Self::ResetMfa => "resetMfa",
+            Self::ReadMfaPolicy => "mfaPolicy",
+            Self::UpdateMfaPolicy => "updateMfaPolicy",
+            Self::ChangePassword => "changePassword",
+            Self::ReadSessions => "sessions",
+            Self::EndSession => "endSession",
+            Self::ConfirmApiKey => "confirmApiKey",
             Self::CreateRootUser => "createRootUser",
             Self::AuthnStrategies => "authnStrategies",
             Self::UserCreated => "userCreated",

@@ -79,6 +79,8 @@ impl Action {
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
     /// Name the organization.
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
+    /// Change what the second factor is asked for, and take it from users who lost it.
+    pub const MANAGE_MFA_CONFIG: Self = Self::named("MANAGE_MFA_CONFIG");
     /// Say what passwords must be, how long they work, and how often they may be wrong.
     pub const MANAGE_PASSWORD_SETTINGS: Self = Self::named("MANAGE_PASSWORD_SETTINGS");
     /// Say how long sessions live.

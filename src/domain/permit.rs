@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::operation::{Needs, Operation};
-use super::principal::Principal;
+use super::principal::{Duty, FactorState, Principal};
 
 /// Proof that `operation` was allowed to a caller. Only [`authorize`] makes one.
 #[derive(Debug, Clone)]
@@ -40,6 +40,10 @@ pub enum Denial {
     KeyNotAllowed,
     /// The rights lack an action.
     MissingAction(&'static str),
+    /// Something else has to be done first.
+    Duty(Duty),
+    /// The second factor was not proven lately.
+    StaleFactor,
 }
 
 /// Decides whether a caller may do something.
@@ -67,6 +71,12 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<Permit,
         }
         (Some(principal), Needs::Action(action) | Needs::TokenWith(action)) if !principal.rights.allows(action) => {
             return Err(Denial::MissingAction(action.name()));
+        }
+        (Some(Principal { duty: Some(duty), .. }), _) if !operation.is_open_to(*duty) => {
+            return Err(Denial::Duty(*duty));
+        }
+        (Some(Principal { factor: FactorState::Stale, .. }), _) if operation.steps_up() => {
+            return Err(Denial::StaleFactor);
         }
         _ => {}
     }

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
+use super::mfa::MfaPolicy;
 use super::network::{Range, Ranges};
 use super::secret::Password;
 use super::text::{Text, text};
@@ -31,6 +32,9 @@ pub struct Policy {
     password_complexity: Complexity,
     password_expire_days: u32,
     session_max_age: u32,
+    /// What the second factor is asked for; it is kept beside what the contract has.
+    #[serde(skip)]
+    pub mfa: MfaPolicy,
 }
 
 /// What the access list means.

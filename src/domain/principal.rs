@@ -14,6 +14,30 @@ pub struct Principal {
     pub rights: Actions,
     /// What they showed.
     pub credential: CredentialRef,
+    /// What they have to do before they can do anything else.
+    pub duty: Option<Duty>,
+    /// Where they stand with their second factor.
+    pub factor: FactorState,
+}
+
+/// What somebody has to do before their session can do anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Enrol a second factor: the policy demands it.
+    EnrollMfa,
+    /// Change the password, which has expired.
+    ChangePassword,
+}
+
+/// Where a caller stands with their second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorState {
+    /// They have none.
+    None,
+    /// They have one, and have not proven it lately in this session.
+    Stale,
+    /// They have proven it lately in this session.
+    Fresh,
 }
 
 /// Names the credential behind a [`Principal`] without holding it.
@@ -41,6 +65,8 @@ impl Principal {
             username: "operator".to_owned(),
             rights: Actions::from_names(["*"]),
             credential: CredentialRef::Operator,
+            duty: None,
+            factor: FactorState::None,
         }
     }
 
@@ -48,6 +74,15 @@ impl Principal {
     #[must_use]
     pub fn is_key(&self) -> bool {
         matches!(self.credential, CredentialRef::ApiKey { .. })
+    }
+
+    /// The session of the token that was shown.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionId> {
+        match &self.credential {
+            CredentialRef::Session(id) => Some(id),
+            CredentialRef::ApiKey { .. } | CredentialRef::Operator => None,
+        }
     }
 
     /// Tells whether the caller may delete a key that it sees. A key deletes itself only, unless it manages keys: a leaked key

@@ -37,6 +37,11 @@ secret_text! {
     Password;
     /// The text of an API key that passed the check of its format.
     PlainKey;
+    /// Random text that its holder shows again: the `mid` of a challenge, the token of a known device, of a mailed link. Only its
+    /// digest is kept.
+    Handle;
+    /// A code of a second factor, exactly as it was sent.
+    Code;
     /// A signed token as it goes to its owner.
     SignedToken;
     /// What is shown to an upstream in `Authorization`: an API key or a token of its making.

@@ -1,5 +1,8 @@
 //! A session: what a token names in its `jti`. It lives in the store, so that ending it ends the token.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use super::clock::Timestamp;
 use super::id::{SessionId, UserId};
 
@@ -16,4 +19,55 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// How they proved it (RFC 8176), for example `pwd`.
     pub amr: Vec<String>,
+    /// When they last proved a second factor.
+    pub mfa_at: Option<Timestamp>,
+    /// From where.
+    pub address: Option<String>,
+    /// What the client called itself.
+    pub agent: Option<String>,
+    /// Whether the password had expired: the session can change it, and nothing else.
+    pub password_expired: bool,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// What was stored.
+    pub session: Session,
+    /// When it was used last.
+    pub last_seen_at: Timestamp,
+}
+
+/// When sessions were used last on this node, as far as that is not written down yet: it is written now and then, off the path of
+/// requests.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<BTreeMap<SessionId, Timestamp>>);
+
+impl Seen {
+    /// A session was used.
+    pub fn note(&self, session: &SessionId, at: Timestamp) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.get_mut(session) {
+            Some(last) => *last = at.max(*last),
+            None => drop(seen.insert(session.clone(), at)),
+        }
+    }
+
+    /// When a session was used last, as far as that is not written down yet.
+    #[must_use]
+    pub fn last(&self, session: &SessionId) -> Option<Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(session).copied()
+    }
+
+    /// What is to be written down. It stays until [`Seen::written`].
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<SessionId, Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets what was written down, but for sessions that were used since.
+    pub fn written(&self, written: &BTreeMap<SessionId, Timestamp>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|session, at| written.get(session) != Some(at));
+    }
 }

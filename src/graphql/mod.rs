@@ -15,8 +15,11 @@
 mod arrange;
 mod endpoint;
 pub mod guard;
+mod login;
+mod mfa;
 mod page;
 mod people;
+mod record;
 pub mod schema;
 mod types;
 mod value;

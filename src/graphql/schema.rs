@@ -8,16 +8,15 @@ use async_graphql::dynamic::{
 use async_graphql::{SDLExportOptions, Value as GraphQlValue};
 use serde_json::{Map, Value};
 
-use super::people;
 use super::types::{self, connection, list_arguments, row};
-use super::value::{Asked, arguments, failure, member, projection, refuse_encoded};
+use super::value::{Asked, arguments, failure, member, projection};
+use super::{login, mfa, people, record};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
-use crate::domain::secret::{Password, SignedToken};
 use crate::error::Result;
 use crate::service::api_keys::{Selector, Wanted};
-use crate::service::{api_keys, audit, lists, login, users};
+use crate::service::{api_keys, audit, lists, users};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
 const RECURSION: usize = 32;
@@ -41,13 +40,25 @@ pub fn table() -> Vec<RootField> {
         field("Query", "authnStrategies", Operation::AuthnStrategies),
         field("Query", "userCreated", Operation::UserCreated),
         field("Query", "apiKey", Operation::Read(&API_KEY)),
+        field("Query", "mfa", Operation::ReadMfa),
         field("Mutation", "login", Operation::Login),
+        field("Mutation", "verifyMfa", Operation::VerifyMfa),
+        field("Mutation", "resendMfa", Operation::ResendMfa),
         field("Mutation", "logout", Operation::Logout),
+        field("Mutation", "enrollTotp", Operation::EnrollMfa),
+        field("Mutation", "confirmTotp", Operation::ConfirmMfa),
+        field("Mutation", "enrollMail", Operation::EnrollMfa),
+        field("Mutation", "confirmMail", Operation::ConfirmMfa),
+        field("Mutation", "renewRecoveryCodes", Operation::RenewRecoveryCodes),
+        field("Mutation", "removeMfa", Operation::RemoveMfa),
+        field("Mutation", "resetMfa", Operation::ResetMfa),
+        field("Mutation", "reauthenticate", Operation::Reauthenticate),
         field("Mutation", "createUser", Operation::CreateUser),
         field("Mutation", "createOrganization", Operation::CreateOrganization),
         field("Mutation", "createApiKey", Operation::CreateApiKey),
         field("Mutation", "updateApiKey", Operation::UpdateApiKey),
         field("Mutation", "deleteApiKey", Operation::DeleteApiKey),
+        field("Mutation", "confirmApiKey", Operation::ConfirmApiKey),
     ];
     for entity in ENTITIES {
         fields.push(field("Query", entity.plural, Operation::Read(entity)));
@@ -68,7 +79,7 @@ pub(super) fn operation_of(name: &str) -> Option<Operation> {
 
 /// Tells whether a root field may be null: those that name one object.
 pub(super) fn is_nullable(name: &str) -> bool {
-    matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey")
+    matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey" | "confirmApiKey")
 }
 
 /// Builds the schema. `app` is what the resolvers call; only the SDL needs none.
@@ -84,7 +95,7 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
     for kind in types::all().into_values() {
         builder = builder.register(kind);
     }
-    for input in inputs().into_iter().chain(people::inputs()) {
+    for input in inputs().into_iter().chain(people::inputs()).chain(login::inputs()).chain(mfa::inputs()) {
         builder = builder.register(input);
     }
     for object in objects() {
@@ -133,7 +144,7 @@ fn query() -> Object {
     for entity in ENTITIES {
         query = query.field(list(entity)).field(count(entity));
     }
-    query
+    mfa::queries().into_iter().fold(query, Object::field)
 }
 
 fn list(entity: &'static Entity) -> Field {
@@ -160,28 +171,6 @@ fn count(entity: &'static Entity) -> Field {
 }
 
 fn mutation() -> Object {
-    let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
-            let mut given = arguments(&ctx)?;
-            refuse_encoded(&given)?;
-            let request = login::LoginRequest {
-                username: member(&mut given, "data", "username").unwrap_or_default(),
-                password: Password::from(member(&mut given, "data", "password").unwrap_or_default()),
-                source: member(&mut given, "data", "source"),
-            };
-            Ok(Some(FieldValue::owned_any(login::login(app, &asked.caller, request).await?)))
-        })
-    })
-    .description("Logs in with a password. The token goes into the Authorization header.")
-    .argument(InputValue::new("data", TypeRef::named_nn("LoginInput")))
-    .argument(InputValue::new("effect", TypeRef::named("LoginEffect")));
-    let logout = Field::new("logout", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            login::logout(app, &asked.caller).await?;
-            Ok(Some(FieldValue::value(true)))
-        })
-    })
-    .description("Ends the session of the token that is shown: the token stops working at once.");
     let create = Field::new("createApiKey", TypeRef::named_nn(API_KEY.name), |ctx| {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let mut given = arguments(&ctx)?;
@@ -218,21 +207,25 @@ fn mutation() -> Object {
     })
     .description("Deletes an API key. Once this is answered, no node accepts the key any more.")
     .argument(unique());
-    let mutation = Object::new("Mutation").field(login).field(logout).field(create).field(update).field(delete);
-    people::fields().into_iter().fold(mutation, Object::field)
+    let confirm = Field::new("confirmApiKey", TypeRef::named(API_KEY.name), |ctx| {
+        resolve(ctx, |Call { app, ctx, asked }| async move {
+            let selector = selector(&mut arguments(&ctx)?);
+            let projection = projection(&API_KEY, ctx.field());
+            let wanted = Wanted { projection: &projection, budget: &asked.budget };
+            Ok(Some(row(api_keys::confirm(app, &asked.caller, selector, wanted).await?)))
+        })
+    })
+    .description("Lets a key of the caller work again that the reset of their second factors has suspended.")
+    .argument(unique());
+    let keys = [create, update, delete, confirm];
+    let others = people::fields().into_iter().chain(login::fields()).chain(mfa::fields());
+    keys.into_iter().chain(others).fold(Object::new("Mutation"), Object::field)
 }
 
 fn inputs() -> Vec<InputObject> {
     let text = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
     let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
     vec![
-        InputObject::new("LoginInput")
-            .field(needed("username"))
-            .field(needed("password"))
-            .field(InputValue::new("source", TypeRef::named("UserSource")))
-            .field(InputValue::new("mfa_type", TypeRef::named("MfaType")))
-            .field(text("auth_config_id")),
-        InputObject::new("LoginEffect").field(InputValue::new("encoded", TypeRef::named(TypeRef::BOOLEAN))),
         InputObject::new("ApiKeyCreateInput").field(needed("name")).field(text("description")),
         InputObject::new("ApiKeyUpdateInput").field(text("name")).field(text("description")),
         InputObject::new("ApiKeyWhereUniqueInput")
@@ -243,36 +236,12 @@ fn inputs() -> Vec<InputObject> {
 }
 
 fn objects() -> Vec<async_graphql::dynamic::Type> {
-    let absent = |name: &str, kind: TypeRef| Field::new(name, kind, |_| FieldFuture::Value(None));
-    let text = || TypeRef::named(TypeRef::STRING);
-    let token = Field::new("token", text(), |ctx| {
-        let token = ctx.parent_value.downcast_ref::<SignedToken>();
-        FieldFuture::from_value(token.map(|token| GraphQlValue::from(token.expose())))
-    });
     let created = Field::new("created", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
         FieldFuture::from_value(ctx.parent_value.downcast_ref::<bool>().map(|created| GraphQlValue::from(*created)))
     });
-    let mfa = async_graphql::dynamic::Enum::new("MfaType").items(["Mail", "Sms", "Totp", "TotpRecoveryCode"]);
-    vec![
-        Object::new("Login")
-            .field(token)
-            .field(absent("uid", text()))
-            .field(absent("need_mfa", TypeRef::named(TypeRef::BOOLEAN)))
-            .field(absent("mfa_meta", TypeRef::named("MfaMeta")))
-            .into(),
-        Object::new("MfaMeta")
-            .field(absent("recipient", text()))
-            .field(absent("mid", text()))
-            .field(absent("type", TypeRef::named("MfaType")))
-            .field(absent("valid", TypeRef::named(TypeRef::BOOLEAN)))
-            .into(),
-        Object::new("AuthnStrategy")
-            .field(absent("id", TypeRef::named_nn(TypeRef::ID)))
-            .field(absent("type", TypeRef::named_nn(TypeRef::STRING)))
-            .into(),
-        Object::new("UserCreatedData").field(created).into(),
-        mfa.into(),
-    ]
+    let strategy = vec![("id", TypeRef::named_nn(TypeRef::ID), ""), ("type", record::text(), "")];
+    let own = [record::object("AuthnStrategy", strategy).into(), Object::new("UserCreatedData").field(created).into()];
+    own.into_iter().chain(login::objects()).chain(mfa::objects()).collect()
 }
 
 fn unique() -> InputValue {

@@ -4,16 +4,21 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::app::App;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{AGENT_MAX, Caller};
+use crate::domain::mfa::DEVICE_LIFE;
+use crate::domain::secret::Handle;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::service::audit;
+
+/// Name of the cookie of a known device.
+const DEVICE_COOKIE: &str = "__Host-keytower-device";
 
 /// Where a connection comes from; the server puts it into every request.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +49,32 @@ pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
 /// `Invalid` for a language that is not served.
 pub fn stranger(app: &App, parts: &Parts) -> Result<Caller> {
     let address = address(app, &parts.extensions, &parts.headers);
-    Ok(Caller { principal: None, address, language: language(&parts.headers)? })
+    let (language, agent, device) = (language(&parts.headers)?, agent(&parts.headers), device(&parts.headers));
+    Ok(Caller { principal: None, address, language, agent, device })
+}
+
+/// What the client calls itself, as far as it can be read and shown.
+fn agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().filter(|letter| !letter.is_control()).take(AGENT_MAX).collect())
+}
+
+/// The cookie that tells a device from which its user has logged in before. It opens nothing.
+fn device(headers: &HeaderMap) -> Option<Handle> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, device) = pairs.find(|(name, _)| *name == DEVICE_COOKIE)?;
+    Some(Handle::from(device.to_owned()))
+}
+
+/// The cookie that gives a device its handle. It goes back to this very service only, over TLS, and no script can read it.
+#[must_use]
+pub fn device_cookie(device: &Handle) -> String {
+    format!(
+        "{DEVICE_COOKIE}={}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict",
+        device.expose(),
+        DEVICE_LIFE.num_seconds()
+    )
 }
 
 /// The language to answer in (contract section 1.6).

@@ -12,8 +12,9 @@ use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::domain::mfa::MfaMeta;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
@@ -26,7 +27,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Invalid | Kind::LoginFailed | Kind::Locked => StatusCode::BAD_REQUEST,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Forbidden | Kind::StepUp | Kind::MustEnrollMfa | Kind::MustChangePassword => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -45,13 +46,20 @@ pub fn status(kind: Kind) -> StatusCode {
 pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     let status = status(error.kind());
     let (message, number) = (error.said_in(language), status.as_u16());
-    let body = if error.kind() == Kind::Locked {
-        let locked: Vec<_> = error.locks().iter().map(|(kind, id)| json!({ "id": id, "type": kind })).collect();
-        let props = json!({ "locked_resources": locked });
-        json!({ "message": message, "path": path, "status": number, "code": "ResourceLocked", "props": props })
-    } else {
-        json!({ "message": message, "path": path, "status": number })
+    let mut body = json!({ "message": message, "path": path, "status": number });
+    let mut add = |more: Value| {
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+            body.extend(more);
+        }
     };
+    if error.kind() == Kind::Locked {
+        let locked: Vec<_> = error.locks().iter().map(|(kind, id)| json!({ "id": id, "type": kind })).collect();
+        add(json!({ "code": "ResourceLocked", "props": { "locked_resources": locked } }));
+    }
+    if let Some(MfaMeta { recipient, mid, mfa_type }) = error.challenge() {
+        let meta = json!({ "recipient": recipient, "mid": mid, "type": mfa_type.name(), "valid": true });
+        add(json!({ "props": { "need_mfa": true, "mfa_meta": meta } }));
+    }
     let mut response = (status, Json(body)).into_response();
     if let Some(time) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(time.as_secs() + 1));

@@ -3,16 +3,18 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::id::TaskId;
+use crate::domain::secret::Handle;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
+use crate::http::caller::device_cookie;
 use crate::http::error_body;
 
 /// 200 with a body.
@@ -37,6 +39,14 @@ impl<'a, T: ?Sized> From<&'a T> for WithTask<'a, T> {
 /// One `WithTask<T>`.
 pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
     json(&WithTask::from(data))
+}
+
+/// The same answer, for a device that its user has not logged in from before.
+pub(super) fn remembered(mut answer: Response, device: &Handle) -> Response {
+    if let Ok(cookie) = HeaderValue::from_str(&device_cookie(device)) {
+        answer.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    answer
 }
 
 /// A list of `WithTask<T>`.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::domain::caller::Caller;
+use crate::domain::mfa::MfaType;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::body;
@@ -18,8 +19,7 @@ pub(super) struct Login {
     pub(super) username: String,
     pub(super) password: String,
     pub(super) source: Option<UserSource>,
-    #[serde(rename = "mfa_type")]
-    _mfa_type: Option<MfaType>,
+    pub(super) mfa_type: Option<MfaType>,
     #[serde(rename = "auth_config_id")]
     _auth_config_id: Option<String>,
 }
@@ -46,15 +46,6 @@ impl UserSource {
             Self::Sso => "SSO",
         }
     }
-}
-
-/// `MfaType`, those of later SDKs included.
-#[derive(Debug, Deserialize)]
-enum MfaType {
-    Mail,
-    Sms,
-    Totp,
-    TotpRecoveryCode,
 }
 
 /// `RootUserCreationParams`.

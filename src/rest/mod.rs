@@ -35,6 +35,7 @@ use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, error_body, log};
 use crate::service::audit::{create, failed};
 use crate::service::lists::{Budget, Projection};
+use crate::service::login::Login;
 use crate::service::{self, inventory, lists, login, power, roles, users};
 use input::Input;
 
@@ -250,9 +251,18 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
                 username: input.username,
                 password: Password::from(input.password),
                 source: input.source.map(|source| source.as_str().to_owned()),
+                mfa_type: input.mfa_type,
+                code: None,
+                interactive: false,
             };
-            let token = login::login(app, caller, request).await?;
-            answer::with_task(&json!({ "token": token.expose() }))
+            match login::login(app, caller, request).await? {
+                // Never a 200 without a token: SDKs read it blindly (contract section 1.1).
+                Login::NeedsCode { meta, .. } => Err(login::needs_code(meta)),
+                Login::Done(done) => {
+                    let answer = answer::with_task(&json!({ "token": done.token.expose() }))?;
+                    Ok(done.device.into_iter().fold(answer, |answer, device| answer::remembered(answer, &device)))
+                }
+            }
         }
         Call::CreateRootUser => {
             let input: input::RootUserCreation = input.parse(body).await?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::lists::{digested, scope};
 use super::people::PEOPLE;
 use crate::app::App;
-use crate::domain::api_key::{NewApiKey, check};
+use crate::domain::api_key::{NewApiKey, Provenance, check};
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
 use crate::domain::entity::API_KEY;
@@ -16,7 +16,7 @@ use crate::domain::id::ApiKeyId;
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::permit::{Denial, Permit, authorize};
-use crate::domain::principal::Principal;
+use crate::domain::principal::{FactorState, Principal};
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx};
@@ -57,9 +57,18 @@ pub async fn create(
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
     let key_name = name.clone();
+    let (session, address) = (owner.session().cloned(), caller.address);
     let tx = app.begin(permit).await?;
     // Its roles must not be taken from the owner, or deleted, before it is there.
     tx.beside(PEOPLE).await?;
+    let provenance = match &session {
+        Some(id) => {
+            let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
+            let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
+            Provenance { amr: session.amr, auth_time, auth_address: address }
+        }
+        None => Provenance::default(),
+    };
     let key = NewApiKey {
         id: id.clone(),
         digest: app.vault.digest(&text),
@@ -68,6 +77,7 @@ pub async fn create(
         roles: tx.roles_of(&owner.user).await?,
         user: owner.user,
         ceiling: owner.rights,
+        provenance,
     };
     tx.insert_api_key(key, now).await?;
     let minted = &key_name;
@@ -143,6 +153,34 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
     tx.commit().await?;
     tracing::info!(user.name = actor.username, key.id = found.id(), "API key deleted");
     Ok(found)
+}
+
+/// Lets a key of the caller work again that the reset of their second factors has suspended.
+///
+/// # Errors
+/// `NotFound` for a key that is not the caller's, `Forbidden` for a key, and for somebody without a second factor; `StepUp` without a
+/// fresh one, `Unavailable` when the database is away.
+pub async fn confirm(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let permit = authorize(caller, Operation::ConfirmApiKey)?;
+    let actor = actor(&permit)?.clone();
+    if actor.factor == FactorState::None {
+        let text = text!(
+            "the key was minted under a second factor, and you have none now: enrol one first",
+            "该密钥是在第二因素下创建的，而您现在没有第二因素：请先注册"
+        );
+        return Err(Error::new(Kind::Forbidden, text));
+    }
+    let query = select(app, selector)?;
+    let own = Scope::OwnedBy(actor.user.clone());
+    let tx = app.begin(permit).await?;
+    let named = Projection::of(&API_KEY, &["name"]);
+    let found = find(&tx, &query, &own, Wanted { projection: &named, budget: &Budget::unlimited() }).await?;
+    let name = found.value("name").as_str().unwrap_or_default();
+    tx.resume_api_key(&ApiKeyId::from(found.id().to_owned())).await?;
+    let confirmed = find(&tx, &query, &own, wanted).await?;
+    tx.note(Entry::done(text!("API key {name} confirmed", "已确认 API 密钥 {name}")).of(API_KEY.name, found.id()));
+    tx.commit().await?;
+    Ok(confirmed)
 }
 
 /// Reads one key; `None` for a key that does not exist or that the caller may not know of.

@@ -1,40 +1,183 @@
-//! How often a login may be wrong: the policy's limit, counted for each username over all nodes and faces.
+//! The throttle: how often a password or a code may be wrong, counted over all nodes and faces.
 //!
-//! A login is counted before its password is judged, in a write of its own, and forgotten once it proves right: so guesses that run
-//! side by side don't pass, and a guess that ends badly in any other way is still counted. A name that nobody has counts like any
-//! other. Names are kept as pseudonyms. Tokens and keys are not touched: who guesses keeps nobody from working.
+//! An attempt is counted before it is judged, in a write of its own, and forgotten once it proves right: so guesses that run side by
+//! side don't pass, and one that ends badly in any other way is still counted. A name that nobody has counts like any other. Names
+//! and addresses are kept as pseudonyms. Tokens and keys are not touched: who guesses keeps nobody from working.
+//!
+//! Nobody can keep the owner out. A client is counted for itself, so that others' guesses are not held against it; one that the user
+//! has logged in from before (by its device's cookie or its address) stands beside the limits for strangers; and a login that brings
+//! the code of a second factor along is not held off by the guesses of strangers either, for a password alone opens nothing there.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
 
 use crate::app::App;
-use crate::domain::id::uuid_v7;
+use crate::domain::caller::Caller;
+use crate::domain::clock::Timestamp;
+use crate::domain::id::{UserId, uuid_v7};
 use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
-use crate::domain::text::text;
+use crate::domain::text::{Text, text};
+use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, MAILS, Rule, STRANGERS};
 use crate::error::{Error, Result};
 use crate::store::Tx;
 
-/// Counts a login, unless there were too many with its username: those are not counted, so that the limit ends by itself.
+/// An attempt that was counted.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    id: String,
+    bucket: String,
+}
+
+impl Attempt {
+    /// Forgets it, and those before it from the same client, as part of a write: it proved right.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub(super) async fn right(&self, tx: &Tx) -> Result<()> {
+        tx.forget_attempt(&self.id, &self.bucket).await
+    }
+}
+
+/// A guess at a password.
+#[derive(Debug)]
+pub(super) struct Guess<'a> {
+    /// With which name.
+    pub(super) username: &'a str,
+    /// Whether the user of that name has logged in from this client before.
+    pub(super) known: bool,
+    /// Whether the code of a second factor comes along.
+    pub(super) with_code: bool,
+}
+
+/// Counts a guess at a password, unless there were too many: those are not counted, so that the wait ends by itself.
 ///
 /// # Errors
 /// `TooMany` with the time until the next may be tried, `Unavailable` when the database is away.
-pub(super) async fn count(app: &App, permit: &Permit, policy: &Policy, username: &str) -> Result<()> {
-    let Some(misses) = policy.misses() else { return Ok(()) };
-    let (now, name) = (app.now(), app.vault.pseudonym(username));
-    let id = uuid_v7(now, app.random.as_ref())?.to_string();
+pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess: Guess<'_>) -> Result<Attempt> {
+    let (now, client) = (app.now(), client(permit.caller()));
+    let account = account(app, guess.username);
+    let here = bucket(app, &["password", guess.username, &client]);
+    let strangers = bucket(app, &["strangers", guess.username]);
+    let from = bucket(app, &["client", &client]);
     let tx = app.begin(permit.clone()).await?;
-    let Some(again) = tx.count_attempt(id, &name, misses, now).await? else {
-        return tx.commit_untold().await;
-    };
-    drop(tx);
-    let wait = (again - now).to_std().unwrap_or_default();
-    let text =
-        text!("too many wrong logins with this username: try again later", "该用户名登录失败次数过多：请稍后重试");
-    Err(Error::too_many(text, wait))
+    tx.alone_with_name(&account).await?;
+    let tally = tx.tally(&here, CLIENT_OF_ACCOUNT, now).await?;
+    let mut waits = vec![CLIENT_OF_ACCOUNT.wait(tally, now)];
+    if !guess.known {
+        tx.alone_with_name(&from).await?;
+        waits.push(CLIENT.wait(tx.tally(&from, CLIENT, now).await?, now));
+        // The first guess of a client is always judged: the owner may be among the strangers.
+        if tally.count > 0 && !guess.with_code {
+            waits.push(STRANGERS.wait(tx.tally(&strangers, STRANGERS, now).await?, now));
+        }
+    }
+    if let Some(misses) = policy.misses().filter(|_| guess.known || !guess.with_code) {
+        let bucket = if guess.known { &here } else { &strangers };
+        let nth = tx.nth_newest(bucket, now - misses.within, misses.most).await?;
+        waits.push(nth.map(|at| at + misses.within));
+    }
+    refuse_until(waits, now, || {
+        text!("too many wrong logins with this username: try again later", "该用户名登录失败次数过多：请稍后重试")
+    })?;
+    let buckets = if guess.known { vec![here.clone()] } else { vec![here.clone(), strangers, from] };
+    count(app, tx, &account, buckets, here, now).await
 }
 
-/// Forgets the wrong logins with a username, as part of a write.
+/// Counts a guess at a code of a user's second factor, unless there were too many.
+///
+/// # Errors
+/// Like [`password`].
+pub(super) async fn code(app: &App, permit: &Permit, user: &UserId, username: &str, known: bool) -> Result<Attempt> {
+    let client = if known { client(permit.caller()) } else { String::new() };
+    let wrong = || {
+        text!(
+            "too many wrong codes: try again later, or use a recovery code",
+            "验证码错误次数过多：请稍后重试，或使用恢复码"
+        )
+    };
+    limited(app, permit, CODES, &["code", user.as_str(), &client], username, wrong).await
+}
+
+/// Counts a mail that somebody has sent to a user, unless there were too many.
+///
+/// # Errors
+/// Like [`password`].
+pub(super) async fn mail(app: &App, permit: &Permit, username: &str) -> Result<Attempt> {
+    let many = || text!("too many mails were asked for: try again later", "请求发送邮件次数过多：请稍后重试");
+    limited(app, permit, MAILS, &["mail", username], username, many).await
+}
+
+async fn limited(
+    app: &App,
+    permit: &Permit,
+    rule: Rule,
+    parts: &[&str],
+    username: &str,
+    why: impl FnOnce() -> Text,
+) -> Result<Attempt> {
+    let (now, account, bucket) = (app.now(), account(app, username), bucket(app, parts));
+    let tx = app.begin(permit.clone()).await?;
+    tx.alone_with_name(&account).await?;
+    let wait = rule.wait(tx.tally(&bucket, rule, now).await?, now);
+    refuse_until(vec![wait], now, why)?;
+    count(app, tx, &account, vec![bucket.clone()], bucket, now).await
+}
+
+/// Forgets all wrong logins with a username, as part of a write: whoever manages users let it begin anew.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
 pub(super) async fn forget(app: &App, tx: &Tx, username: &str) -> Result<()> {
-    tx.forget_attempts(&app.vault.pseudonym(username)).await
+    tx.forget_attempts(&account(app, username)).await
+}
+
+/// The moment until which attempts don't count any more.
+pub(super) fn over(policy: &Policy, now: Timestamp) -> Timestamp {
+    now - throttle::memory(policy.misses())
+}
+
+fn refuse_until(waits: Vec<Option<Timestamp>>, now: Timestamp, why: impl FnOnce() -> Text) -> Result<()> {
+    match waits.into_iter().flatten().max() {
+        Some(until) => Err(Error::too_many(why(), (until - now).max(TimeDelta::zero()).to_std().unwrap_or_default())),
+        None => Ok(()),
+    }
+}
+
+async fn count(
+    app: &App,
+    tx: Tx,
+    account: &str,
+    buckets: Vec<String>,
+    bucket: String,
+    now: Timestamp,
+) -> Result<Attempt> {
+    let new_id = || uuid_v7(now, app.random.as_ref()).map(|id| id.to_string());
+    let id = new_id()?;
+    let rows = buckets.into_iter().map(|bucket| Ok((new_id()?, bucket))).collect::<Result<_>>()?;
+    tx.insert_attempt(rows, &id, account, now).await?;
+    tx.commit_untold().await?;
+    Ok(Attempt { id, bucket })
+}
+
+fn account(app: &App, username: &str) -> String {
+    bucket(app, &["account", username])
+}
+
+/// A pseudonym for what an attempt is counted under. The parts can't run into each other.
+fn bucket(app: &App, parts: &[&str]) -> String {
+    app.vault.pseudonym(&format!("{parts:?}"))
+}
+
+/// The client: one address, or with IPv6 the network that one subscriber has.
+fn client(caller: &Caller) -> String {
+    match caller.address {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        None => String::new(),
+    }
 }

@@ -1,24 +1,26 @@
-//! Logging in and out.
+//! Logging in and out: a password, a second factor where the user has one, and the session that both open.
 
 use chrono::TimeDelta;
 
+use super::challenges::{self, Answer};
+use super::directory::{self, Checked};
+use super::{attempts, audit, devices};
 use crate::app::App;
 use crate::domain::audit::{Author, Entry};
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::mfa::{AMR_BOTH, AMR_MFA, AMR_PASSWORD, Holder, MfaMeta, MfaType, Purpose, check_type};
 use crate::domain::operation::Operation;
 use crate::domain::permit::{Permit, authorize};
 use crate::domain::policy::Policy;
-use crate::domain::principal::CredentialRef;
-use crate::domain::secret::{Password, SignedToken};
+use crate::domain::principal::{CredentialRef, Duty};
+use crate::domain::secret::{Code, Handle, Password, SignedToken};
 use crate::domain::session::Session;
 use crate::domain::text::text;
-use crate::domain::user::check_source;
+use crate::domain::user::LoginUser;
 use crate::error::{Error, Kind, Result};
-
-use super::people::PEOPLE;
-use super::{attempts, audit};
+use crate::store::Tx;
 
 /// What a login is tried with.
 #[derive(Debug)]
@@ -29,91 +31,260 @@ pub struct LoginRequest {
     pub password: Password,
     /// Where the user comes from; `LOCAL` when absent.
     pub source: Option<String>,
+    /// Which second factor is to complete it.
+    pub mfa_type: Option<MfaType>,
+    /// The code of that factor, where it is at hand already.
+    pub code: Option<Code>,
+    /// Whether the face has a next step: where it can't ask for a code, one is sent only when a type was chosen; and it opens no session
+    /// that could do nothing but what that face does not serve.
+    pub interactive: bool,
 }
 
-/// Checks name and password, opens a session, and signs the token that names it.
+/// How a login went whose password is right.
+#[derive(Debug)]
+pub enum Login {
+    /// It is complete.
+    Done(LoggedIn),
+    /// A code is needed.
+    NeedsCode {
+        /// The user.
+        uid: UserId,
+        /// What waits for it.
+        meta: Option<MfaMeta>,
+    },
+}
+
+/// A login that is complete.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The token that names its session.
+    pub token: SignedToken,
+    /// What a device gets that its user has not logged in from before.
+    pub device: Option<Handle>,
+    /// What the session can only do until it is done.
+    pub duty: Option<Duty>,
+    /// From when on a second factor will be needed that the user does not have.
+    pub mfa_due: Option<Timestamp>,
+}
+
+/// Checks name and password, and opens a session; where the user has a second factor, it waits for a code.
 ///
 /// An unknown name costs as much time as a wrong password and is answered alike.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong or expired password, and for an address that is not let in; `TooMany` after too many wrong ones;
-/// `Invalid` for a source that is not served here, `Unavailable` when the database is away.
-pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<SignedToken> {
+/// `LoginFailed` for a wrong password or code, and for an address that is not let in; `TooMany` after too many wrong ones; `Invalid` for
+/// a source or a factor that is not served here, `Unavailable` when the database or the mail server is away.
+pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<Login> {
     let permit = authorize(caller, Operation::Login)?;
-    check_source(request.source.as_deref()).map_err(Error::invalid)?;
-    let policy = app.store.policy().await?;
-    if !policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
-        audit::stranger(app, caller.address, Operation::Login.name(), "its address is not let in");
-        let text = text!("logins from your address are not let in", "不允许从您的地址登录");
-        return Err(Error::new(Kind::LoginFailed, text));
+    let directory = directory::of(request.source.as_deref())?;
+    if request.mfa_type == Some(MfaType::Sms) {
+        super::factor::of(MfaType::Sms)?;
     }
-    attempts::count(app, &permit, &policy, &request.username).await?;
-    // No account has NUL in its name, and PostgreSQL would not even compare it.
-    let user = match request.username.contains('\0') {
-        true => None,
-        false => app.store.find_login_user(&request.username).await?,
-    };
-    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = app.passwords.verify(request.password, stored.clone()).await?;
+    let policy = admitted(app, caller).await?;
+    let known = devices::knows(app, caller, &request.username).await?;
+    let guess = attempts::Guess { username: &request.username, known, with_code: request.code.is_some() };
+    let attempt = attempts::password(app, &permit, &policy, guess).await?;
+    let Checked { user, right } = directory.check(app, &request.username, request.password).await?;
     let author = user.as_ref().map(|user| Author {
         id: user.id.clone(),
         username: user.username.clone(),
         credential: Some("password".to_owned()),
     });
-    let Some((user, author)) = user.filter(|_| right).zip(author.clone()) else {
+    let with_code = request.code.is_some();
+    let Some(user) = user.filter(|_| right) else {
         // A name that nobody has is not written down: people type passwords there.
-        return wrong(app, caller, author).await;
+        return wrong(app, caller, author, with_code).await;
     };
-    let expired = policy.passwords_expired(app.now()).zip(user.password_updated_at);
-    if expired.is_some_and(|(until, set)| set <= until) {
-        return refuse_expired(app, permit, &policy, author).await;
+    let holder = app.store.holder(&user.id).await?;
+    let Some(holder) = holder.filter(|holder| holder.needs_code() || !with_code) else {
+        // No factor, and yet a code: told like a wrong one, or codes would be a way around the limit for strangers.
+        return wrong(app, caller, author, with_code).await;
+    };
+    let mfa_type = request.mfa_type.unwrap_or(holder.preferred());
+    let (tx, amr) = match &request.code {
+        None if holder.needs_code() => {
+            check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
+            if !request.interactive && request.mfa_type.is_none() {
+                let tx = app.begin(permit).await?;
+                attempt.right(&tx).await?;
+                tx.note(
+                    Entry::failed(text!("a second factor is needed", "需要第二因素")).by(challenges::author(&holder)),
+                );
+                tx.commit().await?;
+                return Ok(Login::NeedsCode { uid: holder.id, meta: None });
+            }
+            let (challenge, meta) = challenges::open(app, caller, &holder, Purpose::Login, mfa_type).await?;
+            let tx = app.begin(permit).await?;
+            if tx.hold_password(&user.id).await? != user.password_hash {
+                drop(tx);
+                return wrong(app, caller, author, with_code).await;
+            }
+            tx.insert_challenge(&challenge).await?;
+            attempt.right(&tx).await?;
+            let name = mfa_type.name();
+            let text =
+                text!("password right, a code of type {name} is awaited", "密码正确，等待类型为 {name} 的验证码");
+            tx.note(Entry::done(text).by(challenges::author(&holder)));
+            tx.commit().await?;
+            return Ok(Login::NeedsCode { uid: holder.id, meta: Some(meta) });
+        }
+        None => (app.begin(permit).await?, AMR_PASSWORD),
+        Some(code) => {
+            let answer = Answer { mfa_type, code, known };
+            match challenges::settle(app, &permit, &holder, None, answer).await {
+                Ok(tx) => (tx, AMR_BOTH),
+                Err(error) if error.kind() == Kind::LoginFailed => return Err(wrong_login(with_code)),
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    // The password may have been changed while it was being compared; from here on it can't.
+    if tx.hold_password(&user.id).await? != user.password_hash {
+        drop(tx);
+        return wrong(app, caller, author, with_code).await;
     }
+    attempt.right(&tx).await?;
+    let proven = Proven { holder, user, amr, interactive: request.interactive };
+    begin_session(app, caller, &policy, tx, proven).await.map(Login::Done)
+}
+
+/// Completes a login with a code.
+///
+/// # Errors
+/// `LoginFailed` for a wrong code, a challenge that is over and an address that is not let in; `Invalid` for a type that the user does
+/// not have, `TooMany` after too many wrong codes, `Unavailable` when the database is away.
+pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
+    let permit = authorize(caller, Operation::VerifyMfa)?;
+    let policy = admitted(app, caller).await?;
+    let (challenge, holder) = challenges::find(app, mid).await?;
+    challenges::expect(&challenge, &Purpose::Login)?;
+    let known = devices::knows(app, caller, &holder.username).await?;
+    let answer = Answer { mfa_type, code, known };
+    let tx = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
+    let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
+    let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true };
+    begin_session(app, caller, &policy, tx, proven).await
+}
+
+/// Sends the code of a login anew, or that of another factor of its user.
+///
+/// # Errors
+/// Like [`verify_mfa`].
+pub async fn resend_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
+    let permit = authorize(caller, Operation::ResendMfa)?;
+    admitted(app, caller).await?;
+    challenges::resend(app, permit, mid, mfa_type).await
+}
+
+/// The policies, which let a caller's address in.
+async fn admitted(app: &App, caller: &Caller) -> Result<Policy> {
+    let policy = app.store.policy().await?;
+    if policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
+        return Ok(policy);
+    }
+    audit::stranger(app, caller.address, Operation::Login.name(), "its address is not let in");
+    let text = text!("logins from your address are not let in", "不允许从您的地址登录");
+    Err(Error::new(Kind::LoginFailed, text))
+}
+
+/// Somebody who has proven who they are.
+struct Proven {
+    holder: Holder,
+    user: LoginUser,
+    amr: &'static [&'static str],
+    interactive: bool,
+}
+
+/// Opens their session, as the end of that write.
+async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
+    let Proven { holder, user, amr, interactive } = proven;
     let now = app.now();
+    let expired = policy.passwords_expired(now).zip(user.password_updated_at);
+    let password_expired = expired.is_some_and(|(until, set)| set <= until);
+    if password_expired {
+        tx.mark_expired_password(&user.id).await?;
+    }
+    let asked = !holder.needs_code() && policy.mfa.asks(tx.roles_of(&user.id).await?.iter());
+    let duty = match (password_expired, asked && policy.mfa.rollout.holds(now)) {
+        (true, _) => Some(Duty::ChangePassword),
+        (false, true) => Some(Duty::EnrollMfa),
+        (false, false) => None,
+    };
+    let author = challenges::author(&holder);
+    if let Some(duty) = duty.filter(|_| !interactive) {
+        let error = refused_for(duty);
+        tx.note(Entry::failed(error.text().clone()).by(author));
+        tx.commit().await?;
+        return Err(error);
+    }
     let session = Session {
         id: SessionId::generate(now, app.random.as_ref())?,
-        user: user.id,
+        user: user.id.clone(),
         created_at: now,
         expires_at: end_of_token(app, now),
-        amr: vec!["pwd".to_owned()],
+        amr: amr.iter().map(|&method| method.to_owned()).collect(),
+        mfa_at: amr.contains(&AMR_MFA).then_some(now),
+        address: caller.address.map(|address| address.to_string()),
+        agent: caller.agent.clone(),
+        password_expired,
     };
     let token = app.tokens.sign(&session)?;
-    let tx = app.begin(permit).await?;
-    // The password may have been changed while it was being compared; from here on it can't.
-    if tx.hold_password(&session.user).await? != stored {
-        drop(tx);
-        return wrong(app, caller, Some(author)).await;
-    }
     tx.insert_session(&session).await?;
-    if policy.misses().is_some() {
-        attempts::forget(app, &tx, &user.username).await?;
-    }
+    let device = devices::see(app, &tx, caller, &user).await?;
+    let mfa_due = policy.mfa.rollout.enforced_from.filter(|_| asked && !policy.mfa.rollout.report_only);
     let id = &session.id;
-    tx.note(Entry::done(text!("logged in: session {id}", "登录：会话 {id}")).of("Session", id).by(author));
+    let entry = Entry::done(text!("logged in: session {id}", "登录：会话 {id}"));
+    tx.note(entry.of("Session", id).by(author));
     tx.commit().await?;
-    tracing::info!(user.name = user.username, session.id = %session.id, "logged in");
-    Ok(token)
+    tracing::info!(user.name = user.username, session.id = %id, "logged in");
+    Ok(LoggedIn { token, device, duty, mfa_due })
 }
 
 /// Answers a login whose name or password is wrong: always alike.
-async fn wrong<T>(app: &App, caller: &Caller, author: Option<Author>) -> Result<T> {
+async fn wrong<T>(app: &App, caller: &Caller, author: Option<Author>, with_code: bool) -> Result<T> {
     let entry = Entry::failed(text!("login failed", "登录失败"));
     audit::record(app, caller, Operation::Login.name(), Entry { by: author, ..entry }).await?;
-    Err(Error::new(Kind::LoginFailed, text!("the username or the password is wrong", "用户名或密码错误")))
+    Err(wrong_login(with_code))
 }
 
-/// Answers a login whose password is right and has expired.
-async fn refuse_expired<T>(app: &App, permit: Permit, policy: &Policy, author: Author) -> Result<T> {
-    let tx = app.begin(permit).await?;
-    tx.alone_with(PEOPLE).await?;
-    tx.mark_expired_passwords(policy.passwords_expired(app.now())).await?;
-    tx.note(Entry::failed(text!("login refused: the password has expired", "登录被拒绝：密码已过期")).by(author));
-    tx.commit().await?;
+fn wrong_login(with_code: bool) -> Error {
+    let text = match with_code {
+        true => text!("the username, the password or the code is wrong", "用户名、密码或验证码错误"),
+        false => text!("the username or the password is wrong", "用户名或密码错误"),
+    };
+    Error::new(Kind::LoginFailed, text)
+}
+
+/// What is said where a session could do nothing but what the face does not serve.
+fn refused_for(duty: Duty) -> Error {
+    let text = match duty {
+        Duty::ChangePassword => text!(
+            "the password has expired: log in with GraphQL's login at /api and change it with changePassword; or somebody who manages \
+             users, or the operator with keytower user set-password, sets a new one",
+            "密码已过期：请通过 /api 的 GraphQL login 登录并用 changePassword 修改；用户管理员也可以设置新密码，\
+             运维人员可使用 keytower user set-password 设置"
+        ),
+        Duty::EnrollMfa => text!(
+            "a second factor is required of you: log in with GraphQL's login at /api and enrol one there with enrollTotp and confirmTotp, \
+             or enrollMail and confirmMail; automation uses an API key",
+            "您必须启用第二因素：请通过 /api 的 GraphQL login 登录，并用 enrollTotp 与 confirmTotp（或 enrollMail 与 confirmMail）注册；\
+             自动化程序请使用 API 密钥"
+        ),
+    };
+    Error::new(Kind::LoginFailed, text)
+}
+
+/// What a face answers that can't ask for a code: that one is needed, and what automation does instead.
+#[must_use]
+pub fn needs_code(meta: Option<MfaMeta>) -> Error {
     let text = text!(
-        "the password has expired: somebody who manages users can set a new one, and so can the operator with keytower user \
-         set-password",
-        "密码已过期：用户管理员可以设置新密码，运维人员也可以使用 keytower user set-password 设置"
+        "a second factor is needed, and this login can't ask for its code. A person logs in with GraphQL's login and verifyMfa at \
+         /api; automation uses an API key: a person mints one with GraphQL's createApiKey, and scripts send it in the \
+         Authorization header, where the token would go",
+        "需要第二因素，而此登录接口无法输入验证码。请通过 /api 的 GraphQL login 与 verifyMfa 登录；自动化程序请使用 API 密钥：\
+         登录后用 GraphQL 的 createApiKey 创建，并放在 Authorization 请求头中（与令牌的位置相同）"
     );
-    Err(Error::new(Kind::LoginFailed, text))
+    Error::needs_code(text, meta)
 }
 
 /// Ends the session of the caller's own token.
@@ -122,15 +293,21 @@ async fn refuse_expired<T>(app: &App, permit: Permit, policy: &Policy, author: A
 /// `Forbidden` for a key, `Unavailable` when the database is away.
 pub async fn logout(app: &App, caller: &Caller) -> Result<()> {
     let permit = authorize(caller, Operation::Logout)?;
-    let Some(CredentialRef::Session(session)) = permit.actor().map(|actor| actor.credential.clone()) else {
-        return Err(Error::new(Kind::Forbidden, text!("there is no session to end", "没有可结束的会话")));
-    };
+    let (session, user) = own_session(&permit)?;
     let tx = app.begin(permit).await?;
-    tx.delete_session(&session).await?;
+    tx.delete_session(&user, &session).await?;
     tx.note(Entry::done(text!("logged out: session {session}", "登出：会话 {session}")).of("Session", &session));
     tx.commit().await?;
     tracing::info!(%session, "logged out");
     Ok(())
+}
+
+/// The session of the token that the caller has shown, and its user.
+pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
+    match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
+        Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
+        _ => Err(Error::new(Kind::Forbidden, text!("there is no session: log in", "没有会话：请登录"))),
+    }
 }
 
 /// When a token made now stops working. "Until it is revoked" is a century.

@@ -3,11 +3,16 @@
 pub mod api_keys;
 mod attempts;
 pub mod audit;
+mod challenges;
+mod devices;
+mod directory;
+mod factor;
 pub mod first;
 pub mod forward;
 pub mod inventory;
 pub mod lists;
 pub mod login;
+pub mod mfa;
 mod people;
 pub mod policy;
 pub mod power;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::attempts;
 use super::people::{Change, PEOPLE};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
 use crate::domain::entity::GLOBAL_SETTINGS;
+use crate::domain::mfa::DEVICE_LIFE;
 use crate::domain::operation::Operation;
 use crate::domain::permit::authorize;
 use crate::domain::policy::{AccessMode, PasswordSecurity, Policy};
@@ -101,7 +103,8 @@ async fn update(
     rows.into_iter().next().ok_or_else(|| Error::internal("the policies are gone"))
 }
 
-/// Keeps up with the clock: marks the users whose password has expired, and forgets the wrong logins that no longer count.
+/// Keeps up with the clock: marks the users whose password has expired, and forgets what no longer counts: wrong logins, challenges,
+/// mailed links, and devices that nobody logs in from.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
@@ -110,7 +113,10 @@ pub async fn maintain(app: &App) -> Result<()> {
     let tx = app.begin(authorize(&Caller::operator(), Operation::UpdatePasswordSecurity)?).await?;
     tx.alone_with(PEOPLE).await?;
     let (_, policy) = tx.hold_policy().await?;
-    tx.forget_attempts_until(policy.misses().map_or(now, |misses| now - misses.within)).await?;
+    tx.forget_attempts_until(attempts::over(&policy, now)).await?;
+    tx.forget_challenges(now).await?;
+    tx.forget_resets(now).await?;
+    tx.forget_devices(now - DEVICE_LIFE).await?;
     match tx.mark_expired_passwords(policy.passwords_expired(now)).await? {
         0 => tx.commit_untold().await,
         marked => {

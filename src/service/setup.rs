@@ -27,6 +27,7 @@ use crate::domain::permission::PRESETS;
 use crate::domain::permit::authorize;
 use crate::domain::random::Random;
 use crate::domain::secret::{MasterKey, Password};
+use crate::domain::session::Seen;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::mail::Mailer;
@@ -75,6 +76,7 @@ pub async fn start(
         store,
         vault: Arc::new(vault),
         refusals: Refusals::default(),
+        seen: Seen::default(),
         upstream,
         mailer,
         clock,

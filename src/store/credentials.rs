@@ -2,12 +2,12 @@
 //!
 //! The one row of the policies is found by its primary key, which is behind the empty text.
 
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult, TryGetable};
 
 use super::policy::read_policy;
 use super::{Store, error, statement};
 use crate::domain::clock::{Timestamp, parse_iso};
-use crate::domain::id::{ApiKeyId, SessionId, UserId};
+use crate::domain::id::{ApiKeyId, RoleId, SessionId, UserId};
 use crate::domain::permission::Actions;
 use crate::domain::policy::Policy;
 use crate::domain::secret::KeyDigest;
@@ -30,6 +30,10 @@ pub struct KeyRow {
     pub granted: Actions,
     /// What the owner could do when the key was minted.
     pub ceiling: Actions,
+    /// How the owner was authenticated when the key was minted (RFC 8176).
+    pub amr: Vec<String>,
+    /// Whether it waits for its owner's word, after the reset of the factors that it was minted under.
+    pub suspended: bool,
     /// The policies in force.
     pub policy: Policy,
 }
@@ -49,6 +53,16 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When the session ends.
     pub expires_at: Timestamp,
+    /// When it was used last, as far as that is written down.
+    pub last_seen_at: Option<Timestamp>,
+    /// When a second factor was last proven in it.
+    pub mfa_at: Option<Timestamp>,
+    /// Whether it was begun with a password that had expired.
+    pub password_expired: bool,
+    /// Whether the user has a second factor.
+    pub has_factor: bool,
+    /// The user's roles now.
+    pub roles: Vec<RoleId>,
     /// The policies in force.
     pub policy: Policy,
 }
@@ -60,13 +74,15 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
         const SQL: &str = "\
-            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'held' AS side, r.actions, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
+            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, u.username, 'held' AS side, r.actions, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
             UNION ALL \
-            SELECT k.id, k.name, k.ceiling, k.user_id, u.username, 'granted' AS side, r.actions, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
+            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, u.username, 'granted' AS side, r.actions, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
         let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
@@ -80,7 +96,9 @@ impl Store {
             held: Actions::NONE,
             granted: Actions::NONE,
             ceiling: parse_actions(&text(first, "ceiling")?)?,
-            policy: read_policy(&text(first, "policy")?)?,
+            amr: serde_json::from_str(&text(first, "amr")?).map_err(Error::internal)?,
+            suspended: maybe::<String>(first, "suspended_at")?.is_some(),
+            policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
         };
         for row in &rows {
             let actions = role_actions(row)?;
@@ -98,8 +116,11 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
         const SQL: &str = "\
-            SELECT s.id, s.created_at, s.expires_at, s.user_id, u.username, r.actions, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy \
+            SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_expired, s.user_id, u.username, \
+            r.id AS role, r.actions, \
+            (SELECT f.id FROM factors f WHERE f.user_id = u.id LIMIT 1) AS factor, \
+            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM sessions s JOIN users u ON u.id = s.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE s.id = $1";
         let query = statement(self.backend(), SQL, [id.as_str().into()]);
@@ -112,10 +133,16 @@ impl Store {
             held: Actions::NONE,
             created_at: moment(first, "created_at")?,
             expires_at: moment(first, "expires_at")?,
-            policy: read_policy(&text(first, "policy")?)?,
+            last_seen_at: maybe::<String>(first, "last_seen_at")?.as_deref().and_then(parse_iso),
+            mfa_at: maybe::<String>(first, "mfa_at")?.as_deref().and_then(parse_iso),
+            password_expired: maybe(first, "password_expired")?.unwrap_or_default(),
+            has_factor: maybe::<String>(first, "factor")?.is_some(),
+            roles: Vec::new(),
+            policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
         };
         for row in &rows {
             session.held = session.held.union(&role_actions(row)?);
+            session.roles.extend(maybe(row, "role")?.map(RoleId::from as fn(String) -> RoleId));
         }
         Ok(Some(session))
     }
@@ -125,13 +152,16 @@ fn text(row: &QueryResult, column: &str) -> Result<String> {
     row.try_get("", column).map_err(error)
 }
 
+fn maybe<T: TryGetable>(row: &QueryResult, column: &str) -> Result<Option<T>> {
+    row.try_get("", column).map_err(error)
+}
+
 fn moment(row: &QueryResult, column: &str) -> Result<Timestamp> {
     parse_iso(&text(row, column)?).ok_or_else(|| Error::internal(format!("sessions.{column} is no time")))
 }
 
 fn role_actions(row: &QueryResult) -> Result<Actions> {
-    let actions: Option<String> = row.try_get("", "actions").map_err(error)?;
-    actions.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
+    maybe::<String>(row, "actions")?.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
 }
 
 fn parse_actions(json: &str) -> Result<Actions> {

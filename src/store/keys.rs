@@ -19,12 +19,16 @@ impl Tx {
     pub async fn insert_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<()> {
         let row = api_key::ActiveModel {
             id: Set(key.id.to_string()),
+            amr: Set(serde_json::Value::from(key.provenance.amr).to_string()),
+            auth_address: Set(key.provenance.auth_address.map(|address| address.to_string())),
+            auth_time: Set(key.provenance.auth_time.map(iso)),
             ceiling: Set(write_actions(&key.ceiling)),
             created_at: Set(iso(now)),
             description: Set(key.description),
             digest: Set(key.digest.as_bytes().to_vec()),
             editable: Set(true),
             name: Set(key.name),
+            suspended_at: Set(None),
             user_id: Set(key.user.to_string()),
         };
         api_key::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
@@ -56,6 +60,17 @@ impl Tx {
             }
         }
         update.exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Lets a suspended key work again.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn resume_api_key(&self, id: &ApiKeyId) -> Result<()> {
+        let update =
+            api_key::Entity::update_many().col_expr(api_key::Column::SuspendedAt, Option::<String>::None.into());
+        update.filter(api_key::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 

@@ -2,18 +2,23 @@
 //!
 //! The same code runs on SQLite and on PostgreSQL. SQLite: write-ahead log, `synchronous=FULL`, one writer and several readers.
 
+mod attempts;
 mod audit;
 mod connect;
 mod credentials;
+mod devices;
 mod inventory;
 mod keys;
 mod list;
+mod mfa;
 mod migrate;
 mod model;
 mod people;
 mod policy;
 mod power;
+mod resets;
 mod roles;
+mod sessions;
 mod setup;
 mod tasks;
 
@@ -28,6 +33,7 @@ use sea_orm::{
 
 pub use audit::{Found, Scribe};
 pub use credentials::{KeyRow, SessionRow};
+pub use devices::DeviceMarks;
 pub use list::{Budget, Node, Projection, Scope};
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;

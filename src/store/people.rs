@@ -1,14 +1,13 @@
-//! Users, their roles and their sessions.
+//! Users and their roles.
 
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
-use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
-use super::model::{role, session, user, user_role};
-use super::{Store, Tx, error, is_taken, of_user, statement};
+use super::model::{role, user, user_role};
+use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
-use crate::domain::id::{RoleId, SessionId, UserId};
-use crate::domain::session::Session;
+use crate::domain::id::{RoleId, UserId};
 use crate::domain::text::text;
 use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
 use crate::error::{Error, Result};
@@ -21,12 +20,7 @@ impl Store {
     pub async fn find_login_user(&self, username: &str) -> Result<Option<LoginUser>> {
         let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
         let row = user::Entity::find().filter(by_name).one(&self.read).await.map_err(error)?;
-        Ok(row.map(|row| LoginUser {
-            id: UserId::from(row.id),
-            username: row.username,
-            password_hash: row.password_hash,
-            password_updated_at: row.password_updated_at.as_deref().and_then(parse_iso),
-        }))
+        Ok(row.map(login_user))
     }
 
     /// Tells whether any user exists.
@@ -77,7 +71,7 @@ impl Tx {
         self.set_role(&new.id, &new.role).await
     }
 
-    /// Changes a user; what is `None` stays as it is. A new password ends the user's sessions.
+    /// Changes a user; what is `None` stays as it is. A new password ends the user's sessions, and logins and mailed links that wait.
     ///
     /// # Errors
     /// `Invalid` when the name is taken, `Unavailable` when the database is away.
@@ -105,12 +99,22 @@ impl Tx {
                 _ => error(cause),
             })?;
         }
-        // After the update, which waits for logins that hold the old password: their sessions are among these.
+        // After the update, which waits for logins that hold the old password: what they begin is among these.
         if new_password {
-            let of_user = session::Column::UserId.eq(id.as_str());
-            session::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
+            self.end_sessions_of(id, None).await?;
+            self.delete_challenges_of(id).await?;
+            self.delete_resets_of(id).await?;
         }
         Ok(())
+    }
+
+    /// What a login reads of a user, as this write sees it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn login_user(&self, id: &UserId) -> Result<Option<LoginUser>> {
+        let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
+        Ok(row.map(login_user))
     }
 
     /// The stored password of a user, which nobody changes until the end of this write; none when there is no such user.
@@ -172,40 +176,14 @@ impl Tx {
         let rows = self.db.query_all_raw(query).await.map_err(error)?;
         rows.iter().map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).collect()
     }
+}
 
-    /// Stores a new session, and forgets those that are over.
-    ///
-    /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
-    pub async fn insert_session(&self, new: &Session) -> Result<()> {
-        let row = session::ActiveModel {
-            id: Set(new.id.to_string()),
-            amr: Set(serde_json::Value::from(new.amr.clone()).to_string()),
-            created_at: Set(iso(new.created_at)),
-            expires_at: Set(iso(new.expires_at)),
-            user_id: Set(new.user.to_string()),
-        };
-        session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
-        // After the insert, which waits for whoever deletes the user, and without those that another write holds: whoever deletes a
-        // user would wait for the sessions that this write holds, and this one for theirs.
-        let over = Sql::select()
-            .column(session::Column::Id)
-            .from(session::Entity)
-            .and_where(session::Column::ExpiresAt.lt(iso(new.created_at)))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .to_owned();
-        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(over));
-        forgotten.exec(&self.db).await.map_err(error)?;
-        Ok(())
-    }
-
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn delete_session(&self, id: &SessionId) -> Result<()> {
-        session::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
-        Ok(())
+fn login_user(row: user::Model) -> LoginUser {
+    LoginUser {
+        id: UserId::from(row.id),
+        username: row.username,
+        password_hash: row.password_hash,
+        password_updated_at: row.password_updated_at.as_deref().and_then(parse_iso),
     }
 }
 

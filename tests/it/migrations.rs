@@ -14,6 +14,7 @@ use crate::support::database::is_postgres;
 const INTERNAL: &[&str] = &[
     "api_keys.ceiling",
     "api_keys.digest",
+    "global_settings.mfa",
     "system_audit_logs.chain_code",
     "system_audit_logs.chain_seq",
     "tasks.credential",
@@ -29,7 +30,7 @@ const INTERNAL: &[&str] = &[
 const DERIVED: &[&str] = &["api_keys.username", "users.role"];
 
 /// Columns of JSON beside those of the descriptions.
-const JSON: &[&str] = &["api_keys.ceiling", "sessions.amr"];
+const JSON: &[&str] = &["api_keys.ceiling", "global_settings.mfa", "sessions.amr"];
 
 #[derive(Debug, FromQueryResult)]
 struct Column {

@@ -1,4 +1,5 @@
-//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), and when it was made.
+//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), when it was made, and how its owner had proven who they were:
+//! `amr` (RFC 8176), `auth_time` and `auth_address`.
 
 use super::{Entity, Field, Join, Kind, Relation, USER, USER_ROLE_NEXT};
 
@@ -9,6 +10,9 @@ pub static API_KEY: Entity = Entity {
     route: "",
     table: "api_keys",
     fields: &[
+        Field::required("amr", Kind::Texts),
+        Field::nullable("auth_address", Kind::Text),
+        Field::nullable("auth_time", Kind::DateTime),
         Field::required("created_at", Kind::DateTime),
         Field::required("description", Kind::Text),
         Field::required("editable", Kind::Bool),
@@ -23,6 +27,7 @@ pub static API_KEY: Entity = Entity {
                 brief: &["id", "name"],
             }),
         ),
+        Field::nullable("suspended_at", Kind::DateTime),
         Field::nullable(
             "user",
             Kind::One(Relation { target: &USER, join: Join::own("user_id"), brief: &["id", "name"] }),

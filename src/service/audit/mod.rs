@@ -41,6 +41,9 @@ fn told(error: &Error) -> Option<Text> {
         Kind::Unavailable | Kind::Passive => None,
         Kind::BadGateway | Kind::GatewayTimeout => Some(text!("the upstream did not do its part", "上游未能完成请求")),
         Kind::Forbidden
+        | Kind::StepUp
+        | Kind::MustEnrollMfa
+        | Kind::MustChangePassword
         | Kind::NotFound
         | Kind::Locked
         | Kind::TooMany

@@ -7,12 +7,16 @@ use sea_orm::entity::prelude::*;
 pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    pub amr: String,
+    pub auth_address: Option<String>,
+    pub auth_time: Option<String>,
     pub created_at: String,
     pub ceiling: String,
     pub description: String,
     pub digest: Vec<u8>,
     pub editable: bool,
     pub name: String,
+    pub suspended_at: Option<String>,
     pub user_id: String,
 }
 

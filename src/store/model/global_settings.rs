@@ -8,6 +8,7 @@ pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub auth: String,
+    pub mfa: String,
     pub vm_recycle_bin: String,
 }
 

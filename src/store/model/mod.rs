@@ -2,10 +2,16 @@
 
 pub(super) mod api_key;
 pub(super) mod api_key_role;
+pub(super) mod attempt;
+pub(super) mod challenge;
+pub(super) mod device;
+pub(super) mod factor;
 pub(super) mod global_settings;
-pub(super) mod login_attempt;
+pub(super) mod letter;
 pub(super) mod meta;
 pub(super) mod organization;
+pub(super) mod password_reset;
+pub(super) mod recovery_code;
 pub(super) mod role;
 pub(super) mod session;
 pub(super) mod signing_key;

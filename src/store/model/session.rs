@@ -7,9 +7,14 @@ use sea_orm::entity::prelude::*;
 pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    pub address: Option<String>,
+    pub agent: Option<String>,
     pub amr: String,
     pub created_at: String,
     pub expires_at: String,
+    pub last_seen_at: Option<String>,
+    pub mfa_at: Option<String>,
+    pub password_expired: Option<bool>,
     pub user_id: String,
 }
 

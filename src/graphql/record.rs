@@ -1,0 +1,40 @@
+//! Objects that no entity describes: a name, members, and a JSON object that holds their values.
+
+use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, TypeRef};
+use serde_json::Value;
+
+/// A member: its name, its type, what it means.
+pub(super) type Member = (&'static str, TypeRef, &'static str);
+
+/// An object type whose values are made by [`value`].
+pub(super) fn object(name: &str, members: Vec<Member>) -> Object {
+    members.into_iter().fold(Object::new(name), |object, (name, kind, meaning)| {
+        let field = Field::new(name, kind, move |ctx| {
+            let member = ctx.parent_value.downcast_ref::<Value>().and_then(|members| members.get(name));
+            FieldFuture::Value(member.and_then(|member| value(member.clone())))
+        });
+        object.field(if meaning.is_empty() { field } else { field.description(meaning) })
+    })
+}
+
+/// A value of such a type, or of a plain one.
+pub(super) fn value<'a>(json: Value) -> Option<FieldValue<'a>> {
+    match json {
+        Value::Null => None,
+        Value::Object(_) => Some(FieldValue::owned_any(json)),
+        Value::Array(items) => {
+            Some(FieldValue::list(items.into_iter().map(|item| value(item).unwrap_or(FieldValue::NULL))))
+        }
+        plain => async_graphql::Value::from_json(plain).ok().map(FieldValue::value),
+    }
+}
+
+/// Text that is always there.
+pub(super) fn text() -> TypeRef {
+    TypeRef::named_nn(TypeRef::STRING)
+}
+
+/// Text that may be null.
+pub(super) fn maybe_text() -> TypeRef {
+    TypeRef::named(TypeRef::STRING)
+}

@@ -1,0 +1,48 @@
+//! The devices that users log in from: who comes from a known one stands beside the limits for strangers.
+
+use crate::app::App;
+use crate::domain::caller::Caller;
+use crate::domain::id::DeviceId;
+use crate::domain::mfa::DEVICE_LIFE;
+use crate::domain::random;
+use crate::domain::secret::Handle;
+use crate::domain::user::LoginUser;
+use crate::error::Result;
+use crate::store::{DeviceMarks, Tx};
+
+/// Letters and digits of what a device is given: over 200 bits.
+const HANDLE_LEN: usize = 40;
+const WHAT: &str = "device";
+
+/// Tells whether the user of a name has logged in from this device or its address before. A name that nobody has is asked for alike.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<bool> {
+    // No account has NUL in its name, and PostgreSQL would not even compare it.
+    let username = if username.contains('\0') { "" } else { username };
+    app.store.knows_device(username, &marks(app, caller), app.now() - DEVICE_LIFE).await
+}
+
+/// Notes a login, as part of its write; answers what a new device is given.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn see(app: &App, tx: &Tx, caller: &Caller, user: &LoginUser) -> Result<Option<Handle>> {
+    let (now, marks) = (app.now(), marks(app, caller));
+    if tx.see_device(&user.id, &marks, now - DEVICE_LIFE, now).await? {
+        return Ok(None);
+    }
+    let handle = Handle::from(random::text(app.random.as_ref(), HANDLE_LEN)?);
+    let id = DeviceId::generate(now, app.random.as_ref())?;
+    tx.insert_device(&id, &user.id, app.vault.mark(WHAT, handle.expose()), marks, now).await?;
+    Ok(Some(handle))
+}
+
+fn marks(app: &App, caller: &Caller) -> DeviceMarks {
+    DeviceMarks {
+        digest: caller.device.as_ref().map(|device| app.vault.mark(WHAT, device.expose())),
+        address: caller.address.map(|address| address.to_string()),
+        agent: caller.agent.clone(),
+    }
+}

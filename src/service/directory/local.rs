@@ -1,0 +1,30 @@
+//! The users that were made here.
+
+use async_trait::async_trait;
+
+use super::{Checked, Directory};
+use crate::app::App;
+use crate::domain::secret::Password;
+use crate::domain::user::LOCAL;
+use crate::error::Result;
+
+/// Users with a password in the store.
+pub(super) struct Local;
+
+#[async_trait]
+impl Directory for Local {
+    fn source(&self) -> &'static str {
+        LOCAL
+    }
+
+    async fn check(&self, app: &App, username: &str, password: Password) -> Result<Checked> {
+        // No account has NUL in its name, and PostgreSQL would not even compare it.
+        let user = match username.contains('\0') {
+            true => None,
+            false => app.store.find_login_user(username).await?,
+        };
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let right = app.passwords.verify(password, stored).await?;
+        Ok(Checked { user, right })
+    }
+}

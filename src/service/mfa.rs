@@ -1,0 +1,328 @@
+//! One's own second factors: shown, enrolled, proven anew, removed; and taken from those who lost them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::attempts::{self, Guess};
+use super::challenges::{self, Answer};
+use super::directory;
+use super::login::own_session;
+use super::people::{Change, matching};
+use super::{devices, factor};
+use crate::app::App;
+use crate::auth::totp::Enrollment;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::clock::Timestamp;
+use crate::domain::entity::{API_KEY, USER};
+use crate::domain::id::{FactorId, SessionId, UserId};
+use crate::domain::mfa::{AMR_BOTH, Challenge, Holder, MfaMeta, MfaType, Purpose, check_type};
+use crate::domain::operation::Operation;
+use crate::domain::permit::{Permit, authorize};
+use crate::domain::secret::{Code, Password};
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Node, Tx};
+
+/// What a proof of the second factor came to.
+#[derive(Debug)]
+pub enum Reauthentication {
+    /// A code was sent, and is awaited.
+    Awaited(MfaMeta),
+    /// The second factor is fresh until then.
+    Fresh(Timestamp),
+}
+
+/// The caller's own second factors.
+///
+/// # Errors
+/// `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn read(app: &App, caller: &Caller) -> Result<Holder> {
+    let permit = authorize(caller, Operation::ReadMfa)?;
+    holder_of(app, &permit).await.map(|(holder, _)| holder)
+}
+
+/// Makes a secret for the caller's device. It counts from the moment on at which a code has proven it, and is forgotten otherwise.
+///
+/// # Errors
+/// `LoginFailed` for a wrong password, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn enroll_totp(app: &App, caller: &Caller, password: Password) -> Result<Enrollment> {
+    let permit = authorize(caller, Operation::EnrollMfa)?;
+    let (holder, session) = holder_of(app, &permit).await?;
+    expect_password(app, &permit, &holder, password).await?;
+    let (enrollment, sealed) = factor::begin_totp(app, &holder)?;
+    let purpose = Purpose::Enroll(session);
+    let (challenge, _) = challenges::open(app, caller, &holder, purpose, MfaType::Totp).await?;
+    begin_enrollment(app, permit, Challenge { sealed: Some(sealed), ..challenge }).await?;
+    Ok(enrollment)
+}
+
+/// Sends a code to the caller's e-mail address. The address counts from the moment on at which the code has come back.
+///
+/// # Errors
+/// Like [`enroll_totp`]; `Invalid` without an address or a mail server, `Unavailable` when that is away.
+pub async fn enroll_mail(app: &App, caller: &Caller, password: Password) -> Result<MfaMeta> {
+    let permit = authorize(caller, Operation::EnrollMfa)?;
+    let (holder, session) = holder_of(app, &permit).await?;
+    expect_password(app, &permit, &holder, password).await?;
+    attempts::mail(app, &permit, &holder.username).await?;
+    let (challenge, meta) = challenges::open(app, caller, &holder, Purpose::Enroll(session), MfaType::Mail).await?;
+    begin_enrollment(app, permit, challenge).await?;
+    Ok(meta)
+}
+
+/// Proves a new factor with its first code. With the first factor of a user come recovery codes, which are in this answer and in no
+/// other; with a further one those before stay.
+///
+/// # Errors
+/// `LoginFailed` for a wrong code, `Invalid` where no factor was begun, `TooMany` after too many wrong codes, `Forbidden` for a key,
+/// `Unavailable` when the database is away.
+pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) -> Result<Option<Vec<String>>> {
+    let permit = authorize(caller, Operation::ConfirmMfa)?;
+    let (holder, session) = holder_of(app, &permit).await?;
+    let (name, now) = (mfa_type.name(), app.now());
+    let attempt = attempts::code(app, &permit, &holder.id, &holder.username, true).await?;
+    let tx = app.begin(permit.clone()).await?;
+    let begun = tx.enrollment(&holder.id, &session, mfa_type).await?.filter(|begun| now < begun.expires_at);
+    let begun = begun.ok_or_else(|| {
+        Error::invalid(text!(
+            "no factor of type {name} was begun in this session, or it has waited for too long: call enroll{name} first",
+            "本会话未开始注册类型为 {name} 的第二因素，或已超时：请先调用 enroll{name}"
+        ))
+    })?;
+    if !tx.try_challenge(&begun.id, now).await? {
+        return Err(challenges::over());
+    }
+    tx.commit_untold().await?;
+    let Some(new) = factor::of(mfa_type)?.prove(app, &begun, code) else {
+        return Err(challenges::wrong(app, &permit, &holder, mfa_type).await?);
+    };
+    let tx = app.begin(permit).await?;
+    if !tx.hold_user(&holder.id).await? || !tx.delete_challenge(&begun.id).await? {
+        return Err(challenges::over());
+    }
+    tx.put_factor(&FactorId::generate(now, app.random.as_ref())?, &holder.id, new, now).await?;
+    // As it is now, not as it was before the write began.
+    let left = tx.holder(&holder.id).await?.map_or(0, |holder| holder.recovery_codes);
+    let codes = match left {
+        0 => Some(renew_codes(app, &tx, &holder.id).await?),
+        _ => None,
+    };
+    if !tx.prove_session(&session, AMR_BOTH, now).await? {
+        return Err(Error::refused("the session was ended meanwhile"));
+    }
+    attempt.right(&tx).await?;
+    tx.note(
+        Entry::done(text!("second factor of type {name} enrolled", "已启用类型为 {name} 的第二因素"))
+            .of(USER.name, &holder.id),
+    );
+    tx.commit().await?;
+    tracing::info!(user.name = holder.username, name, "second factor enrolled");
+    Ok(codes)
+}
+
+/// Gives the caller other recovery codes: those before work no more.
+///
+/// # Errors
+/// `Invalid` without a second factor, `Forbidden` for a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+pub async fn renew_recovery_codes(app: &App, caller: &Caller) -> Result<Vec<String>> {
+    let permit = authorize(caller, Operation::RenewRecoveryCodes)?;
+    let (holder, _) = holder_of(app, &permit).await?;
+    let tx = app.begin(permit).await?;
+    tx.hold_user(&holder.id).await?;
+    expect_factor(&tx.holder(&holder.id).await?.ok_or_else(challenges::over)?)?;
+    let codes = renew_codes(app, &tx, &holder.id).await?;
+    tx.note(Entry::done(text!("recovery codes renewed", "已更新恢复码")).of(USER.name, &holder.id));
+    tx.commit().await?;
+    Ok(codes)
+}
+
+/// Proves the caller's second factor anew. Without a code, one is sent where codes are sent.
+///
+/// # Errors
+/// `Invalid` without a second factor, without a code that is needed, and for a type that the user does not have; `LoginFailed` for a
+/// wrong code, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when the database or the mail server is away.
+pub async fn reauthenticate(
+    app: &App,
+    caller: &Caller,
+    mfa_type: Option<MfaType>,
+    code: Option<&Code>,
+) -> Result<Reauthentication> {
+    let permit = authorize(caller, Operation::Reauthenticate)?;
+    let (holder, session) = holder_of(app, &permit).await?;
+    expect_factor(&holder)?;
+    let mfa_type = mfa_type.unwrap_or(holder.preferred());
+    check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
+    let Some(code) = code else {
+        if mfa_type != MfaType::Mail {
+            let text = text!("code is needed: only codes by mail are sent", "需要 code：只有邮件验证码会被发送");
+            return Err(Error::invalid(text));
+        }
+        attempts::mail(app, &permit, &holder.username).await?;
+        let purpose = Purpose::Reauthenticate(session);
+        let (challenge, meta) = challenges::open(app, caller, &holder, purpose, mfa_type).await?;
+        let tx = app.begin(permit).await?;
+        tx.insert_challenge(&challenge).await?;
+        tx.note(Entry::done(text!("a code by mail is awaited", "等待邮件验证码")).of("Session", owner(&challenge)));
+        tx.commit().await?;
+        return Ok(Reauthentication::Awaited(meta));
+    };
+    let (tx, _) = spend(app, caller, &permit, &session, mfa_type, code).await?;
+    let now = app.now();
+    if !tx.prove_session(&session, AMR_BOTH, now).await? {
+        return Err(Error::refused("the session was ended meanwhile"));
+    }
+    tx.note(Entry::done(text!("second factor proven anew", "已重新验证第二因素")).of("Session", &session));
+    tx.commit().await?;
+    Ok(Reauthentication::Fresh(now + chrono::TimeDelta::from_std(app.settings.step_up_time).unwrap_or_default()))
+}
+
+/// Removes one of the caller's second factors, with a code of it or a recovery code. With the last one the recovery codes go.
+///
+/// # Errors
+/// `Invalid` for a type that the user does not have, `LoginFailed` for a wrong code, `TooMany` after too many of them, `Forbidden` for a
+/// key and for the last factor of somebody who needs one, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+pub async fn remove(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) -> Result<Holder> {
+    let permit = authorize(caller, Operation::RemoveMfa)?;
+    let (holder, session) = holder_of(app, &permit).await?;
+    let own: Vec<MfaType> = holder.factors.iter().map(|factor| factor.mfa_type).collect();
+    check_type(mfa_type, &own).map_err(Error::invalid)?;
+    let (tx, holder) = spend(app, caller, &permit, &session, factor::meant(mfa_type, code), code).await?;
+    let policy = app.store.policy().await?;
+    let only = holder.factors.iter().all(|factor| factor.mfa_type == mfa_type);
+    if only && policy.mfa.demands(tx.roles_of(&holder.id).await?.iter(), app.now()) {
+        let text = text!(
+            "a second factor is required of you, and this is your only one: enrol another one first",
+            "您必须启用第二因素，而这是您唯一的一个：请先注册另一个"
+        );
+        return Err(Error::new(Kind::Forbidden, text));
+    }
+    tx.delete_factor(&holder.id, mfa_type).await?;
+    tx.delete_challenges_of(&holder.id).await?;
+    let name = mfa_type.name();
+    tx.note(
+        Entry::done(text!("second factor of type {name} removed", "已移除类型为 {name} 的第二因素"))
+            .of(USER.name, &holder.id),
+    );
+    let left = tx.holder(&holder.id).await?.ok_or_else(challenges::over)?;
+    tx.commit().await?;
+    tracing::info!(user.name = holder.username, name, "second factor removed");
+    Ok(left)
+}
+
+/// Takes all second factors from the users that a `where` matches: they lost them. Their sessions end, and the keys that they minted under
+/// these factors wait until they confirm them.
+///
+/// # Errors
+/// `NotFound` when nobody matches, `Invalid` for the caller's own, `Forbidden` for a key and for users who hold more than the caller,
+/// `StepUp` without a fresh factor, `Unavailable` when the database is away.
+pub async fn reset(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<Arc<Node>>> {
+    let permit = authorize(caller, Operation::ResetMfa)?;
+    let query = matching(app, &USER, conditions)?;
+    let change = Change::begin(app, permit).await?;
+    let users = change.select(&query).await?;
+    if users.iter().any(|user| change.is_caller(user)) {
+        let text = text!("your own factors you remove with removeMfa", "您自己的第二因素请使用 removeMfa 移除");
+        return Err(Error::invalid(text));
+    }
+    for user in &users {
+        let (id, name) = (UserId::from(user.id().to_owned()), user.value("username").as_str().unwrap_or_default());
+        change.tx.hold_user(&id).await?;
+        let factors = change.tx.delete_factors(&id).await?;
+        let ended = change.tx.end_sessions_of(&id, None).await?;
+        let text = text!(
+            "second factors of user {name} reset: {factors} factors taken, {ended} sessions ended",
+            "已重置用户 {name} 的第二因素：移除 {factors} 个第二因素，结束 {ended} 个会话"
+        );
+        change.tx.note(Entry::done(text).of(USER.name, &id));
+        for (key, key_name) in change.tx.suspend_keys_of(&id, app.now()).await? {
+            let text = text!(
+                "API key {key_name} suspended until user {name} confirms it",
+                "API 密钥 {key_name} 已暂停，等待用户 {name} 确认"
+            );
+            change.tx.note(Entry::done(text).of(API_KEY.name, key));
+        }
+    }
+    let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
+    let by = change.actor.username.clone();
+    let users = change.finish(&USER, &ids).await?;
+    tracing::info!(user.ids = ?ids, by, "second factors reset");
+    Ok(users)
+}
+
+/// Spends a code of somebody who is logged in. A mailed one belongs to the challenge that waits in their session.
+async fn spend(
+    app: &App,
+    caller: &Caller,
+    permit: &Permit,
+    session: &SessionId,
+    mfa_type: MfaType,
+    code: &Code,
+) -> Result<(Tx, Holder)> {
+    let (holder, _) = holder_of(app, permit).await?;
+    let waiting = match mfa_type {
+        MfaType::Mail => {
+            let waiting = app.store.reauthentication(&holder.id, session).await?;
+            Some(waiting.filter(|it| app.now() < it.expires_at).ok_or_else(|| {
+                Error::invalid(text!(
+                    "no code by mail was sent in this session: call reauthenticate without a code first",
+                    "本会话未发送邮件验证码：请先不带 code 调用 reauthenticate"
+                ))
+            })?)
+        }
+        _ => None,
+    };
+    let known = devices::knows(app, caller, &holder.username).await?;
+    let answer = Answer { mfa_type, code, known };
+    Ok((challenges::settle(app, permit, &holder, waiting.as_ref(), answer).await?, holder))
+}
+
+async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {
+    let (session, user) = own_session(permit)?;
+    let holder = app.store.holder(&user).await?;
+    Ok((holder.ok_or_else(|| Error::refused("the user was deleted meanwhile"))?, session))
+}
+
+/// Refuses whoever does not know the password of the account that their token is of.
+pub(super) async fn expect_password(app: &App, permit: &Permit, holder: &Holder, password: Password) -> Result<()> {
+    let policy = app.store.policy().await?;
+    let guess = Guess { username: &holder.username, known: true, with_code: false };
+    let attempt = attempts::password(app, permit, &policy, guess).await?;
+    let checked = directory::of(None)?.check(app, &holder.username, password).await?;
+    if !checked.right {
+        return Err(Error::new(Kind::LoginFailed, text!("the password is wrong", "密码错误")));
+    }
+    let tx = app.begin(permit.clone()).await?;
+    attempt.right(&tx).await?;
+    tx.commit_untold().await
+}
+
+fn expect_factor(holder: &Holder) -> Result<()> {
+    match holder.needs_code() {
+        true => Ok(()),
+        false => Err(Error::invalid(text!(
+            "you have no second factor: enrol one with enrollTotp or enrollMail",
+            "您没有第二因素：请使用 enrollTotp 或 enrollMail 注册"
+        ))),
+    }
+}
+
+async fn begin_enrollment(app: &App, permit: Permit, challenge: Challenge) -> Result<()> {
+    let name = challenge.mfa_type.name();
+    let tx = app.begin(permit).await?;
+    tx.insert_challenge(&challenge).await?;
+    let text = text!("second factor of type {name} begun", "开始注册类型为 {name} 的第二因素");
+    tx.note(Entry::done(text).of(USER.name, &challenge.user));
+    tx.commit().await
+}
+
+async fn renew_codes(app: &App, tx: &Tx, user: &UserId) -> Result<Vec<String>> {
+    let (codes, kept) = factor::new_codes(app)?;
+    tx.put_recovery_codes(user, kept, app.now()).await?;
+    Ok(codes)
+}
+
+fn owner(challenge: &Challenge) -> String {
+    challenge.purpose.session().map(ToString::to_string).unwrap_or_default()
+}

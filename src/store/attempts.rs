@@ -1,0 +1,117 @@
+//! What was tried and counts as wrong until it proves right.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query as Sql};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::model::attempt::{ActiveModel, Column, Entity};
+use super::{Tx, error, statement};
+use crate::domain::clock::{Timestamp, iso, parse_iso};
+use crate::domain::throttle::{Rule, Tally};
+use crate::error::{Error, Result};
+
+/// Tells locks on the names of buckets from other advisory locks: "name" in ASCII.
+const NAMES: i32 = 0x6e61_6d65;
+
+impl Tx {
+    /// Keeps others who count under this name waiting until the end of this write. Whoever takes several takes the account's first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn alone_with_name(&self, name: &str) -> Result<()> {
+        // SQLite has one writer anyway.
+        if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            let lock = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
+            let lock = statement(DatabaseBackend::Postgres, lock, [NAMES.into(), name.into()]);
+            self.db.execute_raw(lock).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// What counts in a bucket under a rule.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn tally(&self, bucket: &str, rule: Rule, now: Timestamp) -> Result<Tally> {
+        let since = Column::Bucket.eq(bucket).and(Column::At.gt(iso(rule.since(now))));
+        let newest_first = Entity::find().filter(since).order_by_desc(Column::At).limit(u64::from(rule.most()));
+        let times: Vec<String> =
+            newest_first.select_only().column(Column::At).into_tuple().all(&self.db).await.map_err(error)?;
+        let newest = times.first().map(|at| moment(at)).transpose()?;
+        Ok(Tally { count: u32::try_from(times.len()).map_err(Error::internal)?, newest })
+    }
+
+    /// When the attempt was made in a bucket after which there were `number` in all, if there were that many since a moment.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn nth_newest(&self, bucket: &str, since: Timestamp, number: u32) -> Result<Option<Timestamp>> {
+        let since = Column::Bucket.eq(bucket).and(Column::At.gt(iso(since)));
+        let newest_first = Entity::find().filter(since).order_by_desc(Column::At);
+        let nth = newest_first.offset(u64::from(number.saturating_sub(1))).limit(1);
+        let row = nth.one(&self.db).await.map_err(error)?;
+        row.map(|row| moment(&row.at)).transpose()
+    }
+
+    /// Counts one attempt in several buckets; each row has an id of its own.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn insert_attempt(
+        &self,
+        rows: Vec<(String, String)>,
+        attempt: &str,
+        account: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let rows = rows.into_iter().map(|(id, bucket)| ActiveModel {
+            id: Set(id),
+            account: Set(account.to_owned()),
+            at: Set(iso(now)),
+            attempt: Set(attempt.to_owned()),
+            bucket: Set(bucket),
+        });
+        Entity::insert_many(rows).exec_without_returning(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Forgets one attempt, and all in a bucket: it proved right.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_attempt(&self, attempt: &str, bucket: &str) -> Result<()> {
+        self.forget_where(Column::Attempt.eq(attempt).or(Column::Bucket.eq(bucket))).await
+    }
+
+    /// Forgets all attempts on an account (a pseudonym).
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_attempts(&self, account: &str) -> Result<()> {
+        self.alone_with_name(account).await?;
+        self.forget_where(Column::Account.eq(account)).await
+    }
+
+    /// Forgets the attempts until a moment, but for those that another write forgets already.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_attempts_until(&self, moment: Timestamp) -> Result<()> {
+        self.forget_where(Column::At.lte(iso(moment))).await
+    }
+
+    async fn forget_where(&self, condition: Expr) -> Result<()> {
+        let old = Sql::select()
+            .column(Column::Id)
+            .from(Entity)
+            .and_where(condition)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .to_owned();
+        Entity::delete_many().filter(Column::Id.in_subquery(old)).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}
+
+fn moment(at: &str) -> Result<Timestamp> {
+    parse_iso(at).ok_or_else(|| Error::internal("attempts.at is no time"))
+}

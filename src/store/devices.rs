@@ -1,0 +1,118 @@
+//! The devices that users logged in from.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::model::device::{ActiveModel, Column, Entity};
+use super::{Store, Tx, error, of_user, statement};
+use crate::domain::clock::{Timestamp, iso};
+use crate::domain::id::{DeviceId, UserId};
+use crate::error::Result;
+
+/// Most devices that are remembered of one user.
+const MOST: u64 = 20;
+
+/// What tells one device from another.
+#[derive(Debug, Clone)]
+pub struct DeviceMarks {
+    /// The digest of what it was given.
+    pub digest: Option<Vec<u8>>,
+    /// From where it comes.
+    pub address: Option<String>,
+    /// What it calls itself.
+    pub agent: Option<String>,
+}
+
+impl Store {
+    /// Tells whether the user of a name has logged in from this device, or from its address, since a moment. A name that nobody has is
+    /// asked for alike.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn knows_device(&self, username: &str, marks: &DeviceMarks, since: Timestamp) -> Result<bool> {
+        const SQL: &str = "SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id \
+            WHERE u.username = $1 AND (d.digest = $2 OR d.address = $3) AND d.last_seen_at > $4 LIMIT 1";
+        let values = [
+            username.into(),
+            marks.digest.clone().unwrap_or_default().into(),
+            marks.address.clone().into(),
+            iso(since).into(),
+        ];
+        let query = statement(self.backend(), SQL, values);
+        Ok(self.read.query_one_raw(query).await.map_err(error)?.is_some())
+    }
+}
+
+impl Tx {
+    /// Notes that a user logged in from a device that is known by what it was given, or by its address together with what it calls
+    /// itself. False when none is.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn see_device(
+        &self,
+        user: &UserId,
+        marks: &DeviceMarks,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut same = Column::Address.eq(marks.address.clone()).and(Column::Agent.eq(marks.agent.clone()));
+        if let Some(digest) = &marks.digest {
+            same = same.or(Column::Digest.eq(digest.clone()));
+        }
+        let known = Column::UserId.eq(user.as_str()).and(Column::LastSeenAt.gt(iso(since))).and(same);
+        let update = Entity::update_many().col_expr(Column::LastSeenAt, iso(now).into());
+        let done = update
+            .col_expr(Column::Address, marks.address.clone().into())
+            .col_expr(Column::Agent, marks.agent.clone().into())
+            .filter(known)
+            .exec(&self.db)
+            .await
+            .map_err(error)?;
+        Ok(done.rows_affected > 0)
+    }
+
+    /// Remembers a new device under the digest of what it is given, and forgets the oldest beyond the most. Answers whether the user
+    /// had any before.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    pub async fn insert_device(
+        &self,
+        id: &DeviceId,
+        user: &UserId,
+        digest: Vec<u8>,
+        marks: DeviceMarks,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let of_users = || Entity::find().filter(Column::UserId.eq(user.as_str()));
+        let before = of_users().count(&self.db).await.map_err(error)?;
+        let row = ActiveModel {
+            id: Set(id.to_string()),
+            address: Set(marks.address),
+            agent: Set(marks.agent),
+            digest: Set(digest),
+            first_seen_at: Set(iso(now)),
+            last_seen_at: Set(iso(now)),
+            user_id: Set(user.to_string()),
+        };
+        Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        let old = of_users().order_by_desc(Column::LastSeenAt).order_by_desc(Column::Id).offset(MOST).limit(1_000);
+        let old: Vec<String> = old.select_only().column(Column::Id).into_tuple().all(&self.db).await.map_err(error)?;
+        if !old.is_empty() {
+            Entity::delete_many().filter(Column::Id.is_in(old)).exec(&self.db).await.map_err(error)?;
+        }
+        Ok(before > 0)
+    }
+
+    /// Forgets the devices that were last used at a moment or earlier.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_devices(&self, moment: Timestamp) -> Result<()> {
+        let old = Column::LastSeenAt.lte(iso(moment));
+        Entity::delete_many().filter(old).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Mailed links that set another password.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::model::password_reset::{ActiveModel, Column, Entity};
+use super::{Tx, error, of_user, statement};
+use crate::domain::clock::{Timestamp, iso};
+use crate::domain::id::UserId;
+use crate::error::Result;
+
+impl Tx {
+    /// Stores a link by its digest, in place of others of the same user.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    pub async fn insert_reset(
+        &self,
+        id: String,
+        user: &UserId,
+        digest: Vec<u8>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        self.delete_resets_of(user).await?;
+        let row = ActiveModel {
+            id: Set(id),
+            created_at: Set(iso(now)),
+            digest: Set(digest),
+            expires_at: Set(iso(until)),
+            user_id: Set(user.to_string()),
+        };
+        Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        Ok(())
+    }
+
+    /// Spends a link: answers whose it was, once.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn spend_reset(&self, digest: Vec<u8>, now: Timestamp) -> Result<Option<UserId>> {
+        let sql = "DELETE FROM password_resets WHERE digest = $1 AND expires_at > $2 RETURNING user_id";
+        let query = statement(self.db.get_database_backend(), sql, [digest.into(), iso(now).into()]);
+        let row = self.db.query_one_raw(query).await.map_err(error)?;
+        row.map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).transpose()
+    }
+
+    /// Forgets the links of a user.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_resets_of(&self, user: &UserId) -> Result<()> {
+        Entity::delete_many().filter(Column::UserId.eq(user.as_str())).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Forgets the links that are over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_resets(&self, now: Timestamp) -> Result<()> {
+        Entity::delete_many().filter(Column::ExpiresAt.lte(iso(now))).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Sessions: begun, used, ended.
+
+use std::collections::BTreeMap;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use super::model::session;
+use super::{Store, Tx, error, of_user};
+use crate::domain::clock::{Timestamp, iso, parse_iso};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{Session, SessionInfo};
+use crate::error::{Error, Result};
+
+impl Store {
+    /// The sessions of a user that are not over, newest first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn sessions_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
+        let live = session::Column::UserId.eq(user.as_str()).and(session::Column::ExpiresAt.gt(iso(now)));
+        let query = session::Entity::find().filter(live).order_by_desc(session::Column::CreatedAt);
+        let rows = query.order_by_desc(session::Column::Id).all(&self.read).await.map_err(error)?;
+        rows.into_iter().map(read).collect()
+    }
+}
+
+impl Tx {
+    /// Stores a new session, and forgets those that are over.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    pub async fn insert_session(&self, new: &Session) -> Result<()> {
+        let row = session::ActiveModel {
+            id: Set(new.id.to_string()),
+            address: Set(new.address.clone()),
+            agent: Set(new.agent.clone()),
+            amr: Set(serde_json::Value::from(new.amr.clone()).to_string()),
+            created_at: Set(iso(new.created_at)),
+            expires_at: Set(iso(new.expires_at)),
+            last_seen_at: Set(Some(iso(new.created_at))),
+            mfa_at: Set(new.mfa_at.map(iso)),
+            password_expired: Set(Some(new.password_expired)),
+            user_id: Set(new.user.to_string()),
+        };
+        session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        // After the insert, which waits for whoever deletes the user, and without those that another write holds: whoever deletes a
+        // user would wait for the sessions that this write holds, and this one for theirs.
+        let over = Sql::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .and_where(session::Column::ExpiresAt.lt(iso(new.created_at)))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .to_owned();
+        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(over));
+        forgotten.exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// A session as this write sees it; none when it was ended.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
+        let row = session::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
+        Ok(row.map(read).transpose()?.map(|info| info.session))
+    }
+
+    /// Notes that a second factor was proven in a session; false when it was ended meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn prove_session(&self, id: &SessionId, amr: &[&str], now: Timestamp) -> Result<bool> {
+        let update = session::Entity::update_many()
+            .col_expr(session::Column::MfaAt, iso(now).into())
+            .col_expr(session::Column::Amr, serde_json::Value::from(amr.to_vec()).to_string().into())
+            .filter(session::Column::Id.eq(id.as_str()));
+        Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
+    }
+
+    /// Frees a session from the duty to change the password.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn free_session(&self, id: &SessionId) -> Result<()> {
+        let update = session::Entity::update_many().col_expr(session::Column::PasswordExpired, false.into());
+        update.filter(session::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// Writes down when sessions were used.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn see_sessions(&self, seen: &BTreeMap<SessionId, Timestamp>) -> Result<()> {
+        for (id, at) in seen {
+            let at = iso(*at);
+            let earlier = session::Column::LastSeenAt.is_null().or(session::Column::LastSeenAt.lt(at.as_str()));
+            let of = session::Column::Id.eq(id.as_str()).and(earlier);
+            let update = session::Entity::update_many().col_expr(session::Column::LastSeenAt, at.clone().into());
+            update.filter(of).exec(&self.db).await.map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a session of a user; false when there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn delete_session(&self, user: &UserId, id: &SessionId) -> Result<bool> {
+        let one = session::Column::Id.eq(id.as_str()).and(session::Column::UserId.eq(user.as_str()));
+        let done = session::Entity::delete_many().filter(one).exec(&self.db).await.map_err(error)?;
+        Ok(done.rows_affected == 1)
+    }
+
+    /// Ends the sessions of a user, but for one that is to stay. Answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn end_sessions_of(&self, user: &UserId, but: Option<&SessionId>) -> Result<u64> {
+        let mut of_user = session::Column::UserId.eq(user.as_str());
+        if let Some(stays) = but {
+            of_user = of_user.and(session::Column::Id.ne(stays.as_str()));
+        }
+        let done = session::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
+        Ok(done.rows_affected)
+    }
+
+    /// Ends the sessions that began at a moment or earlier.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn end_sessions_begun_by(&self, moment: Timestamp) -> Result<()> {
+        let begun = session::Column::CreatedAt.lte(iso(moment));
+        session::Entity::delete_many().filter(begun).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+}
+
+fn read(row: session::Model) -> Result<SessionInfo> {
+    let moment = |text: &str| parse_iso(text).ok_or_else(|| Error::internal("a time of a session is no time"));
+    let created_at = moment(&row.created_at)?;
+    Ok(SessionInfo {
+        last_seen_at: row.last_seen_at.as_deref().map_or(Ok(created_at), moment)?,
+        session: Session {
+            id: SessionId::from(row.id),
+            user: UserId::from(row.user_id),
+            created_at,
+            expires_at: moment(&row.expires_at)?,
+            amr: serde_json::from_str(&row.amr).map_err(Error::internal)?,
+            mfa_at: row.mfa_at.as_deref().map(moment).transpose()?,
+            address: row.address,
+            agent: row.agent,
+            password_expired: row.password_expired.unwrap_or_default(),
+        },
+    })
+}
