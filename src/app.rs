@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use crate::auth::authenticate::{Authenticator, authenticate};
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
+use crate::auth::turns::Turns;
 use crate::auth::vault::Vault;
 use crate::config::Settings;
 use crate::domain::audit::{Chain, Refusals};
@@ -38,6 +39,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What was refused to strangers and is not written down yet.
     pub refusals: Refusals,
+    /// Whose password is being judged.
+    pub turns: Turns,
     /// When sessions were used and that is not written down yet.
     pub seen: Seen,
     /// The CloudTower that this service stands in front of, if there is one.

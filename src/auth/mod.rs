@@ -6,6 +6,7 @@
 //! | `token` | signed tokens and the signing keys behind them |
 //! | `password` | argon2id on a bounded number of threads |
 //! | `totp` | codes that a device computes |
+//! | `turns` | logins under one name, one after another |
 //! | `vault` | what hangs on the master key: the pepper and the seal |
 //! | `random` | the operating system's randomness |
 
@@ -14,4 +15,5 @@ pub mod password;
 pub mod random;
 pub mod token;
 pub mod totp;
+pub mod turns;
 pub mod vault;

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 
 use crate::app::App;
+use crate::auth::turns::Turn;
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{UserId, uuid_v7};
@@ -28,6 +29,8 @@ use crate::store::Tx;
 pub(super) struct Attempt {
     id: String,
     bucket: String,
+    /// Held until it is judged.
+    _turn: Option<Turn>,
 }
 
 impl Attempt {
@@ -56,11 +59,14 @@ pub(super) struct Guess<'a> {
 /// # Errors
 /// `TooMany` with the time until the next may be tried, `Unavailable` when the database is away.
 pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess: Guess<'_>) -> Result<Attempt> {
-    let (now, client) = (app.now(), client(permit.caller()));
+    let client = client(permit.caller());
     let account = account(app, guess.username);
     let here = bucket(app, &["password", guess.username, &client]);
     let strangers = bucket(app, &["strangers", guess.username]);
     let from = bucket(app, &["client", &client]);
+    // Many right ones at once must not count as wrong while they wait to be judged.
+    let turn = app.turns.wait(&here).await?;
+    let now = app.now();
     let tx = app.begin(permit.clone()).await?;
     tx.alone_with_name(&account).await?;
     let tally = tx.tally(&here, CLIENT_OF_ACCOUNT, now).await?;
@@ -82,7 +88,8 @@ pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess:
         text!("too many wrong logins with this username: try again later", "该用户名登录失败次数过多：请稍后重试")
     })?;
     let buckets = if guess.known { vec![here.clone()] } else { vec![here.clone(), strangers, from] };
-    count(app, tx, &account, buckets, here, now).await
+    let attempt = count(app, tx, &account, buckets, here, now).await?;
+    Ok(Attempt { _turn: Some(turn), ..attempt })
 }
 
 /// Counts a guess at a code of a user's second factor, unless there were too many.
@@ -158,7 +165,7 @@ async fn count(
     let rows = buckets.into_iter().map(|bucket| Ok((new_id()?, bucket))).collect::<Result<_>>()?;
     tx.insert_attempt(rows, &id, account, now).await?;
     tx.commit_untold().await?;
-    Ok(Attempt { id, bucket })
+    Ok(Attempt { id, bucket, _turn: None })
 }
 
 fn account(app: &App, username: &str) -> String {

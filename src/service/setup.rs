@@ -16,6 +16,7 @@ use super::users::{insert_root, make_up_password};
 use crate::app::App;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Tokens, new_signing_key};
+use crate::auth::turns::Turns;
 use crate::auth::vault::Vault;
 use crate::config::{MASTER_KEY_FORM, Settings, read_master_key};
 use crate::domain::audit::{Entry, Refusals};
@@ -76,6 +77,7 @@ pub async fn start(
         store,
         vault: Arc::new(vault),
         refusals: Refusals::default(),
+        turns: Turns::default(),
         seen: Seen::default(),
         upstream,
         mailer,
