@@ -342,7 +342,30 @@ fn in_its_own_words(agent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_its_own_words, shown};
+    use super::{Letter, in_its_own_words, shown};
+    use crate::domain::clock::parse_iso;
+    use crate::domain::text::{Language, text};
+
+    #[test]
+    fn a_letter_can_be_kept_and_tells_no_secret_by_itself() {
+        let at = parse_iso("2026-01-02T03:04:05Z").unwrap();
+        let address = "2001:db8::7".parse().ok();
+        let what = text!("recovery codes were made", "已生成恢复码");
+        let letter = Letter::FactorsChanged { username: "jane".into(), what, at, address };
+        let kept: Letter = serde_json::from_str(&serde_json::to_string(&letter).unwrap()).unwrap();
+        let text = |letter: &Letter| letter.written(Language::All).unwrap().text;
+        assert_eq!(text(&kept), text(&letter));
+        for words in [
+            "Account: jane\n",
+            "Change: recovery codes were made\n",
+            "时间: 2026-01-02 03:04:05 UTC\n",
+            "2001:db8::7\n",
+        ] {
+            assert!(text(&kept).contains(words), "{}", text(&kept));
+        }
+        let secret = Letter::LoginCode { username: "jane".into(), code: "204713".into(), minutes: 5 };
+        assert!(!format!("{secret:?}").contains("204713"));
+    }
 
     #[test]
     fn a_value_stays_one_visible_line() {

@@ -47,6 +47,8 @@ mod list_language;
 mod lists;
 mod load;
 mod login;
+mod mail;
+mod mail_failures;
 mod migrations;
 mod misspellings;
 mod nodes;

@@ -9,6 +9,7 @@ pub mod nginx;
 pub mod node;
 pub mod peer;
 pub mod people;
+pub mod post;
 pub mod program;
 pub mod random;
 pub mod samples;
@@ -23,6 +24,7 @@ pub mod world;
 pub use database::Database;
 pub use node::Node;
 pub use peer::Peer;
+pub use post::Post;
 pub use service::{Answer, Service};
 pub use signer::Signer;
 
