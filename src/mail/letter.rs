@@ -198,7 +198,7 @@ impl Letter {
                     subject: text!("keytower: login from a new device", "keytower：新设备登录"),
                     said: vec![text!(
                         "There was a login to your account from a device that was not used before.",
-                        "您的帐户在一台从未使用过的设备上登录。"
+                        "您的账户在一台从未使用过的设备上登录。"
                     )],
                     advice: unexpected(),
                     ..about(username)
@@ -224,7 +224,7 @@ impl Letter {
             Self::PasswordChanged { username, at, address } => {
                 let mut content = Content {
                     subject: text!("keytower: your password was changed", "keytower：密码已更改"),
-                    said: vec![text!("The password of your account was changed.", "您的帐户密码已更改。")],
+                    said: vec![text!("The password of your account was changed.", "您的账户密码已更改。")],
                     advice: unexpected(),
                     ..about(username)
                 };
@@ -234,7 +234,7 @@ impl Letter {
             Self::FactorsChanged { username, what, at, address } => {
                 let mut content = Content {
                     subject: text!("keytower: your second factor was changed", "keytower：双重验证已更改"),
-                    said: vec![text!("The second factor of your account was changed.", "您的帐户的双重验证已更改。")],
+                    said: vec![text!("The second factor of your account was changed.", "您的账户的双重验证已更改。")],
                     advice: unexpected(),
                     ..about(username)
                 };
@@ -284,7 +284,7 @@ impl Content {
 /// A letter about somebody's account that says nothing yet.
 fn about(username: &str) -> Content {
     let nothing = || Text::from("");
-    let facts = vec![(text!("Account", "帐户"), shown(username).into())];
+    let facts = vec![(text!("Account", "账户"), shown(username).into())];
     Content { subject: nothing(), said: Vec::new(), code: None, link: None, facts, advice: nothing() }
 }
 
