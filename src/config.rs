@@ -19,8 +19,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::domain::network::Ranges;
+use crate::domain::password::check_password;
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
-use crate::domain::user::check_password;
+
 use crate::error::{Error, Result};
 pub use mail::{MailSettings, MailTls};
 pub use table::{SETTINGS, Setting};

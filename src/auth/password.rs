@@ -6,9 +6,10 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
+use crate::domain::password::PASSWORD_MAX;
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
-use crate::domain::user::PASSWORD_MAX;
+
 use crate::error::{Error, Result};
 
 /// Memory in KiB, passes, lanes: OWASP's second recommendation.

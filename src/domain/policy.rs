@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::mfa::MfaPolicy;
 use super::network::{Range, Ranges};
+use super::password::check_password;
 use super::secret::Password;
 use super::text::{Text, text};
-use super::user::check_password;
 
 /// Largest number of a policy: the contract sends them as 32-bit integers.
 const NUMBER_MAX: i64 = 2_147_483_647;
@@ -264,7 +264,8 @@ mod tests {
     fn a_password_holds_what_the_policy_asks_for() {
         for (password, low, middle, high) in [
             ("1234567", false, false, false),
-            ("12345678", true, false, false),
+            ("73915582", true, false, false),
+            ("Password@123", false, false, false),
             ("lower and upper", true, false, false),
             ("lower1UPPER", true, true, false),
             ("lower1UPPER2", true, true, false),

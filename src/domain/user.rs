@@ -1,14 +1,9 @@
-//! A user as the rooms above exchange it, and the rules for names and passwords.
+//! A user as the rooms above exchange it, and the rules for names.
 
 use super::clock::Timestamp;
 use super::id::{RoleId, UserId};
-use super::secret::Password;
 use super::text::{Text, text};
 
-/// Least number of characters in a new password.
-pub const PASSWORD_MIN: usize = 8;
-/// Most bytes in a password; the hash reads them all.
-pub const PASSWORD_MAX: usize = 1024;
 /// Most characters in a user name.
 pub const USERNAME_MAX: usize = 255;
 
@@ -128,21 +123,6 @@ pub fn check_source(source: Option<&str>) -> Result<(), Text> {
     }
 }
 
-/// Checks what every new password must have; [a policy](super::policy::Complexity) may ask for more.
-///
-/// # Errors
-/// What is wrong and what is allowed.
-pub fn check_password(password: &Password) -> Result<(), Text> {
-    let (characters, bytes) = (password.expose().chars().count(), password.expose().len());
-    if characters < PASSWORD_MIN || bytes > PASSWORD_MAX {
-        return Err(text!(
-            "password must have {PASSWORD_MIN} characters or more and at most {PASSWORD_MAX} bytes",
-            "密码至少 {PASSWORD_MIN} 个字符，最多 {PASSWORD_MAX} 字节"
-        ));
-    }
-    Ok(())
-}
-
 /// Checks a name that people will read: not empty, at most `max` characters, no control characters.
 ///
 /// # Errors
@@ -166,15 +146,7 @@ pub fn check_name(what: &str, name: &str, max: usize) -> Result<(), Text> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_name, check_password};
-
-    #[test]
-    fn passwords_have_a_least_and_a_most_length() {
-        let check = |text: String| check_password(&text.into()).is_ok();
-        assert!(!check("1234567".into()) && check("12345678".into()));
-        assert!(check("x".repeat(1024)) && !check("x".repeat(1025)));
-        assert!(!check("é".repeat(7)) && check("é".repeat(8)));
-    }
+    use super::check_name;
 
     #[test]
     fn names_are_checked() {

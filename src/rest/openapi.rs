@@ -20,9 +20,10 @@ use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity, Enumeration, Field, Kind, Shape, USER, USER_ROLE_NEXT};
 use crate::domain::filter::operator::{self, Member};
 use crate::domain::operation::Needs;
+use crate::domain::password::{PASSWORD_MAX, PASSWORD_MIN};
 use crate::domain::permission::ACTIONS;
 use crate::domain::power::Power;
-use crate::domain::user::{PASSWORD_MAX, PASSWORD_MIN, USERNAME_MAX};
+use crate::domain::user::USERNAME_MAX;
 
 /// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(

@@ -15,6 +15,7 @@ use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{RoleId, UserId};
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
+use crate::domain::password::check_is_no_name;
 use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::policy::Complexity;
@@ -94,6 +95,7 @@ impl UserRequest {
             text!("password is needed: a LOCAL user logs in with it", "需要 password：LOCAL 用户用它登录")
         })?;
         complexity.check(&password)?;
+        check_is_no_name(&password, &self.username)?;
         Ok(password)
     }
 }
@@ -212,10 +214,10 @@ pub async fn update(
     let UpdateRequest { change: mut wanted, password, role } = request;
     let of_data = |error: Error| error.at("data");
     wanted.check().map_err(|why| of_data(Error::invalid(why)))?;
-    if let Some(password) = password {
+    if let Some(password) = &password {
         let complexity = app.store.policy().await?.complexity();
-        complexity.check(&password).map_err(|why| of_data(Error::invalid(why)))?;
-        wanted.password_hash = Some(app.passwords.hash(password, app.random.as_ref()).await?);
+        complexity.check(password).map_err(|why| of_data(Error::invalid(why)))?;
+        wanted.password_hash = Some(app.passwords.hash(password.clone(), app.random.as_ref()).await?);
     }
     let change = Change::begin(app, permit).await?;
     let users = change.select(&query).await?;
@@ -231,8 +233,12 @@ pub async fn update(
     }
     let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
     for user in &users {
-        change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
         let name = username(user);
+        if let Some(password) = &password {
+            let name = wanted.username.as_deref().unwrap_or(name);
+            check_is_no_name(password, name).map_err(|why| of_data(Error::invalid(why)))?;
+        }
+        change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
         if wanted.password_hash.is_some() {
             attempts::forget(app, &change.tx, name).await?;
         }

@@ -75,7 +75,7 @@ pub fn question(name: &str) -> Option<String> {
         "createUser" => {
             let name = uuid_v7(SystemClock.now(), &SystemRandom).unwrap().simple();
             format!(
-                "mutation {{ createUser(data: {{ username: \"{name}\", name: \"a\", password: \"{name}\", role: READ_ONLY }}) {{ id }} }}"
+                "mutation {{ createUser(data: {{ username: \"{name}\", name: \"a\", password: \"not {name}\", role: READ_ONLY }}) {{ id }} }}"
             )
         }
         "createOrganization" => "mutation { createOrganization(data: { name: \"a\" }) { id } }".to_owned(),

@@ -58,6 +58,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("base64", &["auth", "config", "service", "store"]),
     ("chrono", &["app", "auth", "domain", "service"]),
     ("clap", &["cli"]),
+    ("common_passwords", &["domain"]),
     ("crc32fast", &["domain"]),
     ("http_body_util", &["http", "upstream"]),
     ("humantime", &["config", "http", "upstream"]),

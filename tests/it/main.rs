@@ -54,6 +54,7 @@ mod misspellings;
 mod nodes;
 mod pages;
 mod passive;
+mod passwords;
 mod policy;
 mod policy_login;
 mod power;

@@ -239,6 +239,7 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
         ("listen", "here"),
         ("create_root", "maybe"),
         ("root_password", "short"),
+        ("root_password", "password123"),
         ("master_key", "hunter2"),
         ("token_life", "forever"),
         ("shutdown_timeout", "11m"),
