@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::domain::network::Ranges;
-use crate::domain::password::check_password;
+use crate::domain::password::{HashCost, check_password};
 use crate::domain::secret::{DatabaseUrl, MasterKey, Password};
 
 use crate::error::{Error, Result};
@@ -77,6 +77,8 @@ pub struct Settings {
     pub create_root: bool,
     /// Its password.
     pub root_password: Option<Password>,
+    /// What new hashes of passwords cost.
+    pub password_hash: HashCost,
     /// `iss` and `aud`.
     pub issuer: String,
     /// Proxies that are believed about the client's address.
@@ -213,6 +215,7 @@ impl Given {
             data_dir,
             create_root: self.required("create_root", "true or false", |text| text.parse().ok())?,
             root_password,
+            password_hash: self.required("password_hash", HashCost::FORM, HashCost::parse)?,
             issuer: self.required("issuer", "text, not empty", |text| (!text.is_empty()).then(|| text.to_owned()))?,
             trusted_proxies: self.required(
                 "trusted_proxies",
@@ -441,6 +444,7 @@ mod tests {
             ("KEYTOWER_LISTEN", "hunter2"),
             ("KEYTOWER_MASTER_KEY", "hunter2"),
             ("KEYTOWER_ROOT_PASSWORD", "hunter2"),
+            ("KEYTOWER_PASSWORD_HASH", "hunter2"),
             ("KEYTOWER_TOKEN_LIFE", "hunter2"),
             ("KEYTOWER_BODY_TIMEOUT", "0"),
             ("KEYTOWER_CREATE_ROOT", "yes"),

@@ -1,37 +1,55 @@
-//! Passwords: argon2id (RFC 9106) with 19 MiB, 2 passes, 1 lane, on at most a few threads at a time.
+//! Passwords: argon2id (RFC 9106) at the cost that the settings say, on at most a few threads at a time.
+//!
+//! The text of a hash holds what it cost, so hashes made at another cost go on working; [`Verdict::Stale`] asks for a new one.
 
 use std::sync::Arc;
 
+use argon2::password_hash::Error as HashError;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
-use crate::domain::password::PASSWORD_MAX;
+use crate::domain::password::{HashCost, PASSWORD_MAX};
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
-
 use crate::error::{Error, Result};
 
-/// Memory in KiB, passes, lanes: OWASP's second recommendation.
-const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 const SALT_LEN: usize = 16;
+
+/// How a password compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is another.
+    Wrong,
+    /// It is the one.
+    Right,
+    /// It is the one, and its hash is not as new ones are: to be replaced.
+    Stale,
+}
 
 /// Hashes and compares passwords without starving the rest of the service.
 #[derive(Debug)]
 pub struct Passwords {
     at_once: Arc<Semaphore>,
+    hasher: Argon2<'static>,
+    /// What the text of every new hash begins with.
+    head: String,
     decoy: String,
 }
 
 impl Passwords {
-    /// `at_once` hashes may run side by side, each on a thread of its own with 19 MiB; others wait.
+    /// `at_once` hashes may run side by side, each on a thread of its own with the memory of its cost; others wait.
     ///
     /// # Errors
     /// `Internal` when randomness or the hash fails.
-    pub fn new(at_once: usize, random: &dyn Random) -> Result<Self> {
+    pub fn new(at_once: usize, cost: HashCost, random: &dyn Random) -> Result<Self> {
+        let params = Params::new(cost.memory, cost.passes, cost.lanes, None).map_err(Error::internal)?;
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut nobodys = [0; SALT_LEN];
         random.fill(&mut nobodys)?;
-        Ok(Self { at_once: Arc::new(Semaphore::new(at_once)), decoy: hash(&nobodys, &nobodys)? })
+        let decoy = hash(&hasher, &nobodys, &nobodys)?;
+        let head = format!("$argon2id$v=19${cost}$");
+        Ok(Self { at_once: Arc::new(Semaphore::new(at_once)), hasher, head, decoy })
     }
 
     /// Hashes a new password into PHC text.
@@ -41,28 +59,27 @@ impl Passwords {
     pub async fn hash(&self, password: Password, random: &dyn Random) -> Result<String> {
         let mut salt = [0; SALT_LEN];
         random.fill(&mut salt)?;
-        self.run(move || hash(password.expose().as_bytes(), &salt)).await?
+        let hasher = self.hasher.clone();
+        self.run(move || hash(&hasher, password.expose().as_bytes(), &salt)).await?
     }
 
-    /// Compares a password with a stored hash. Without one, or with a password that no account can have, it takes as long and
-    /// answers no.
+    /// Compares a password with a stored hash; without one it takes as long and is wrong. A password that no account can have is
+    /// wrong at once, whomever it was tried with.
     ///
     /// # Errors
-    /// `Internal` when the stored hash can't be read.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<bool> {
-        let possible = password.expose().len() <= PASSWORD_MAX;
-        let (stored, known) = match stored {
-            Some(stored) if possible => (stored, true),
-            _ => (self.decoy.clone(), false),
+    /// `Internal` when the stored hash can't be read, or asks for more than any hash of ours.
+    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict> {
+        if password.expose().len() > PASSWORD_MAX {
+            return Ok(Verdict::Wrong);
+        }
+        let right = match &stored {
+            Some(stored) if stored.starts_with(&self.head) => Verdict::Right,
+            Some(_) => Verdict::Stale,
+            None => Verdict::Wrong,
         };
-        let password = if possible { password } else { Password::from(String::new()) };
-        let same = self
-            .run(move || {
-                let stored = PasswordHash::new(&stored).map_err(Error::internal)?;
-                Ok::<_, Error>(hasher()?.verify_password(password.expose().as_bytes(), &stored).is_ok())
-            })
-            .await??;
-        Ok(same && known)
+        let (hasher, stored) = (self.hasher.clone(), stored.unwrap_or_else(|| self.decoy.clone()));
+        let same = self.run(move || is_same(&hasher, &password, &stored)).await??;
+        Ok(if same { right } else { Verdict::Wrong })
     }
 
     /// The turn goes with the work, not with who waits for it: a client that hangs up stops nothing that is running already, and
@@ -77,47 +94,123 @@ impl Passwords {
     }
 }
 
-fn hasher() -> Result<Argon2<'static>> {
-    let (memory, passes, lanes) = COST;
-    let params = Params::new(memory, passes, lanes, None).map_err(Error::internal)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn hash(hasher: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<String> {
+    let hash: PasswordHash = hasher.hash_password_with_salt(password, salt).map_err(Error::internal)?;
+    Ok(hash.to_string())
 }
 
-fn hash(password: &[u8], salt: &[u8]) -> Result<String> {
-    let hash: PasswordHash = hasher()?.hash_password_with_salt(password, salt).map_err(Error::internal)?;
-    Ok(hash.to_string())
+/// Compares at the cost that the stored text names, so that must be borne.
+fn is_same(hasher: &Argon2<'_>, password: &Password, stored: &str) -> Result<bool> {
+    let stored = PasswordHash::new(stored).map_err(Error::internal)?;
+    let params = Params::try_from(&stored).map_err(Error::internal)?;
+    let cost = HashCost { memory: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
+    if !cost.is_bearable() {
+        return Err(Error::internal(format!("a stored password asks for {cost}: at most {} is borne", HashCost::MOST)));
+    }
+    match hasher.verify_password(password.expose().as_bytes(), &stored) {
+        Ok(()) => Ok(true),
+        Err(HashError::PasswordInvalid) => Ok(false),
+        Err(error) => Err(Error::internal(error)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::auth::random::SystemRandom;
+    use crate::error::Kind;
+
+    fn passwords(at_once: usize, cost: &str) -> Passwords {
+        Passwords::new(at_once, HashCost::parse(cost).unwrap(), &SystemRandom).unwrap()
+    }
+
+    fn text(text: &str) -> Password {
+        Password::from(text.to_owned())
+    }
+
+    const USUAL: &str = "m=19456,t=2,p=1";
 
     #[tokio::test]
     async fn only_the_very_password_compares_equal() {
-        let passwords = Passwords::new(1, &SystemRandom).unwrap();
-        let stored = passwords.hash("correct horse".to_owned().into(), &SystemRandom).await.unwrap();
+        let passwords = passwords(1, USUAL);
+        let stored = passwords.hash(text("correct horse"), &SystemRandom).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        for (text, same) in [("correct horse", true), ("correct horse ", false), ("Correct horse", false), ("", false)]
-        {
-            let given = Password::from(text.to_owned());
-            assert_eq!(passwords.verify(given, Some(stored.clone())).await.unwrap(), same, "{text:?}");
+        for (given, verdict) in [
+            ("correct horse", Verdict::Right),
+            ("correct horse ", Verdict::Wrong),
+            ("Correct horse", Verdict::Wrong),
+            ("", Verdict::Wrong),
+        ] {
+            assert_eq!(passwords.verify(text(given), Some(stored.clone())).await.unwrap(), verdict, "{given:?}");
         }
-        let given = Password::from("correct horse".to_owned());
-        assert!(!passwords.verify(given, None).await.unwrap());
+        assert_eq!(passwords.verify(text("correct horse"), None).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
-    async fn a_password_beyond_the_limit_is_never_equal() {
-        let passwords = Passwords::new(1, &SystemRandom).unwrap();
-        let stored = passwords.hash(String::new().into(), &SystemRandom).await.unwrap();
-        let long = Password::from("x".repeat(PASSWORD_MAX + 1));
-        assert!(!passwords.verify(long, Some(stored)).await.unwrap());
+    async fn a_hash_of_another_cost_compares_at_its_own_and_is_stale() {
+        let costs = [USUAL, "m=7168,t=5,p=1", "m=19456,t=2,p=2", "m=19456,t=3,p=1"];
+        for (made, cost) in costs.iter().enumerate() {
+            let stored = passwords(1, cost).hash(text("correct horse"), &SystemRandom).await.unwrap();
+            assert!(stored.contains(&format!("${cost}$")), "{stored}");
+            for (asked, cost) in costs.iter().enumerate() {
+                let passwords = passwords(1, cost);
+                assert!(passwords.decoy.contains(&format!("${cost}$")), "an unknown name costs the same");
+                let right = if made == asked { Verdict::Right } else { Verdict::Stale };
+                assert_eq!(passwords.verify(text("correct horse"), Some(stored.clone())).await.unwrap(), right);
+                assert_eq!(
+                    passwords.verify(text("Correct horse"), Some(stored.clone())).await.unwrap(),
+                    Verdict::Wrong
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_and_can_not_be_borne_or_read_is_an_error() {
+        let passwords = passwords(1, USUAL);
+        let good = passwords.hash(text("correct horse"), &SystemRandom).await.unwrap();
+        for (cost, words) in [
+            ("m=1048577,t=2,p=1", "m=1048577,t=2,p=1"),
+            ("m=4294967295,t=2,p=1", "m=4294967295,t=2,p=1"),
+            ("m=19456,t=4294967295,p=1", "at most m=1048576,t=10,p=4"),
+            ("m=19456,t=11,p=1", "at most"),
+            ("m=19456,t=2,p=5", "at most"),
+            ("m=19456,t=2,p=0", ""),
+            ("m=99999999999,t=2,p=1", ""),
+            ("m=19456,t=2,p=1,x=1", ""),
+        ] {
+            let error = passwords.verify(text("correct horse"), Some(good.replace(USUAL, cost))).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Internal, "{cost}");
+            assert!(format!("{error:?}").contains(words), "{cost}: {error:?}");
+        }
+        for wrong in ["", "correct horse", "$argon2id$", "$2b$12$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+        {
+            let error = passwords.verify(text("correct horse"), Some(wrong.to_owned())).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Internal, "{wrong}");
+        }
+    }
+
+    /// Nobody may hash here, so whatever is answered was answered without.
+    #[tokio::test]
+    async fn a_password_beyond_the_limit_is_wrong_without_a_hash() {
+        let passwords = passwords(0, USUAL);
+        let stored = hash(&passwords.hasher, b"", &[0; SALT_LEN]).unwrap();
+        for length in [PASSWORD_MAX + 1, 500_000] {
+            for stored in [Some(stored.clone()), None] {
+                let long = text(&"x".repeat(length));
+                assert_eq!(passwords.verify(long, stored).await.unwrap(), Verdict::Wrong);
+            }
+        }
+        tokio::select! {
+            biased;
+            verdict = passwords.verify(text(&"x".repeat(PASSWORD_MAX)), Some(stored)) => panic!("{verdict:?}"),
+            () = tokio::task::yield_now() => {}
+        }
     }
 
     #[tokio::test]
     async fn who_stops_waiting_gives_nobody_else_a_turn() {
-        let passwords = Passwords::new(1, &SystemRandom).unwrap();
+        let passwords = passwords(1, USUAL);
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = std::sync::mpsc::channel::<()>();
         let waiting = passwords.run(move || {

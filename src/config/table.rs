@@ -49,6 +49,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "password of the user `root` at the first start, 8 characters or more; ignored later",
     },
     Setting {
+        name: "password_hash",
+        default: "m=19456,t=2,p=1",
+        meaning: "what argon2id takes for a password's hash: memory in KiB, passes, lanes; at least `m=47104` with `t=1`, `m=19456` with `t=2`, `m=12288` with `t=3`, `m=9216` with `t=4` or `m=7168` with `t=5`, at most `m=1048576`, `t=10` and `p=4`; older hashes go on working, and are replaced at the next login",
+    },
+    Setting {
         name: "issuer",
         default: "keytower",
         meaning: "`iss` and `aud` of the tokens; all nodes of one database share it",

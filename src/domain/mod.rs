@@ -15,7 +15,7 @@
 //! | `network` | ranges of addresses |
 //! | `throttle` | how guesses are slowed down |
 //! | `policy`, `mfa` | how people log in, from where, with which second factor, and for how long |
-//! | `password` | what a new password must be |
+//! | `password` | what a new password must be, and what its hash costs |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
 //! | `power` | switching VMs on and off: which operation goes from which state to which |
 //! | `api_key`, `role`, `session`, `task`, `user` | plain records the rooms above exchange |

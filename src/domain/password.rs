@@ -1,4 +1,6 @@
-//! Passwords: what a new one must be.
+//! Passwords: what a new one must be, and what it costs to hash one.
+
+use std::fmt;
 
 use common_passwords::analyzer::is_common_password;
 
@@ -45,6 +47,53 @@ pub fn check_is_no_name(password: &Password, username: &str) -> Result<(), Text>
         ));
     }
     Ok(())
+}
+
+/// What a hash costs, written `m=19456,t=2,p=1`: as argon2's own text has it, which keeps it beside each hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory in KiB.
+    pub memory: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes in it.
+    pub lanes: u32,
+}
+
+impl HashCost {
+    /// The most of each: a hash that asks for more is none of ours.
+    pub const MOST: Self = Self { memory: 1_048_576, passes: 10, lanes: 4 };
+    /// What is allowed, as people read it.
+    pub const FORM: &str = "m=KiB,t=PASSES,p=LANES, such as m=19456,t=2,p=1: at least m=47104 with t=1, m=19456 with t=2, m=12288 \
+                            with t=3, m=9216 with t=4 or m=7168 with t=5, at most m=1048576, t=10 and p=4";
+    /// Least memory for so many passes or more: the pairs that OWASP holds for equally strong.
+    const LEAST: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+    /// Reads what new hashes may cost.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(',');
+        let mut number = |name| parts.next()?.strip_prefix(name)?.parse().ok();
+        let cost = Self { memory: number("m=")?, passes: number("t=")?, lanes: number("p=")? };
+        // Whatever else stands there, a sign or a zero in front of a number among it, is not in what it is written as.
+        (cost.to_string() == text && cost.is_enough() && cost.is_bearable()).then_some(cost)
+    }
+
+    /// Whether it is no more than [`HashCost::MOST`].
+    #[must_use]
+    pub fn is_bearable(self) -> bool {
+        self.memory <= Self::MOST.memory && self.passes <= Self::MOST.passes && self.lanes <= Self::MOST.lanes
+    }
+
+    fn is_enough(self) -> bool {
+        self.lanes > 0 && Self::LEAST.iter().any(|(memory, passes)| self.memory >= *memory && self.passes >= *passes)
+    }
+}
+
+impl fmt::Display for HashCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m={},t={},p={}", self.memory, self.passes, self.lanes)
+    }
 }
 
 #[cfg(test)]
@@ -102,5 +151,46 @@ mod tests {
         assert!(same("ci-automation", "ci-automation") && same("CI-Automation", "ci-automation"));
         assert!(same("ÉLODIE.DURAND", "élodie.durand"));
         assert!(!same("ci-automation ", "ci-automation") && !same("ci-automation2", "ci-automation"));
+    }
+
+    #[test]
+    fn costs_are_read_as_they_are_written() {
+        for good in [
+            "m=19456,t=2,p=1",
+            "m=47104,t=1,p=1",
+            "m=12288,t=3,p=1",
+            "m=9216,t=4,p=2",
+            "m=7168,t=5,p=1",
+            "m=7168,t=10,p=4",
+            "m=1048576,t=1,p=1",
+        ] {
+            assert_eq!(HashCost::parse(good).unwrap().to_string(), good);
+        }
+        for wrong in [
+            "",
+            "19456,2,1",
+            "t=2,m=19456,p=1",
+            "m=19456,t=2",
+            "m=19456,t=2,p=1,",
+            "m=19456,t=2,p=1,data=x",
+            "m=19456, t=2, p=1",
+            "m=+19456,t=2,p=1",
+            "m=019456,t=2,p=1",
+            "m=19456.0,t=2,p=1",
+            "m=-1,t=2,p=1",
+            "m=47103,t=1,p=1",
+            "m=19455,t=2,p=1",
+            "m=12287,t=3,p=1",
+            "m=9215,t=4,p=1",
+            "m=7167,t=10,p=1",
+            "m=19456,t=2,p=0",
+            "m=19456,t=0,p=1",
+            "m=1048577,t=2,p=1",
+            "m=19456,t=11,p=1",
+            "m=19456,t=2,p=5",
+            "m=99999999999,t=2,p=1",
+        ] {
+            assert!(HashCost::parse(wrong).is_none(), "{wrong}");
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use chrono::TimeDelta;
 
+use super::attempts::Attempt;
 use super::challenges::{self, Answer};
-use super::directory::{self, Checked};
+use super::directory::{self, Checked, Directory};
 use super::{attempts, audit, devices};
 use crate::app::App;
+use crate::auth::password::Verdict;
 use crate::domain::audit::{Author, Entry};
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
@@ -84,14 +86,35 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
     let known = devices::knows(app, caller, &request.username).await?;
     let guess = attempts::Guess { username: &request.username, known, with_code: request.code.is_some() };
     let attempt = attempts::password(app, &permit, &policy, guess).await?;
-    let Checked { user, right } = directory.check(app, &request.username, request.password).await?;
+    let trial = Trial { permit, policy, known, directory, attempt };
+    loop {
+        if let Some(login) = compare(app, caller, &trial, &request).await? {
+            return Ok(login);
+        }
+    }
+}
+
+/// A login that is being judged.
+struct Trial {
+    permit: Permit,
+    policy: Policy,
+    known: bool,
+    directory: &'static dyn Directory,
+    attempt: Attempt,
+}
+
+/// Compares name and password with what is stored, and goes on from there; `None` when another hash was stored meanwhile, of another
+/// password or of the same: then they are to be compared again.
+async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginRequest) -> Result<Option<Login>> {
+    let Trial { permit, policy, known, directory, attempt } = trial;
+    let Checked { user, verdict } = directory.check(app, &request.username, request.password.clone()).await?;
     let author = user.as_ref().map(|user| Author {
         id: user.id.clone(),
         username: user.username.clone(),
         credential: Some("password".to_owned()),
     });
     let with_code = request.code.is_some();
-    let Some(user) = user.filter(|_| right) else {
+    let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
         // A name that nobody has is not written down: people type passwords there.
         return wrong(app, caller, author, with_code).await;
     };
@@ -100,52 +123,65 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
         // No factor, and yet a code: told like a wrong one, or codes would be a way around the limit for strangers.
         return wrong(app, caller, author, with_code).await;
     };
+    let renewed = match verdict {
+        Verdict::Stale => Some(app.passwords.hash(request.password.clone(), app.random.as_ref()).await?),
+        Verdict::Right | Verdict::Wrong => None,
+    };
     let mfa_type = request.mfa_type.unwrap_or(holder.preferred());
     let (tx, amr) = match &request.code {
         None if holder.needs_code() => {
             check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
-            if !request.interactive && request.mfa_type.is_none() {
-                let tx = app.begin(permit).await?;
-                attempt.right(&tx).await?;
-                tx.note(
-                    Entry::failed(text!("a second factor is needed", "需要第二因素")).by(challenges::author(&holder)),
-                );
-                tx.commit().await?;
-                return Ok(Login::NeedsCode { uid: holder.id, meta: None });
+            let challenge = match request.interactive || request.mfa_type.is_some() {
+                true => Some(challenges::open(app, caller, &holder, Purpose::Login, mfa_type).await?),
+                false => None,
+            };
+            let tx = app.begin(permit.clone()).await?;
+            if !hold(&tx, &user, renewed).await? {
+                return Ok(None);
             }
-            let (challenge, meta) = challenges::open(app, caller, &holder, Purpose::Login, mfa_type).await?;
-            let tx = app.begin(permit).await?;
-            if tx.hold_password(&user.id).await? != user.password_hash {
-                drop(tx);
-                return wrong(app, caller, author, with_code).await;
-            }
-            tx.insert_challenge(&challenge).await?;
             attempt.right(&tx).await?;
             let name = mfa_type.name();
-            let text =
-                text!("password right, a code of type {name} is awaited", "密码正确，等待类型为 {name} 的验证码");
-            tx.note(Entry::done(text).by(challenges::author(&holder)));
+            let entry = match &challenge {
+                Some((challenge, _)) => {
+                    tx.insert_challenge(challenge).await?;
+                    let text = text!(
+                        "password right, a code of type {name} is awaited",
+                        "密码正确，等待类型为 {name} 的验证码"
+                    );
+                    Entry::done(text)
+                }
+                None => Entry::failed(text!("a second factor is needed", "需要第二因素")),
+            };
+            tx.note(entry.by(challenges::author(&holder)));
             tx.commit().await?;
-            return Ok(Login::NeedsCode { uid: holder.id, meta: Some(meta) });
+            let meta = challenge.map(|(_, meta)| meta);
+            return Ok(Some(Login::NeedsCode { uid: holder.id, meta }));
         }
-        None => (app.begin(permit).await?, AMR_PASSWORD),
+        None => (app.begin(permit.clone()).await?, AMR_PASSWORD),
         Some(code) => {
-            let answer = Answer { mfa_type, code, known };
-            match challenges::settle(app, &permit, &holder, None, answer).await {
+            let answer = Answer { mfa_type, code, known: *known };
+            match challenges::settle(app, permit, &holder, None, answer).await {
                 Ok(tx) => (tx, AMR_BOTH),
                 Err(error) if error.kind() == Kind::LoginFailed => return Err(wrong_login(with_code)),
                 Err(error) => return Err(error),
             }
         }
     };
-    // The password may have been changed while it was being compared; from here on it can't.
-    if tx.hold_password(&user.id).await? != user.password_hash {
-        drop(tx);
-        return wrong(app, caller, author, with_code).await;
+    if !hold(&tx, &user, renewed).await? {
+        return Ok(None);
     }
     attempt.right(&tx).await?;
     let proven = Proven { holder, user, amr, interactive: request.interactive };
-    begin_session(app, caller, &policy, tx, proven).await.map(Login::Done)
+    begin_session(app, caller, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
+}
+
+/// Holds the password that was compared as it is stored, or as its renewed hash, until the end of a write; false when it was replaced
+/// meanwhile.
+async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<bool> {
+    match (&user.password_hash, renewed) {
+        (Some(compared), Some(renewed)) => tx.replace_hash(&user.id, compared, renewed).await,
+        (compared, _) => Ok(tx.hold_password(&user.id).await? == *compared),
+    }
 }
 
 /// Completes a login with a code.

@@ -11,6 +11,7 @@ use super::login::own_session;
 use super::people::{Change, matching};
 use super::{devices, factor};
 use crate::app::App;
+use crate::auth::password::Verdict;
 use crate::auth::totp::Enrollment;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
@@ -290,7 +291,7 @@ pub(super) async fn expect_password(app: &App, permit: &Permit, holder: &Holder,
     let guess = Guess { username: &holder.username, known: true, with_code: false };
     let attempt = attempts::password(app, permit, &policy, guess).await?;
     let checked = directory::of(None)?.check(app, &holder.username, password).await?;
-    if !checked.right {
+    if checked.verdict == Verdict::Wrong {
         return Err(Error::new(Kind::LoginFailed, text!("the password is wrong", "密码错误")));
     }
     let tx = app.begin(permit.clone()).await?;

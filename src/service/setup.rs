@@ -70,7 +70,7 @@ pub async fn start(
     // Not before: a start with the wrong master key must change nothing.
     store.migrate(&prepared).await?;
     let app = Arc::new(App {
-        passwords: Passwords::new(hashes_at_once(), random.as_ref())?,
+        passwords: Passwords::new(hashes_at_once(), settings.password_hash, random.as_ref())?,
         tokens: Tokens::new(settings.issuer.clone()),
         node: Node::new(&settings.data_dir, settings.passive),
         settings,
@@ -242,7 +242,7 @@ fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Password hashes side by side: each takes a core and 19 MiB for some hundredths of a second. Half of the cores, so that a crowd
+/// Password hashes side by side: each takes a core, and 19 MiB for some hundredths of a second, or what `password_hash` says. Half of the cores, so that a crowd
 /// of logins leaves room for everybody else.
 fn hashes_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))

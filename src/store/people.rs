@@ -126,6 +126,21 @@ impl Tx {
         Ok(row.and_then(|row| row.password_hash))
     }
 
+    /// Replaces the stored hash of a password by another hash of the same password, which nobody changes until the end of this write;
+    /// false when it is no longer the one that is stored.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn replace_hash(&self, id: &UserId, old: &str, new: String) -> Result<bool> {
+        let done = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, new.into())
+            .filter(user::Column::Id.eq(id.as_str()).and(user::Column::PasswordHash.eq(old)))
+            .exec(&self.db)
+            .await
+            .map_err(error)?;
+        Ok(done.rows_affected == 1)
+    }
+
     /// Gives a user one role and takes all others.
     ///
     /// # Errors

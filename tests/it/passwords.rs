@@ -1,17 +1,26 @@
-//! Passwords: which ones are taken, and that they count whole.
+//! Passwords: which ones are taken, that they count whole, and hashes whose cost is no longer the one that is wanted.
 
 use std::sync::Arc;
 
-use sea_orm::ConnectionTrait;
+use keytower::domain::caller::Caller;
+use keytower::domain::id::UserId;
+use keytower::domain::operation::Operation;
+use keytower::domain::permit::authorize;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::check::error_body;
 use crate::support::node::{borrowed, run, settings};
-use crate::support::people::user;
-use crate::support::{Answer, Database, Service};
+use crate::support::people::{Hold, PASSWORD, has_read, user};
+use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
 const CREATE_USER: &str = "mutation($data: UserCreateInput!) { createUser(data: $data) { id } }";
 const LOGIN: &str = "mutation($data: LoginInput!) { login(data: $data) { token } }";
+/// What hashes cost before the setting was changed, and after.
+const BEFORE: &str = "m=7168,t=5,p=1";
+const AFTER: &str = "m=9216,t=4,p=2";
+
 async fn login(service: &Service, username: &str, password: &str) -> Answer {
     service.post("/v2/api/login", None, &json!({ "username": username, "password": password })).await
 }
@@ -24,6 +33,135 @@ fn change(username: &str, password: &str) -> Value {
 async fn fresh() -> Service {
     let settings = [("create_root", "false"), ("root_password", "")];
     Service::start_with(Arc::new(Database::new().await), &settings).await
+}
+
+/// A service whose users were made when hashes cost something else: `root`, `ada` and `bob`; the token of `root` is from then.
+async fn dearer() -> (Arc<Service>, String) {
+    let before = Service::start_with(Arc::new(Database::new().await), &[("password_hash", BEFORE)]).await;
+    let root = before.root().await;
+    let role = before.preset(&root, "READ_ONLY").await;
+    for username in ["ada", "bob"] {
+        before.done(&root, "/create-user", json!([user(username, &role)])).await;
+        assert!(cost(&before, username).await.starts_with(&format!("$argon2id$v=19${BEFORE}$")));
+    }
+    let database = Arc::clone(before.database());
+    drop(before);
+    (Arc::new(Service::start_with(database, &[("password_hash", AFTER)]).await), root)
+}
+
+/// The stored hash of a user.
+async fn cost(service: &Service, username: &str) -> String {
+    column(service, username, "password_hash").await
+}
+
+async fn column(service: &Service, username: &str, column: &str) -> String {
+    let db = service.database().connect().await;
+    let sql = format!("SELECT {column} AS value FROM users WHERE username = '{username}'");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+    row.try_get("", "value").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_of_another_cost_is_replaced_at_the_next_right_login() {
+    let (service, token) = dearer().await;
+    let old = cost(&service, "ada").await;
+    let set = column(&service, "ada", "password_updated_at").await;
+    for wrong in ["wrong password", "", &PASSWORD.to_uppercase()] {
+        assert_eq!(login(&service, "ada", wrong).await.status, 400);
+    }
+    assert_eq!(cost(&service, "ada").await, old, "a wrong password replaces nothing");
+    let first = service.login("ada", PASSWORD).await;
+    let new = cost(&service, "ada").await;
+    assert!(new.starts_with(&format!("$argon2id$v=19${AFTER}$")), "{new}");
+    assert_eq!(column(&service, "ada", "password_updated_at").await, set, "the password is as old as it was");
+    let second = service.login("ada", PASSWORD).await;
+    assert_eq!(cost(&service, "ada").await, new, "once is enough");
+    assert_eq!(login(&service, "ada", "wrong password").await.status, 400);
+    assert!(cost(&service, "bob").await.contains(BEFORE), "nobody else's is replaced");
+    // Root logs in too: the token from before lives on.
+    service.root().await;
+    assert!(cost(&service, "root").await.contains(AFTER));
+    for token in [&token, &first, &second] {
+        assert_eq!(service.try_credential(token).await, 200);
+    }
+    // New ones are made at the new cost at once.
+    service.done(&token, "/update-user", change("bob", "another password")).await;
+    assert!(cost(&service, "bob").await.contains(AFTER));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_logins_at_once_one_replaces_the_hash_and_all_succeed() {
+    let (service, _) = dearer().await;
+    let old = cost(&service, "ada").await;
+    let mut logins = JoinSet::new();
+    for _ in 0..12 {
+        let service = Arc::clone(&service);
+        logins.spawn(async move { service.login("ada", PASSWORD).await });
+    }
+    for token in logins.join_all().await {
+        assert_eq!(service.try_credential(&token).await, 200);
+    }
+    let new = cost(&service, "ada").await;
+    assert!(new.contains(AFTER), "{new}");
+    // The replacement itself: of those that found the same hash, one.
+    let id = UserId::from(column(&service, "bob", "id").await);
+    let old_of_bob = cost(&service, "bob").await;
+    let mut writes = JoinSet::new();
+    for number in 0..8 {
+        let (service, id, old) = (Arc::clone(&service), id.clone(), old_of_bob.clone());
+        writes.spawn(async move {
+            let permit = authorize(&Caller::operator(), Operation::Login).unwrap();
+            let tx = service.app.begin(permit).await.unwrap();
+            let done = tx.replace_hash(&id, &old, format!("hash {number}")).await.unwrap();
+            tx.commit_untold().await.unwrap();
+            done.then_some(number)
+        });
+    }
+    let winners: Vec<usize> = writes.join_all().await.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+    assert_eq!(cost(&service, "bob").await, format!("hash {}", winners[0]));
+    assert_ne!(old, new);
+}
+
+/// The login compares while somebody else stores another hash, and comes to store its own when that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_meanwhile_stays() {
+    let (service, _) = dearer().await;
+    let again = service.app.passwords.hash(PASSWORD.to_owned().into(), service.app.random.as_ref()).await.unwrap();
+    let other = service.app.passwords.hash("another".to_owned().into(), service.app.random.as_ref()).await.unwrap();
+    // Another login's hash of the same password, then somebody's new password.
+    for (username, meanwhile, status) in [("ada", again, 200), ("bob", other, 400)] {
+        let hold = Hold::of(&service).await;
+        let before = service.app.store.statements();
+        let waiting = {
+            let service = Arc::clone(&service);
+            tokio::spawn(async move { login(&service, username, PASSWORD).await })
+        };
+        has_read(&service, before).await;
+        hold.run(&format!("UPDATE users SET password_hash = '{meanwhile}' WHERE username = '{username}'")).await;
+        hold.release().await;
+        let answer = waiting.await.unwrap();
+        assert_eq!(answer.status, status, "{username}: {answer:?}");
+        assert_eq!(cost(&service, username).await, meanwhile, "{username}");
+    }
+    assert_eq!(service.database().number("SELECT COUNT(*) FROM sessions").await, 2, "root's from before, and ada's");
+    assert_eq!(login(&service, "bob", "another").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_hash_that_asks_for_gigabytes_is_refused() {
+    let service = Service::start().await;
+    let hash = cost(&service, "root").await;
+    let db = service.database().connect().await;
+    for cost in ["m=4194304,t=2,p=1", "m=19456,t=4294967295,p=1"] {
+        let absurd = hash.replace("m=19456,t=2,p=1", cost);
+        db.execute_unprepared(&format!("UPDATE users SET password_hash = '{absurd}'")).await.unwrap();
+        let answer = login(&service, "root", ROOT_PASSWORD).await;
+        assert_eq!(answer.status, 500, "{answer:?}");
+        assert!(!answer.text.contains(cost), "{answer:?}");
+    }
+    db.execute_unprepared(&format!("UPDATE users SET password_hash = '{hash}'")).await.unwrap();
+    service.root().await;
 }
 
 /// What passwords must hold; without any user there is nobody to say so.

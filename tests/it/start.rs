@@ -240,6 +240,7 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
         ("create_root", "maybe"),
         ("root_password", "short"),
         ("root_password", "password123"),
+        ("password_hash", "m=19456,t=1,p=1"),
         ("master_key", "hunter2"),
         ("token_life", "forever"),
         ("shutdown_timeout", "11m"),

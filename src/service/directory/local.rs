@@ -24,7 +24,7 @@ impl Directory for Local {
             false => app.store.find_login_user(username).await?,
         };
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-        let right = app.passwords.verify(password, stored).await?;
-        Ok(Checked { user, right })
+        let verdict = app.passwords.verify(password, stored).await?;
+        Ok(Checked { user, verdict })
     }
 }

@@ -5,6 +5,7 @@ mod local;
 use async_trait::async_trait;
 
 use crate::app::App;
+use crate::auth::password::Verdict;
 use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::domain::user::LoginUser;
@@ -26,7 +27,7 @@ pub(super) struct Checked {
     /// Whose name it is.
     pub(super) user: Option<LoginUser>,
     /// Whether the password is theirs.
-    pub(super) right: bool,
+    pub(super) verdict: Verdict,
 }
 
 /// Every directory that is served.
