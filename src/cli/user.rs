@@ -9,9 +9,9 @@ use crate::domain::operation::Operation;
 use crate::domain::permission::PRESETS;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
-use crate::service::users;
+use crate::service::{mfa, users};
 
-/// Makes and deletes users, and gives them passwords.
+/// Makes and deletes users, gives them passwords, and takes lost second factors from them.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a user and print a password for it, once.
@@ -26,6 +26,13 @@ pub(super) enum Command {
     /// Give a user another password and print it, once; its tokens stop working at once, its API keys do not.
     #[command(after_help = "Example:\n  keytower user set-password root")]
     SetPassword {
+        /// Login name.
+        username: String,
+    },
+    /// Take all second factors from a user who lost them; its tokens stop working, and the API keys that it minted under them wait
+    /// until it confirms them.
+    #[command(after_help = "Example:\n  keytower user reset-mfa root")]
+    ResetMfa {
         /// Login name.
         username: String,
     },
@@ -59,6 +66,14 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
             let done = close(&app, Operation::SetPassword, done).await;
             let password = done.map_err(|error| named(error, &username))?;
             format!("{username} has another password, shown this once:\n\n    {}\n\n", password.expose())
+        }
+        Command::ResetMfa { username } => {
+            let app = open(settings).await?;
+            let done = mfa::reset(&app, &operator, local(&username)).await;
+            close(&app, Operation::ResetMfa, done).await.map_err(|error| named(error, &username))?;
+            format!(
+                "{username} has no second factor any more: its tokens are dead, its keys minted under one are suspended\n"
+            )
         }
         Command::Delete { username } => {
             let app = open(settings).await?;

@@ -259,7 +259,73 @@ pub struct MfaPolicy {
     pub keys_rollout: Rollout,
 }
 
+/// What somebody wants to change of it; `None` leaves as it is.
+#[derive(Debug, Default)]
+pub struct MfaPolicyChange {
+    /// Who needs a second factor.
+    pub required: Option<Required>,
+    /// Ids of the roles of [`Required::Roles`].
+    pub roles: Option<Vec<String>>,
+    /// From when on; `Some(None)` from now on.
+    pub enforced_from: Option<Option<Timestamp>>,
+    /// Whether it only reports.
+    pub report_only: Option<bool>,
+    /// Whether keys need to be minted under a second factor.
+    pub keys_need_mfa: Option<bool>,
+    /// From when on; `Some(None)` from now on.
+    pub keys_enforced_from: Option<Option<Timestamp>>,
+    /// Whether that only reports.
+    pub keys_report_only: Option<bool>,
+}
+
+impl Required {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::All, Self::None, Self::Roles];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "ALL",
+            Self::None => "NONE",
+            Self::Roles => "ROLES",
+        }
+    }
+
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
+
 impl MfaPolicy {
+    /// Changes it.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed.
+    pub fn change(&mut self, wanted: MfaPolicyChange) -> Result<(), Text> {
+        fn put<T>(place: &mut T, wanted: Option<T>) {
+            if let Some(wanted) = wanted {
+                *place = wanted;
+            }
+        }
+        put(&mut self.required, wanted.required);
+        put(&mut self.roles, wanted.roles);
+        put(&mut self.rollout.enforced_from, wanted.enforced_from);
+        put(&mut self.rollout.report_only, wanted.report_only);
+        put(&mut self.keys_need_mfa, wanted.keys_need_mfa);
+        put(&mut self.keys_rollout.enforced_from, wanted.keys_enforced_from);
+        put(&mut self.keys_rollout.report_only, wanted.keys_report_only);
+        if (self.required == Required::Roles) == self.roles.is_empty() {
+            return Err(text!(
+                "required ROLES and role_ids belong together: name at least one role with ROLES, and none with ALL or NONE",
+                "required 为 ROLES 时必须指定至少一个 role_ids；为 ALL 或 NONE 时不能指定"
+            ));
+        }
+        Ok(())
+    }
+
     /// Tells whether users of these roles need a second factor, sooner or later.
     pub fn asks<'a>(&self, mut roles: impl Iterator<Item = &'a RoleId>) -> bool {
         match self.required {

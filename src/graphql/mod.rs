@@ -6,7 +6,9 @@
 //! | `arrange` | the order of an answer, and its nulls |
 //! | `guard` | limits on a document, checked before anything is executed |
 //! | `schema` | the schema: root fields, each with its operation |
+//! | `login`, `mfa`, `mfa_policy` | logging in, second factors, and who needs them |
 //! | `people` | the mutations that set a service up |
+//! | `record` | objects that no entity describes |
 //! | `types` | types and inputs of the entities, from their descriptions |
 //! | `variables` | checks of variables that the library lacks |
 //! | `value` | values to and from the wire, and which fields a query asks for |
@@ -17,6 +19,7 @@ mod endpoint;
 pub mod guard;
 mod login;
 mod mfa;
+mod mfa_policy;
 mod page;
 mod people;
 mod record;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::types::{self, connection, list_arguments, row};
 use super::value::{Asked, arguments, failure, member, projection};
-use super::{login, mfa, people, record};
+use super::{login, mfa, mfa_policy, people, record};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
@@ -41,6 +41,10 @@ pub fn table() -> Vec<RootField> {
         field("Query", "userCreated", Operation::UserCreated),
         field("Query", "apiKey", Operation::Read(&API_KEY)),
         field("Query", "mfa", Operation::ReadMfa),
+        field("Query", "mfaPolicy", Operation::ReadMfaPolicy),
+        field("Query", "usersWithoutMfa", Operation::ReadMfaPolicy),
+        field("Query", "apiKeysWithoutMfa", Operation::ReadMfaPolicy),
+        field("Mutation", "updateMfaPolicy", Operation::UpdateMfaPolicy),
         field("Mutation", "login", Operation::Login),
         field("Mutation", "verifyMfa", Operation::VerifyMfa),
         field("Mutation", "resendMfa", Operation::ResendMfa),
@@ -95,7 +99,13 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
     for kind in types::all().into_values() {
         builder = builder.register(kind);
     }
-    for input in inputs().into_iter().chain(people::inputs()).chain(login::inputs()).chain(mfa::inputs()) {
+    for input in inputs()
+        .into_iter()
+        .chain(people::inputs())
+        .chain(login::inputs())
+        .chain(mfa::inputs())
+        .chain([mfa_policy::input()])
+    {
         builder = builder.register(input);
     }
     for object in objects() {
@@ -144,7 +154,7 @@ fn query() -> Object {
     for entity in ENTITIES {
         query = query.field(list(entity)).field(count(entity));
     }
-    mfa::queries().into_iter().fold(query, Object::field)
+    mfa::queries().into_iter().chain(mfa_policy::queries()).fold(query, Object::field)
 }
 
 fn list(entity: &'static Entity) -> Field {
@@ -218,7 +228,7 @@ fn mutation() -> Object {
     .description("Lets a key of the caller work again that the reset of their second factors has suspended.")
     .argument(unique());
     let keys = [create, update, delete, confirm];
-    let others = people::fields().into_iter().chain(login::fields()).chain(mfa::fields());
+    let others = people::fields().into_iter().chain(login::fields()).chain(mfa::fields()).chain([mfa_policy::update()]);
     keys.into_iter().chain(others).fold(Object::new("Mutation"), Object::field)
 }
 
@@ -241,7 +251,7 @@ fn objects() -> Vec<async_graphql::dynamic::Type> {
     });
     let strategy = vec![("id", TypeRef::named_nn(TypeRef::ID), ""), ("type", record::text(), "")];
     let own = [record::object("AuthnStrategy", strategy).into(), Object::new("UserCreatedData").field(created).into()];
-    own.into_iter().chain(login::objects()).chain(mfa::objects()).collect()
+    own.into_iter().chain(login::objects()).chain(mfa::objects()).chain(mfa_policy::types()).collect()
 }
 
 fn unique() -> InputValue {

@@ -158,23 +158,23 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
 /// Lets a key of the caller work again that the reset of their second factors has suspended.
 ///
 /// # Errors
-/// `NotFound` for a key that is not the caller's, `Forbidden` for a key, and for somebody without a second factor; `StepUp` without a
-/// fresh one, `Unavailable` when the database is away.
+/// `NotFound` for a key that is not the caller's, `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the
+/// database is away.
 pub async fn confirm(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = authorize(caller, Operation::ConfirmApiKey)?;
     let actor = actor(&permit)?.clone();
-    if actor.factor == FactorState::None {
-        let text = text!(
-            "the key was minted under a second factor, and you have none now: enrol one first",
-            "该密钥是在第二因素下创建的，而您现在没有第二因素：请先注册"
-        );
-        return Err(Error::new(Kind::Forbidden, text));
-    }
     let query = select(app, selector)?;
     let own = Scope::OwnedBy(actor.user.clone());
     let tx = app.begin(permit).await?;
     let named = Projection::of(&API_KEY, &["name"]);
     let found = find(&tx, &query, &own, Wanted { projection: &named, budget: &Budget::unlimited() }).await?;
+    if actor.factor == FactorState::None {
+        let text = text!(
+            "the key was minted under a second factor, and you have none now: enrol one first",
+            "该密钥是在第二因素下创建的，而您现在没有第二因素：请先注册"
+        );
+        return Err(Error::new(Kind::StepUp, text));
+    }
     let name = found.value("name").as_str().unwrap_or_default();
     tx.resume_api_key(&ApiKeyId::from(found.id().to_owned())).await?;
     let confirmed = find(&tx, &query, &own, wanted).await?;

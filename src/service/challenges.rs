@@ -75,7 +75,7 @@ pub(super) async fn open(
 /// often, `Unavailable` when the mail server is away.
 pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
     let caller = permit.caller().clone();
-    let (mut challenge, holder) = find(app, mid).await?;
+    let (mut challenge, holder) = find(app, &permit, mid).await?;
     challenge.mfa_type = mfa_type.unwrap_or(challenge.mfa_type);
     check_type(challenge.mfa_type, &holder.choices()).map_err(Error::invalid)?;
     if challenge.sent >= SENDINGS {
@@ -99,13 +99,18 @@ pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Op
     Ok(meta(&challenge, mid))
 }
 
-/// The challenge that somebody holds, and whose it is.
+/// The challenge of a login that somebody holds, and whose it is.
 ///
 /// # Errors
 /// `LoginFailed` when it is none or over; there is no telling which.
-pub(super) async fn find(app: &App, mid: &Handle) -> Result<(Challenge, Holder)> {
+pub(super) async fn find(app: &App, permit: &Permit, mid: &Handle) -> Result<(Challenge, Holder)> {
     let challenge = app.store.challenge(&id_of(app, mid)).await?;
-    let challenge = challenge.filter(|challenge| app.now() < challenge.expires_at).ok_or_else(over)?;
+    let challenge = challenge.filter(|it| it.purpose == Purpose::Login && app.now() < it.expires_at);
+    let Some(challenge) = challenge else {
+        let operation = permit.operation().name();
+        audit::stranger(app, permit.caller().address, operation, "no login waits under this mid");
+        return Err(over());
+    };
     let holder = app.store.holder(&challenge.user).await?.ok_or_else(over)?;
     Ok((challenge, holder))
 }
@@ -188,14 +193,6 @@ fn meta(challenge: &Challenge, mid: &Handle) -> MfaMeta {
 
 fn id_of(app: &App, mid: &Handle) -> ChallengeId {
     ChallengeId::from(URL_SAFE_NO_PAD.encode(app.vault.mark("challenge", mid.expose())))
-}
-
-/// Refuses a challenge that is for something else.
-///
-/// # Errors
-/// `LoginFailed`, like one that is over.
-pub(super) fn expect(challenge: &Challenge, purpose: &Purpose) -> Result<()> {
-    if challenge.purpose == *purpose { Ok(()) } else { Err(over()) }
 }
 
 /// What is said of a challenge that is none or over.

@@ -43,6 +43,20 @@ pub async fn list(
     app.store.list(&query, &scope, projection, budget).await
 }
 
+/// The same of rows of a kind, for whoever may see all of these.
+pub(super) async fn list_in(
+    app: &App,
+    caller: &Caller,
+    entity: &'static Entity,
+    arguments: &Map<String, Value>,
+    scope: &Scope,
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
+    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+    check_shown(&permit, wanted.projection)?;
+    app.store.list(&query, scope, wanted.projection, wanted.budget).await
+}
+
 /// Counts a list, its window included.
 ///
 /// # Errors

@@ -192,8 +192,7 @@ async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<bool
 pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
     let permit = authorize(caller, Operation::VerifyMfa)?;
     let policy = admitted(app, caller).await?;
-    let (challenge, holder) = challenges::find(app, mid).await?;
-    challenges::expect(&challenge, &Purpose::Login)?;
+    let (challenge, holder) = challenges::find(app, &permit, mid).await?;
     let known = devices::knows(app, caller, &holder.username).await?;
     let answer = Answer { mfa_type, code, known };
     let tx = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;

@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::attempts;
+use super::api_keys::Wanted;
 use super::people::{Change, PEOPLE};
+use super::{attempts, lists};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
-use crate::domain::entity::GLOBAL_SETTINGS;
-use crate::domain::mfa::DEVICE_LIFE;
+use crate::domain::entity::{API_KEY, GLOBAL_SETTINGS, USER};
+use crate::domain::mfa::{DEVICE_LIFE, MfaPolicy, MfaPolicyChange, Required};
 use crate::domain::operation::Operation;
 use crate::domain::permit::authorize;
 use crate::domain::policy::{AccessMode, PasswordSecurity, Policy};
 use crate::domain::principal::{CredentialRef, Principal};
 use crate::domain::text::{Text, text};
 use crate::error::{Error, Result};
-use crate::store::Node;
+use crate::store::{Node, Scope};
 
 /// Most characters of a value that the audit log repeats.
 const TOLD_MAX: usize = 500;
@@ -75,6 +76,69 @@ pub async fn update_session_timeout(app: &App, caller: &Caller, max_age: i64) ->
     update(app, caller, Operation::UpdateSessionTimeout, |policy| policy.limit_sessions(max_age)).await
 }
 
+/// What the second factor is asked for.
+///
+/// # Errors
+/// `Forbidden` without the right, `Unavailable` when the database is away.
+pub async fn mfa(app: &App, caller: &Caller) -> Result<MfaPolicy> {
+    authorize(caller, Operation::ReadMfaPolicy)?;
+    Ok(app.store.policy().await?.mfa)
+}
+
+/// Changes what the second factor is asked for.
+///
+/// # Errors
+/// Like [`update_password_security`]; `Invalid` for roles that do not exist, `StepUp` without a fresh factor.
+pub async fn update_mfa(app: &App, caller: &Caller, wanted: MfaPolicyChange) -> Result<MfaPolicy> {
+    authorize(caller, Operation::UpdateMfaPolicy)?;
+    if let Some(roles) = &wanted.roles {
+        let known = app.store.roles_among(roles).await?;
+        if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
+            return Err(Error::invalid(text!(
+                "role_ids: {unknown:?} is no role's id",
+                "role_ids：{unknown:?} 不是任何角色的 id"
+            )));
+        }
+    }
+    update(app, caller, Operation::UpdateMfaPolicy, |policy| policy.mfa.change(wanted)).await?;
+    Ok(app.store.policy().await?.mfa)
+}
+
+/// The users who need a second factor, now or once that is enforced, and have none.
+///
+/// # Errors
+/// Like [`lists::list`].
+pub async fn users_without_mfa(
+    app: &App,
+    caller: &Caller,
+    arguments: &Map<String, Value>,
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
+    let scope = match mfa(app, caller).await? {
+        MfaPolicy { required: Required::All, .. } => Scope::WithoutFactor(None),
+        // Nobody has no role: nobody is asked.
+        MfaPolicy { required: Required::None, .. } => Scope::WithoutFactor(Some(Vec::new())),
+        MfaPolicy { roles, .. } => Scope::WithoutFactor(Some(roles)),
+    };
+    lists::list_in(app, caller, &USER, arguments, &scope, wanted).await
+}
+
+/// The keys that were minted without a second factor, where one is needed for that, now or once that is enforced.
+///
+/// # Errors
+/// Like [`lists::list`].
+pub async fn api_keys_without_mfa(
+    app: &App,
+    caller: &Caller,
+    arguments: &Map<String, Value>,
+    wanted: Wanted<'_>,
+) -> Result<Vec<Arc<Node>>> {
+    match mfa(app, caller).await?.keys_need_mfa {
+        true => lists::list_in(app, caller, &API_KEY, arguments, &Scope::MintedWithoutMfa, wanted).await,
+        false => Ok(Vec::new()),
+    }
+}
+
 async fn update(
     app: &App,
     caller: &Caller,
@@ -129,7 +193,13 @@ pub async fn maintain(app: &App) -> Result<()> {
 
 /// Names and new values of what changed.
 fn difference(before: &Policy, after: &Policy) -> Result<String> {
-    let members = |policy| serde_json::to_value(policy).map_err(Error::internal);
+    let members = |policy: &Policy| {
+        let (auth, mfa) = (serde_json::to_value(policy), serde_json::to_value(&policy.mfa));
+        match (auth.map_err(Error::internal)?, mfa.map_err(Error::internal)?) {
+            (Value::Object(auth), Value::Object(mfa)) => Ok(Value::Object(auth.into_iter().chain(mfa).collect())),
+            _ => Err(Error::internal("the policies are no objects")),
+        }
+    };
     let (before, after) = (members(before)?, members(after)?);
     let all = after.as_object().into_iter().flatten();
     let changed =

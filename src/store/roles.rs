@@ -2,11 +2,11 @@
 
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
 use super::credentials::write_actions;
 use super::model::role;
-use super::{Tx, error};
+use super::{Store, Tx, error};
 use crate::domain::id::RoleId;
 use crate::domain::permission::Actions;
 use crate::domain::role::NewRole;
@@ -15,6 +15,17 @@ use crate::error::{Error, Result};
 
 /// Where people work with these roles (contract: UserRolePlatform).
 const MANAGEMENT: &str = "MANAGEMENT";
+
+impl Store {
+    /// Those of some ids that are roles'.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn roles_among(&self, ids: &[String]) -> Result<Vec<String>> {
+        let among = role::Entity::find().filter(role::Column::Id.is_in(ids)).select_only().column(role::Column::Id);
+        among.into_tuple().all(&self.read).await.map_err(error)
+    }
+}
 
 impl Tx {
     /// Stores a new role. The caller is [alone](Tx::alone_with) with roles, so that its name stays unique.

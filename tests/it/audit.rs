@@ -269,6 +269,7 @@ async fn every_change_that_is_asked_for_leaves_a_row() {
             trail.fresh().await;
             let credential = if who == "root" && field.operation == Operation::Logout { &spare } else { credential };
             service.graphql(Some(credential), &question(&field.name).unwrap(), json!({})).await;
+            write_refusals(&service.app).await.unwrap();
             left(field.operation, who, trail.fresh().await);
             if field.operation == Operation::Logout && who == "a reader" {
                 break;

@@ -13,6 +13,7 @@ use super::node::{Cell, Kept};
 use super::{PARENT, Projection, Scope, json};
 use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::Query;
+use crate::domain::mfa::AMR_MFA;
 use crate::domain::text::{Language, Text};
 use crate::error::Result;
 
@@ -24,8 +25,19 @@ pub(super) fn matching(database: DbBackend, query: &Query, scope: &Scope) -> Sel
     let mut select = Sql::select();
     let (dialect, subject) = (Dialect { database, language: query.language }, Subject::Row(query.entity));
     select.from(query.entity.table).and_where(condition(dialect, subject, &query.filter));
-    if let Scope::OwnedBy(user) = scope {
-        select.and_where(Expr::col((query.entity.table, "user_id")).eq(user.as_str()));
+    let own = |column: &'static str| Expr::col((query.entity.table, column));
+    match scope {
+        Scope::All => {}
+        Scope::OwnedBy(user) => drop(select.and_where(own("user_id").eq(user.as_str()))),
+        Scope::WithoutFactor(roles) => {
+            let users_of = |table: &'static str| Sql::select().column("user_id").from(table).to_owned();
+            select.and_where(own("id").not_in_subquery(users_of("factors")));
+            if let Some(roles) = roles {
+                let holders = users_of("user_roles").and_where(Expr::col("role_id").is_in(roles)).to_owned();
+                select.and_where(own("id").in_subquery(holders));
+            }
+        }
+        Scope::MintedWithoutMfa => drop(select.and_where(own("amr").not_like(format!("%\"{AMR_MFA}\"%")))),
     }
     select
 }

@@ -37,6 +37,10 @@ pub enum Scope {
     All,
     /// Only those whose `user_id` is this user.
     OwnedBy(UserId),
+    /// Only users without a second factor; where roles are named, only those who have one of them.
+    WithoutFactor(Option<Vec<String>>),
+    /// Only keys whose owner was authenticated without a second factor when they were minted.
+    MintedWithoutMfa,
 }
 
 /// A row, and the ids of rows it belongs with.

@@ -62,6 +62,13 @@ impl Database {
         sea_orm::Database::connect(&self.url).await.unwrap()
     }
 
+    /// Runs a statement of the test's own.
+    pub async fn execute(&self, sql: &str) {
+        let connection = self.connect().await;
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// What a query for one number answers.
     pub async fn number(&self, sql: &str) -> i64 {
         let connection = self.connect().await;

@@ -203,6 +203,11 @@ impl Service {
         self.graphql(Some(credential), delete, json!({ "key": key })).await
     }
 
+    /// Forgets the wrong logins, for tests that are about something else than the throttle.
+    pub async fn forget_attempts(&self) {
+        self.database.execute("DELETE FROM attempts").await;
+    }
+
     /// The status that `get-my-info` answers: 200 for a live credential, 401 for a dead one.
     pub async fn try_credential(&self, credential: &str) -> u16 {
         self.post_text("/v2/api/get-my-info", Some(credential), "").await.status
