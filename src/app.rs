@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -73,22 +74,31 @@ impl App {
         self.store.begin(permit, scribe).await
     }
 
+    /// For how long a session works that nobody uses; nothing as long as its token.
+    #[must_use]
+    pub fn idle(&self) -> Option<TimeDelta> {
+        Some(self.settings.session_idle).filter(|idle| !idle.is_zero()).map(delta)
+    }
+
     /// Finds out who shows a credential, from where; see [`authenticate`].
     ///
     /// # Errors
     /// `Unauthenticated` when it does not work, `Unavailable` when the database can't tell.
     pub async fn authenticate(&self, credential: &str, address: Option<IpAddr>) -> Result<Principal> {
-        let time = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         let by = Authenticator {
             store: &self.store,
             vault: &self.vault,
             tokens: &self.tokens,
             seen: &self.seen,
-            idle: Some(self.settings.session_idle).filter(|idle| !idle.is_zero()).map(time),
-            step_up: time(self.settings.step_up_time),
+            idle: self.idle(),
+            step_up: delta(self.settings.step_up_time),
         };
         authenticate(credential, address, self.now(), &by).await
     }
+}
+
+fn delta(time: Duration) -> TimeDelta {
+    TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)
 }
 
 impl std::fmt::Debug for App {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::auth::token::REFRESH;
 use crate::error::Result;
 use crate::http::log;
-use crate::service::{audit, policy, signing, tasks};
+use crate::service::{audit, letters, policy, sessions, signing, tasks};
 
 /// How often what was refused to strangers is written down.
 const REFUSALS: Duration = Duration::from_secs(60);
@@ -16,6 +16,11 @@ const REFUSALS: Duration = Duration::from_secs(60);
 const NOTICE: Duration = Duration::from_secs(10);
 /// How often it is looked for what the policies have ended.
 const POLICIES: Duration = Duration::from_secs(60);
+
+/// How often it is written down when sessions were used.
+const SEEN: Duration = Duration::from_secs(15);
+/// How often letters that wait are looked for.
+const LETTERS: Duration = Duration::from_secs(1);
 
 /// How often tasks are looked for.
 const TASKS: Duration = Duration::from_millis(250);
@@ -28,6 +33,8 @@ pub async fn run(app: Arc<App>) {
         every(NOTICE, || look(&app)),
         every(TASKS, || tasks::work(&app)),
         every(POLICIES, || policy::maintain(&app)),
+        every(SEEN, || sessions::write_seen(&app)),
+        every(LETTERS, || letters::deliver(&app)),
     );
 }
 

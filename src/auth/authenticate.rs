@@ -98,7 +98,7 @@ async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Aut
     if row.policy.sessions_over(now).is_some_and(|begun| row.created_at <= begun) {
         return Err(Error::refused("token: its session is older than the policy allows"));
     }
-    let last_used = row.last_seen_at.max(by.seen.last(&row.id)).unwrap_or(row.created_at);
+    let last_used = by.seen.last_used(&row.id, row.last_seen_at.unwrap_or(row.created_at));
     if by.idle.is_some_and(|idle| now - last_used >= idle) {
         return Err(refused("was not used for too long"));
     }

@@ -18,7 +18,7 @@ use crate::http::serve::{Times, serve};
 use crate::jobs;
 use crate::node::word;
 use crate::router::router;
-use crate::service::{audit, setup};
+use crate::service::{audit, sessions, setup};
 
 /// How long the database may take to finish what was cut; one that does not answer must not keep the process alive.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -49,8 +49,13 @@ pub(super) async fn run(settings: Settings) -> Result<()> {
     tracing::info!(%address, node = word(app.node.is_passive()), "keytower listens");
     serve(listener, router(Arc::clone(&app))?, times, stop).await;
     jobs.abort();
-    if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, audit::write_refusals(&app)).await {
-        log(&error);
+    for written in [
+        tokio::time::timeout(FAREWELL, audit::write_refusals(&app)).await,
+        tokio::time::timeout(FAREWELL, sessions::write_seen(&app)).await,
+    ] {
+        if let Ok(Err(error)) = written {
+            log(&error);
+        }
     }
     if tokio::time::timeout(FAREWELL, app.store.close()).await.is_err() {
         tracing::warn!("the database did not let go in time");

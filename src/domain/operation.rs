@@ -120,6 +120,8 @@ pub enum Operation {
     SetUp,
     /// Do the work of tasks.
     WorkTasks,
+    /// Write down when sessions were used, and send the letters that wait.
+    Maintain,
     /// Load the inventory.
     ImportInventory,
     /// Start using a new signing key.
@@ -172,9 +174,12 @@ impl Operation {
             Self::UpdatePasswordSecurity => Needs::TokenWith(Action::MANAGE_PASSWORD_SETTINGS),
             Self::UpdateAccessRestriction => Needs::TokenWith(Action::MANAGE_ACCESS_CONTROL),
             Self::UpdateSessionTimeout => Needs::TokenWith(Action::MANAGE_SESSION_EXPIRATION),
-            Self::SetUp | Self::WorkTasks | Self::ImportInventory | Self::RotateSigningKey | Self::UnlockPolicies => {
-                Needs::Action(Action::ALL)
-            }
+            Self::SetUp
+            | Self::WorkTasks
+            | Self::Maintain
+            | Self::ImportInventory
+            | Self::RotateSigningKey
+            | Self::UnlockPolicies => Needs::Action(Action::ALL),
         }
     }
 
@@ -286,6 +291,7 @@ impl Operation {
             Self::Record => "record",
             Self::SetUp => "setUp",
             Self::WorkTasks => "workTasks",
+            Self::Maintain => "maintain",
             Self::ImportInventory => "importInventory",
             Self::RotateSigningKey => "rotateSigningKey",
             Self::Forward(_) => "forward",

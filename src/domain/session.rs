@@ -29,6 +29,23 @@ pub struct Session {
     pub password_expired: bool,
 }
 
+impl Session {
+    /// The products that the client names itself by, without the remarks in brackets (RFC 9110, section 10.1.5).
+    #[must_use]
+    pub fn device(&self) -> Option<String> {
+        let mut depth = 0_usize;
+        let outside = |letter: &char| {
+            depth = if *letter == '(' { depth + 1 } else { depth };
+            let outside = depth == 0;
+            depth = if *letter == ')' { depth.saturating_sub(1) } else { depth };
+            outside
+        };
+        let products: String = self.agent.as_ref()?.chars().filter(outside).collect();
+        let products = products.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(products).filter(|products| !products.is_empty())
+    }
+}
+
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
@@ -53,10 +70,14 @@ impl Seen {
         }
     }
 
-    /// When a session was used last, as far as that is not written down yet.
-    #[must_use]
-    pub fn last(&self, session: &SessionId) -> Option<Timestamp> {
+    fn last(&self, session: &SessionId) -> Option<Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(session).copied()
+    }
+
+    /// When a session was used last, on this node or as it is written down.
+    #[must_use]
+    pub fn last_used(&self, session: &SessionId, written: Timestamp) -> Timestamp {
+        self.last(session).map_or(written, |here| here.max(written))
     }
 
     /// What is to be written down. It stays until [`Seen::written`].

@@ -6,7 +6,8 @@
 //! | `arrange` | the order of an answer, and its nulls |
 //! | `guard` | limits on a document, checked before anything is executed |
 //! | `schema` | the schema: root fields, each with its operation |
-//! | `login`, `mfa`, `mfa_policy` | logging in, second factors, and who needs them |
+//! | `login`, `sessions` | logging in, and what that opened |
+//! | `mfa`, `mfa_policy` | one's own second factors, and who needs them |
 //! | `people` | the mutations that set a service up |
 //! | `record` | objects that no entity describes |
 //! | `types` | types and inputs of the entities, from their descriptions |
@@ -24,6 +25,7 @@ mod page;
 mod people;
 mod record;
 pub mod schema;
+mod sessions;
 mod types;
 mod value;
 mod variables;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::types::{self, connection, list_arguments, row};
 use super::value::{Asked, arguments, failure, member, projection};
-use super::{login, mfa, mfa_policy, people, record};
+use super::{login, mfa, mfa_policy, people, record, sessions};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
@@ -45,6 +45,7 @@ pub fn table() -> Vec<RootField> {
         field("Query", "usersWithoutMfa", Operation::ReadMfaPolicy),
         field("Query", "apiKeysWithoutMfa", Operation::ReadMfaPolicy),
         field("Mutation", "updateMfaPolicy", Operation::UpdateMfaPolicy),
+        field("Query", "sessions", Operation::ReadSessions),
         field("Mutation", "login", Operation::Login),
         field("Mutation", "verifyMfa", Operation::VerifyMfa),
         field("Mutation", "resendMfa", Operation::ResendMfa),
@@ -57,6 +58,8 @@ pub fn table() -> Vec<RootField> {
         field("Mutation", "removeMfa", Operation::RemoveMfa),
         field("Mutation", "resetMfa", Operation::ResetMfa),
         field("Mutation", "reauthenticate", Operation::Reauthenticate),
+        field("Mutation", "endSession", Operation::EndSession),
+        field("Mutation", "endSessions", Operation::EndSession),
         field("Mutation", "createUser", Operation::CreateUser),
         field("Mutation", "createOrganization", Operation::CreateOrganization),
         field("Mutation", "createApiKey", Operation::CreateApiKey),
@@ -83,7 +86,7 @@ pub(super) fn operation_of(name: &str) -> Option<Operation> {
 
 /// Tells whether a root field may be null: those that name one object.
 pub(super) fn is_nullable(name: &str) -> bool {
-    matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey" | "confirmApiKey")
+    matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey" | "confirmApiKey" | "endSession")
 }
 
 /// Builds the schema. `app` is what the resolvers call; only the SDL needs none.
@@ -105,6 +108,7 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
         .chain(login::inputs())
         .chain(mfa::inputs())
         .chain([mfa_policy::input()])
+        .chain(sessions::inputs())
     {
         builder = builder.register(input);
     }
@@ -154,7 +158,8 @@ fn query() -> Object {
     for entity in ENTITIES {
         query = query.field(list(entity)).field(count(entity));
     }
-    mfa::queries().into_iter().chain(mfa_policy::queries()).fold(query, Object::field)
+    let queries = mfa::queries().into_iter().chain(mfa_policy::queries()).chain(sessions::queries());
+    queries.fold(query, Object::field)
 }
 
 fn list(entity: &'static Entity) -> Field {
@@ -228,7 +233,8 @@ fn mutation() -> Object {
     .description("Lets a key of the caller work again that the reset of their second factors has suspended.")
     .argument(unique());
     let keys = [create, update, delete, confirm];
-    let others = people::fields().into_iter().chain(login::fields()).chain(mfa::fields()).chain([mfa_policy::update()]);
+    let others = people::fields().into_iter().chain(login::fields()).chain(sessions::fields());
+    let others = others.chain(mfa::fields()).chain([mfa_policy::update()]);
     keys.into_iter().chain(others).fold(Object::new("Mutation"), Object::field)
 }
 
@@ -251,7 +257,8 @@ fn objects() -> Vec<async_graphql::dynamic::Type> {
     });
     let strategy = vec![("id", TypeRef::named_nn(TypeRef::ID), ""), ("type", record::text(), "")];
     let own = [record::object("AuthnStrategy", strategy).into(), Object::new("UserCreatedData").field(created).into()];
-    own.into_iter().chain(login::objects()).chain(mfa::objects()).chain(mfa_policy::types()).collect()
+    let own = own.into_iter().chain(login::objects()).chain(sessions::objects());
+    own.chain(mfa::objects()).chain(mfa_policy::types()).collect()
 }
 
 fn unique() -> InputValue {

@@ -47,6 +47,12 @@ impl Mailer {
         Ok(Self { server, from, timeout: settings.timeout, clock, random })
     }
 
+    /// How long handing over a letter may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Hands a letter over to the mail server.
     ///
     /// # Errors

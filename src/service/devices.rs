@@ -1,13 +1,14 @@
-//! The devices that users log in from: who comes from a known one stands beside the limits for strangers.
+//! The devices that users log in from: who comes from a known one stands beside the limits for strangers, and of a new one its user is told.
 
+use super::letters::{self, Post};
 use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::id::DeviceId;
-use crate::domain::mfa::DEVICE_LIFE;
+use crate::domain::mfa::{DEVICE_LIFE, Holder};
 use crate::domain::random;
 use crate::domain::secret::Handle;
-use crate::domain::user::LoginUser;
 use crate::error::Result;
+use crate::mail::Letter;
 use crate::store::{DeviceMarks, Tx};
 
 /// Letters and digits of what a device is given: over 200 bits.
@@ -24,18 +25,23 @@ pub(super) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<
     app.store.knows_device(username, &marks(app, caller), app.now() - DEVICE_LIFE).await
 }
 
-/// Notes a login, as part of its write; answers what a new device is given.
+/// Notes a login, as part of its write; answers what a new device is given. Its user is told of it by mail, unless it is their first.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub(super) async fn see(app: &App, tx: &Tx, caller: &Caller, user: &LoginUser) -> Result<Option<Handle>> {
+pub(super) async fn see(app: &App, tx: &Tx, caller: &Caller, user: &Holder) -> Result<Option<Handle>> {
     let (now, marks) = (app.now(), marks(app, caller));
     if tx.see_device(&user.id, &marks, now - DEVICE_LIFE, now).await? {
         return Ok(None);
     }
     let handle = Handle::from(random::text(app.random.as_ref(), HANDLE_LEN)?);
     let id = DeviceId::generate(now, app.random.as_ref())?;
-    tx.insert_device(&id, &user.id, app.vault.mark(WHAT, handle.expose()), marks, now).await?;
+    let others = tx.insert_device(&id, &user.id, app.vault.mark(WHAT, handle.expose()), marks, now).await?;
+    if let Some(to) = user.email_address.clone().filter(|_| others) {
+        let (username, address, agent) = (user.username.clone(), caller.address, caller.agent.clone());
+        let letter = Letter::NewDevice { username, at: now, address, agent };
+        letters::enqueue(app, tx, Post { to, letter, language: caller.language }).await?;
+    }
     Ok(Some(handle))
 }
 

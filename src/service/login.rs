@@ -265,7 +265,7 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
     };
     let token = app.tokens.sign(&session)?;
     tx.insert_session(&session).await?;
-    let device = devices::see(app, &tx, caller, &user).await?;
+    let device = devices::see(app, &tx, caller, &holder).await?;
     let mfa_due = policy.mfa.rollout.enforced_from.filter(|_| asked && !policy.mfa.rollout.report_only);
     let id = &session.id;
     let entry = Entry::done(text!("logged in: session {id}", "登录：会话 {id}"));

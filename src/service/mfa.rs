@@ -9,7 +9,7 @@ use super::challenges::{self, Answer};
 use super::directory;
 use super::login::own_session;
 use super::people::{Change, matching};
-use super::{devices, factor};
+use super::{devices, factor, letters};
 use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::auth::totp::Enrollment;
@@ -114,6 +114,9 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
         return Err(Error::refused("the session was ended meanwhile"));
     }
     attempt.right(&tx).await?;
+    let codes_went_to = holder.factor(mfa_type).and_then(|factor| factor.address.as_deref());
+    let what = text!("a second factor of type {name} was added", "已添加类型为 {name} 的第二因素");
+    letters::factors_changed(app, &tx, caller, &holder, codes_went_to, what).await?;
     tx.note(
         Entry::done(text!("second factor of type {name} enrolled", "已启用类型为 {name} 的第二因素"))
             .of(USER.name, &holder.id),
@@ -134,6 +137,8 @@ pub async fn renew_recovery_codes(app: &App, caller: &Caller) -> Result<Vec<Stri
     tx.hold_user(&holder.id).await?;
     expect_factor(&tx.holder(&holder.id).await?.ok_or_else(challenges::over)?)?;
     let codes = renew_codes(app, &tx, &holder.id).await?;
+    let what = text!("the recovery codes were replaced by other ones", "恢复码已更换");
+    letters::factors_changed(app, &tx, caller, &holder, None, what).await?;
     tx.note(Entry::done(text!("recovery codes renewed", "已更新恢复码")).of(USER.name, &holder.id));
     tx.commit().await?;
     Ok(codes)
@@ -202,6 +207,9 @@ pub async fn remove(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) 
     tx.delete_factor(&holder.id, mfa_type).await?;
     tx.delete_challenges_of(&holder.id).await?;
     let name = mfa_type.name();
+    let codes_went_to = holder.factor(mfa_type).and_then(|factor| factor.address.as_deref());
+    let what = text!("the second factor of type {name} was removed", "已移除类型为 {name} 的第二因素");
+    letters::factors_changed(app, &tx, caller, &holder, codes_went_to, what).await?;
     tx.note(
         Entry::done(text!("second factor of type {name} removed", "已移除类型为 {name} 的第二因素"))
             .of(USER.name, &holder.id),
@@ -230,8 +238,14 @@ pub async fn reset(app: &App, caller: &Caller, conditions: Map<String, Value>) -
     for user in &users {
         let (id, name) = (UserId::from(user.id().to_owned()), user.value("username").as_str().unwrap_or_default());
         change.tx.hold_user(&id).await?;
+        let holder = change.tx.holder(&id).await?.ok_or_else(|| Error::internal("a user that is held is gone"))?;
         let factors = change.tx.delete_factors(&id).await?;
         let ended = change.tx.end_sessions_of(&id, None).await?;
+        if holder.needs_code() {
+            let codes_went_to = holder.factor(MfaType::Mail).and_then(|factor| factor.address.as_deref());
+            let what = text!("all second factors were reset", "已重置全部第二因素");
+            letters::factors_changed(app, &change.tx, caller, &holder, codes_went_to, what).await?;
+        }
         let text = text!(
             "second factors of user {name} reset: {factors} factors taken, {ended} sessions ended",
             "已重置用户 {name} 的第二因素：移除 {factors} 个第二因素，结束 {ended} 个会话"

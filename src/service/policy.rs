@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
 use super::people::{Change, PEOPLE};
-use super::{attempts, lists};
+use super::{attempts, lists, sessions};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
@@ -168,7 +168,7 @@ async fn update(
 }
 
 /// Keeps up with the clock: marks the users whose password has expired, and forgets what no longer counts: wrong logins, challenges,
-/// mailed links, and devices that nobody logs in from.
+/// mailed links, and sessions and devices that nobody uses.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
@@ -181,6 +181,7 @@ pub async fn maintain(app: &App) -> Result<()> {
     tx.forget_challenges(now).await?;
     tx.forget_resets(now).await?;
     tx.forget_devices(now - DEVICE_LIFE).await?;
+    sessions::forget_unused(app, &tx, now).await?;
     match tx.mark_expired_passwords(policy.passwords_expired(now)).await? {
         0 => tx.commit_untold().await,
         marked => {

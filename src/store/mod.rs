@@ -9,6 +9,7 @@ mod credentials;
 mod devices;
 mod inventory;
 mod keys;
+mod letters;
 mod list;
 mod mfa;
 mod migrate;
@@ -34,6 +35,7 @@ use sea_orm::{
 pub use audit::{Found, Scribe};
 pub use credentials::{KeyRow, SessionRow};
 pub use devices::DeviceMarks;
+pub use letters::LetterRow;
 pub use list::{Budget, Node, Projection, Scope};
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;

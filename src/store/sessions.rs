@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query as Sql, SelectStatement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::model::session;
 use super::{Store, Tx, error, of_user};
@@ -19,10 +19,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn sessions_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
-        let live = session::Column::UserId.eq(user.as_str()).and(session::Column::ExpiresAt.gt(iso(now)));
-        let query = session::Entity::find().filter(live).order_by_desc(session::Column::CreatedAt);
-        let rows = query.order_by_desc(session::Column::Id).all(&self.read).await.map_err(error)?;
-        rows.into_iter().map(read).collect()
+        sessions_of(&self.read, user, now).await
     }
 }
 
@@ -47,15 +44,32 @@ impl Tx {
         session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
         // After the insert, which waits for whoever deletes the user, and without those that another write holds: whoever deletes a
         // user would wait for the sessions that this write holds, and this one for theirs.
-        let over = Sql::select()
-            .column(session::Column::Id)
-            .from(session::Entity)
-            .and_where(session::Column::ExpiresAt.lt(iso(new.created_at)))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .to_owned();
-        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(over));
+        self.forget_sessions(session::Column::ExpiresAt.lt(iso(new.created_at))).await
+    }
+
+    /// Forgets the sessions that nobody has used since a moment, but for those that another write holds.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_unused_sessions(&self, since: Timestamp) -> Result<()> {
+        use session::Column::{CreatedAt, LastSeenAt};
+        let since = iso(since);
+        let never = LastSeenAt.is_null().and(CreatedAt.lte(since.as_str()));
+        self.forget_sessions(LastSeenAt.lte(since.as_str()).or(never)).await
+    }
+
+    async fn forget_sessions(&self, over: Expr) -> Result<()> {
+        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(not_held(over)));
         forgotten.exec(&self.db).await.map_err(error)?;
         Ok(())
+    }
+
+    /// The sessions of a user that are not over, as this write sees them, newest first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn sessions_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
+        sessions_of(&self.db, user, now).await
     }
 
     /// A session as this write sees it; none when it was ended.
@@ -89,7 +103,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes down when sessions were used.
+    /// Writes down when sessions were used. One that another write holds is left as it is: it is being ended, or in use right now, and
+    /// whoever holds it may wait for another one of these.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
@@ -97,9 +112,9 @@ impl Tx {
         for (id, at) in seen {
             let at = iso(*at);
             let earlier = session::Column::LastSeenAt.is_null().or(session::Column::LastSeenAt.lt(at.as_str()));
-            let of = session::Column::Id.eq(id.as_str()).and(earlier);
+            let of = not_held(session::Column::Id.eq(id.as_str()).and(earlier));
             let update = session::Entity::update_many().col_expr(session::Column::LastSeenAt, at.clone().into());
-            update.filter(of).exec(&self.db).await.map_err(error)?;
+            update.filter(session::Column::Id.in_subquery(of)).exec(&self.db).await.map_err(error)?;
         }
         Ok(())
     }
@@ -136,6 +151,23 @@ impl Tx {
         session::Entity::delete_many().filter(begun).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
+}
+
+async fn sessions_of(db: &impl ConnectionTrait, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
+    let live = session::Column::UserId.eq(user.as_str()).and(session::Column::ExpiresAt.gt(iso(now)));
+    let query = session::Entity::find().filter(live).order_by_desc(session::Column::CreatedAt);
+    let rows = query.order_by_desc(session::Column::Id).all(db).await.map_err(error)?;
+    rows.into_iter().map(read).collect()
+}
+
+/// The ids of sessions that no other write holds.
+fn not_held(which: Expr) -> SelectStatement {
+    Sql::select()
+        .column(session::Column::Id)
+        .from(session::Entity)
+        .and_where(which)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .to_owned()
 }
 
 fn read(row: session::Model) -> Result<SessionInfo> {

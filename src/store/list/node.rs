@@ -234,7 +234,11 @@ impl Budget {
         if weight > self.left.load(Ordering::Relaxed) { Err(self.exceeded()) } else { Ok(()) }
     }
 
-    pub(super) fn spend(&self, weight: u64) -> Result<()> {
+    /// Takes some of what is left.
+    ///
+    /// # Errors
+    /// `Invalid` when that is less.
+    pub fn spend(&self, weight: u64) -> Result<()> {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight));
         spent.map(drop).map_err(|_| self.exceeded())
     }

@@ -1,0 +1,150 @@
+//! The letters that wait to be sent: written down sealed, in the same write as what they tell of, and sent beside the requests.
+//!
+//! Each is sent at least once: a node claims it for a while, sends it, and then forgets it. One that dies in between leaves it to
+//! whoever comes after that while; so does one that could not write down that it was sent.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::id::LetterId;
+use crate::domain::mfa::{Holder, mask};
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::text::{Language, Text, text};
+use crate::error::{Error, Kind, Result};
+use crate::mail::{Letter, Mailer};
+use crate::store::{LetterRow, Tx};
+
+/// For how long it is tried to send a letter.
+const LIFE: TimeDelta = TimeDelta::hours(24);
+/// How long to wait after the first try; twice as long after each further one.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
+/// How often it doubles: to eleven minutes.
+const DOUBLINGS: u32 = 6;
+/// For how long a letter is claimed, beyond the time that sending it may take.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// A letter, to whom, and in which language.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Post {
+    /// The address.
+    pub(super) to: String,
+    /// What it says.
+    pub(super) letter: Letter,
+    /// How it is written.
+    pub(super) language: Language,
+}
+
+/// Has a letter sent, as part of a write: it goes out if that lasts. Nothing waits where there is no mail server.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn enqueue(app: &App, tx: &Tx, post: Post) -> Result<()> {
+    if app.mailer.is_none() {
+        return Ok(());
+    }
+    let now = app.now();
+    let id = LetterId::generate(now, app.random.as_ref())?;
+    let sealed = app.vault.seal(&place(&id), &serde_json::to_vec(&post).map_err(Error::internal)?)?;
+    tx.insert_letter(&id, sealed, now, now + LIFE).await
+}
+
+/// Has users told of a change of their second factors, at their own address and at one that codes went to, as part of its write.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn factors_changed(
+    app: &App,
+    tx: &Tx,
+    caller: &Caller,
+    holder: &Holder,
+    codes_to: Option<&str>,
+    what: Text,
+) -> Result<()> {
+    let (own, username) = (holder.email_address.as_deref(), &holder.username);
+    for to in own.into_iter().chain(codes_to.filter(|address| own != Some(*address))) {
+        let (username, at) = (username.clone(), app.now());
+        let letter = Letter::FactorsChanged { username, what: what.clone(), at, address: caller.address };
+        enqueue(app, tx, Post { to: to.to_owned(), letter, language: caller.language }).await?;
+    }
+    Ok(())
+}
+
+/// Sends the letters that are due. Any number of active nodes may do so at once.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn deliver(app: &App) -> Result<()> {
+    let Some(mailer) = &app.mailer else { return Ok(()) };
+    while !app.node.is_passive() && app.store.has_letters(app.now()).await? {
+        let claimed_until = app.now() + TimeDelta::from_std(mailer.timeout() + SLACK).map_err(Error::internal)?;
+        let tx = begin(app).await?;
+        let Some(letter) = tx.claim_letter(app.now(), claimed_until).await? else { break };
+        tx.commit_untold().await?;
+        hand_over(app, mailer, letter).await?;
+    }
+    Ok(())
+}
+
+async fn hand_over(app: &App, mailer: &Mailer, letter: LetterRow) -> Result<()> {
+    let opened = app.vault.open(&place(&letter.id), &letter.sealed);
+    let Some(Post { to, letter: text, language }) = opened.and_then(|post| serde_json::from_slice(&post).ok()) else {
+        return give_up(app, &letter, text!("a letter can't be read", "一封邮件无法读取")).await;
+    };
+    let shown = mask(&to);
+    if letter.expires_at <= app.now() {
+        let why = text!(
+            "a letter to {shown} could not be sent for {} h",
+            "发往 {shown} 的邮件在 {} 小时内未能发送",
+            LIFE.num_hours()
+        );
+        return give_up(app, &letter, why).await;
+    }
+    match mailer.send(&to, &text, language).await {
+        Ok(()) => {
+            let tx = begin(app).await?;
+            tx.delete_letter(&letter.id).await?;
+            tx.commit_untold().await?;
+            tracing::info!(letter.id = %letter.id, "letter sent");
+        }
+        Err(error) if error.kind() == Kind::Unavailable => {
+            tracing::warn!(?error, letter.id = %letter.id, letter.tries, "a letter was not sent: it is tried again");
+            let tx = begin(app).await?;
+            tx.put_off_letter(&letter.id, app.now() + pause(letter.tries)).await?;
+            tx.commit_untold().await?;
+        }
+        Err(error) => {
+            let [en, zh] = error.text().versions();
+            let why = text!("a letter to {shown} can't be sent: {en}", "发往 {shown} 的邮件无法发送：{zh}");
+            give_up(app, &letter, why).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn give_up(app: &App, letter: &LetterRow, why: Text) -> Result<()> {
+    tracing::warn!(letter.id = %letter.id, why = why.en(), "a letter was given up");
+    let tx = begin(app).await?;
+    tx.delete_letter(&letter.id).await?;
+    tx.note(Entry::failed(why).of("Letter", &letter.id));
+    tx.commit().await
+}
+
+async fn begin(app: &App) -> Result<Tx> {
+    app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await
+}
+
+fn pause(tries: i32) -> TimeDelta {
+    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default().min(DOUBLINGS);
+    FIRST_PAUSE * 2_i32.pow(doublings)
+}
+
+/// The place that a letter is sealed for.
+fn place(id: &LetterId) -> String {
+    format!("letter/{id}")
+}

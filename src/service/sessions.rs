@@ -1,0 +1,140 @@
+//! One's own sessions: shown and ended; and when they were used, written down.
+
+use chrono::TimeDelta;
+
+use super::login::own_session;
+use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::clock::Timestamp;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::operation::Operation;
+use crate::domain::permit::{Permit, authorize};
+use crate::domain::policy::Policy;
+use crate::domain::session::SessionInfo;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+use crate::store::Tx;
+
+/// For how long a session that was not used stays in the table beyond that: another node may have a use of it that is not written down.
+const GRACE: TimeDelta = TimeDelta::minutes(1);
+
+/// A session of the caller.
+#[derive(Debug)]
+pub struct OwnSession {
+    /// The session.
+    pub info: SessionInfo,
+    /// Whether it is that of the token that was shown.
+    pub current: bool,
+}
+
+/// The caller's own sessions that work, newest first.
+///
+/// # Errors
+/// `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn read(app: &App, caller: &Caller) -> Result<Vec<OwnSession>> {
+    let owner = Owner::of(app, &authorize(caller, Operation::ReadSessions)?).await?;
+    let stored = app.store.sessions_of(&owner.user, app.now()).await?;
+    Ok(owner.working(app, stored))
+}
+
+/// Ends a session of the caller: its token stops working at once, on every node.
+///
+/// # Errors
+/// `NotFound` for one that is none, over, or somebody else's; `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn end(app: &App, caller: &Caller, id: &SessionId) -> Result<OwnSession> {
+    let permit = authorize(caller, Operation::EndSession)?;
+    let owner = Owner::of(app, &permit).await?;
+    let none = || Error::new(Kind::NotFound, text!("you have no such session", "您没有该会话"));
+    let tx = app.begin(permit).await?;
+    let stored = tx.sessions_of(&owner.user, app.now()).await?;
+    let ended = owner.working(app, stored).into_iter().find(|own| own.info.session.id == *id).ok_or_else(none)?;
+    if !tx.delete_session(&owner.user, id).await? {
+        return Err(none());
+    }
+    tx.note(Entry::done(text!("session {id} ended", "已结束会话 {id}")).of("Session", id));
+    tx.commit().await?;
+    tracing::info!(session.id = %id, "session ended");
+    Ok(ended)
+}
+
+/// Ends all sessions of the caller, but for the current one unless that is to end too. Answers how many.
+///
+/// # Errors
+/// `Forbidden` for a key, `Unavailable` when the database is away.
+pub async fn end_all(app: &App, caller: &Caller, current_too: bool) -> Result<usize> {
+    let permit = authorize(caller, Operation::EndSession)?;
+    let owner = Owner::of(app, &permit).await?;
+    let tx = app.begin(permit).await?;
+    // Who logs in now waits, and is not counted.
+    tx.hold_user(&owner.user).await?;
+    let stored = tx.sessions_of(&owner.user, app.now()).await?;
+    let ended = owner.working(app, stored).iter().filter(|own| current_too || !own.current).count();
+    tx.end_sessions_of(&owner.user, Some(&owner.current).filter(|_| !current_too)).await?;
+    let text = match current_too {
+        true => text!("all {ended} sessions ended", "已结束全部 {ended} 个会话"),
+        false => text!("{ended} other sessions ended", "已结束其他 {ended} 个会话"),
+    };
+    tx.note(Entry::done(text).of("Session", &owner.current));
+    tx.commit().await?;
+    tracing::info!(ended, user.id = %owner.user, "sessions ended");
+    Ok(ended)
+}
+
+/// Writes down when sessions were used on this node. A passive one writes nothing.
+///
+/// # Errors
+/// `Unavailable` when the database is away; it is written the next time then.
+pub async fn write_seen(app: &App) -> Result<()> {
+    let seen = app.seen.all();
+    if seen.is_empty() || app.node.is_passive() {
+        return Ok(());
+    }
+    let tx = app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await?;
+    tx.see_sessions(&seen).await?;
+    tx.commit_untold().await?;
+    app.seen.written(&seen);
+    Ok(())
+}
+
+/// Forgets the sessions that nobody has used for too long, as part of a write.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn forget_unused(app: &App, tx: &Tx, now: Timestamp) -> Result<()> {
+    match app.idle().and_then(|idle| now.checked_sub_signed(idle)?.checked_sub_signed(GRACE)) {
+        Some(since) => tx.forget_unused_sessions(since).await,
+        None => Ok(()),
+    }
+}
+
+/// Whose sessions these are.
+struct Owner {
+    user: UserId,
+    current: SessionId,
+    policy: Policy,
+}
+
+impl Owner {
+    async fn of(app: &App, permit: &Permit) -> Result<Self> {
+        let (current, user) = own_session(permit)?;
+        Ok(Self { user, current, policy: app.store.policy().await? })
+    }
+
+    /// Those whose tokens work, with the last use that this node knows of.
+    fn working(&self, app: &App, stored: Vec<SessionInfo>) -> Vec<OwnSession> {
+        let (now, over) = (app.now(), self.policy.sessions_over(app.now()));
+        let mut own: Vec<OwnSession> = stored
+            .into_iter()
+            .map(|info| {
+                let last_seen_at = app.seen.last_used(&info.session.id, info.last_seen_at);
+                OwnSession { current: info.session.id == self.current, info: SessionInfo { last_seen_at, ..info } }
+            })
+            .collect();
+        own.retain(|OwnSession { info, .. }| {
+            let idle = app.idle().is_some_and(|idle| now - info.last_seen_at >= idle);
+            !idle && over.is_none_or(|begun| info.session.created_at > begun)
+        });
+        own
+    }
+}
