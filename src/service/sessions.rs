@@ -72,8 +72,8 @@ pub async fn end_all(app: &App, caller: &Caller, current_too: bool) -> Result<us
     let ended = owner.working(app, stored).iter().filter(|own| current_too || !own.current).count();
     tx.end_sessions_of(&owner.user, Some(&owner.current).filter(|_| !current_too)).await?;
     let text = match current_too {
-        true => text!("all {ended} sessions ended", "已结束全部 {ended} 个会话"),
-        false => text!("{ended} other sessions ended", "已结束其他 {ended} 个会话"),
+        true => text!("sessions ended: {ended}, the current one among them", "已结束 {ended} 个会话，包括当前会话"),
+        false => text!("other sessions ended: {ended}", "已结束其他会话：{ended} 个"),
     };
     tx.note(Entry::done(text).of("Session", &owner.current));
     tx.commit().await?;

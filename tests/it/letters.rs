@@ -70,7 +70,7 @@ async fn deliver(service: &Service) {
 
 /// Waits until a letter was tried so many times.
 async fn tried(service: &Service, times: i64) {
-    while service.database().number("SELECT COALESCE(MAX(tries), 0) FROM letters").await < times {
+    while service.database().number(&format!("SELECT COUNT(*) FROM letters WHERE tries >= {times}")).await == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -159,7 +159,8 @@ async fn a_mail_server_that_is_away_delays_letters_and_nothing_else() {
         tried(&service, tries).await;
         service.clock.advance(Duration::from_secs(pause - 1));
         deliver(&service).await;
-        assert_eq!(service.database().number("SELECT tries FROM letters").await, tries, "it is tried too soon");
+        let sooner = format!("SELECT COUNT(*) FROM letters WHERE tries > {tries}");
+        assert_eq!(service.database().number(&sooner).await, 0, "it is tried too soon");
         service.clock.advance(Duration::from_secs(1));
         pause = (pause * 2).min(640);
     }
