@@ -109,7 +109,7 @@ async fn every_root_field_has_its_row_and_its_nullability() {
         let arguments = match name {
             "authnStrategies" | "userCreated" => continue, // nothing that a caller sends makes these fail
             "login" => "(data: { username: \"nobody\", password: \"wrong\" }) { token }",
-            "logout" => "",
+            "logout" | "endSessions" => "",
             "createApiKey" | "createOrganization" => "(data: { name: \"a\" }) { id }",
             "createUser" => "(data: { username: \"a\", name: \"a\", role: READ_ONLY }) { id }",
             "updateApiKey" => "(where: { id: \"a\" }, data: { name: \"a\" }) { id }",
@@ -126,6 +126,7 @@ async fn every_root_field_has_its_row_and_its_nullability() {
             "mfaPolicy" => "{ required }",
             "updateMfaPolicy" => "(data: {}) { required }",
             "apiKey" | "deleteApiKey" | "confirmApiKey" => "(where: { id: \"a\" }) { id }",
+            "apiKey" | "deleteApiKey" | "endSession" => "(where: { id: \"a\" }) { id }",
             count if count.ends_with("Connection") => "{ aggregate { count } }",
             _ => "{ id }",
         };

@@ -96,6 +96,8 @@ async fn every_refusal_is_said_in_both_languages() {
         ("/api", None, graphql("{ vms { id } }")),
         ("/api", Some(&reader), graphql("mutation { deleteApiKey(where: { id: \"none\" }) { id } }")),
         ("/api", Some(&root), graphql("mutation { deleteApiKey(where: {}) { id } }")),
+        ("/api", Some(&root), graphql("mutation { endSession(where: { id: \"none\" }) { id } }")),
+        ("/api", Some(&key), graphql("mutation { endSessions }")),
         ("/api", Some(&root), graphql("mutation { createApiKey(data: { name: \"\" }) { id } }")),
         ("/api", Some(&key), graphql("mutation { createApiKey(data: { name: \"a\" }) { id } }")),
         ("/api", None, graphql("mutation { login(data: { username: \"root\", password: \"wrong\" }) { token } }")),
