@@ -125,8 +125,7 @@ async fn every_root_field_has_its_row_and_its_nullability() {
             "resetMfa" => "(where: { user: {} }) { id }",
             "mfaPolicy" => "{ required }",
             "updateMfaPolicy" => "(data: {}) { required }",
-            "apiKey" | "deleteApiKey" | "confirmApiKey" => "(where: { id: \"a\" }) { id }",
-            "apiKey" | "deleteApiKey" | "endSession" => "(where: { id: \"a\" }) { id }",
+            "apiKey" | "deleteApiKey" | "confirmApiKey" | "endSession" => "(where: { id: \"a\" }) { id }",
             count if count.ends_with("Connection") => "{ aggregate { count } }",
             _ => "{ id }",
         };
