@@ -50,6 +50,7 @@ mod load;
 mod login;
 mod mail;
 mod mail_failures;
+mod mfa_codes;
 mod migrations;
 mod misspellings;
 mod nodes;

@@ -7,6 +7,7 @@ pub mod database;
 pub mod load;
 pub mod nginx;
 pub mod node;
+pub mod otp;
 pub mod peer;
 pub mod people;
 pub mod post;
@@ -19,14 +20,17 @@ pub mod signer;
 pub mod tasks;
 pub mod tower;
 pub mod trail;
+pub mod visitor;
 pub mod world;
 
 pub use database::Database;
 pub use node::Node;
+pub use otp::Device;
 pub use peer::Peer;
 pub use post::Post;
 pub use service::{Answer, Service};
 pub use signer::Signer;
+pub use visitor::Visitor;
 
 /// The password of `root` in every test.
 pub const ROOT_PASSWORD: &str = "correct horse battery";

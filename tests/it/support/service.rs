@@ -26,6 +26,11 @@ impl TestClock {
         let mut now = self.0.lock().unwrap();
         *now += chrono::TimeDelta::from_std(by).unwrap();
     }
+
+    /// Sets it to any moment, an earlier one too.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap() = to;
+    }
 }
 
 impl Clock for TestClock {
