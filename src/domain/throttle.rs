@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::clock::Timestamp;
+use super::id::{DeviceId, SessionId};
 use super::policy::Misses;
 
 /// A delay that begins after some free attempts at one second, and doubles with each further one.
@@ -26,6 +27,17 @@ pub const CLIENT: Rule = Rule { free: 100, longest: TimeDelta::minutes(1), memor
 pub const CODES: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
 /// Mails that anybody can have sent to one user.
 pub const MAILS: Rule = Rule { free: 3, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
+
+/// What sets a client apart from strangers. Its guesses are counted under that, so that they don't begin anew at another address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Its cookie: the user has logged in from this device before.
+    Device(DeviceId),
+    /// Its address: the user has logged in from there before.
+    Address,
+    /// Its token: the user is logged in.
+    Session(SessionId),
+}
 
 /// What was counted: how many, as far as that matters, and when the newest was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,11 +16,12 @@ use crate::app::App;
 use crate::auth::turns::Turn;
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::{UserId, uuid_v7};
+use crate::domain::id::uuid_v7;
+use crate::domain::mfa::{Holder, MfaType};
 use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
 use crate::domain::text::{Text, text};
-use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, MAILS, Rule, STRANGERS};
+use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, Known, MAILS, Rule, STRANGERS};
 use crate::error::{Error, Result};
 use crate::store::Tx;
 
@@ -48,8 +49,8 @@ impl Attempt {
 pub(super) struct Guess<'a> {
     /// With which name.
     pub(super) username: &'a str,
-    /// Whether the user of that name has logged in from this client before.
-    pub(super) known: bool,
+    /// How the user of that name is known to come from this client.
+    pub(super) known: Option<&'a Known>,
     /// Whether the code of a second factor comes along.
     pub(super) with_code: bool,
 }
@@ -61,7 +62,7 @@ pub(super) struct Guess<'a> {
 pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess: Guess<'_>) -> Result<Attempt> {
     let client = client(permit.caller());
     let account = account(app, guess.username);
-    let here = bucket(app, &["password", guess.username, &client]);
+    let here = bucket(app, &["password", guess.username, &counted_as(permit, guess.known)]);
     let strangers = bucket(app, &["strangers", guess.username]);
     let from = bucket(app, &["client", &client]);
     // Many right ones at once must not count as wrong while they wait to be judged.
@@ -71,7 +72,7 @@ pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess:
     tx.alone_with_name(&account).await?;
     let tally = tx.tally(&here, CLIENT_OF_ACCOUNT, now).await?;
     let mut waits = vec![CLIENT_OF_ACCOUNT.wait(tally, now)];
-    if !guess.known {
+    if guess.known.is_none() {
         tx.alone_with_name(&from).await?;
         waits.push(CLIENT.wait(tx.tally(&from, CLIENT, now).await?, now));
         // The first guess of a client is always judged: the owner may be among the strangers.
@@ -79,32 +80,42 @@ pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess:
             waits.push(STRANGERS.wait(tx.tally(&strangers, STRANGERS, now).await?, now));
         }
     }
-    if let Some(misses) = policy.misses().filter(|_| guess.known || !guess.with_code) {
-        let bucket = if guess.known { &here } else { &strangers };
+    if let Some(misses) = policy.misses().filter(|_| guess.known.is_some() || !guess.with_code) {
+        let bucket = if guess.known.is_some() { &here } else { &strangers };
         let nth = tx.nth_newest(bucket, now - misses.within, misses.most).await?;
         waits.push(nth.map(|at| at + misses.within));
     }
     refuse_until(waits, now, || {
         text!("too many wrong logins with this username: try again later", "该用户名登录失败次数过多：请稍后重试")
     })?;
-    let buckets = if guess.known { vec![here.clone()] } else { vec![here.clone(), strangers, from] };
+    let buckets = if guess.known.is_some() { vec![here.clone()] } else { vec![here.clone(), strangers, from] };
     let attempt = count(app, tx, &account, buckets, here, now).await?;
     Ok(Attempt { _turn: Some(turn), ..attempt })
 }
 
-/// Counts a guess at a code of a user's second factor, unless there were too many.
+/// Counts a guess at a code of a user's second factor, unless there were too many. Recovery codes are too long to be guessed: strangers
+/// must not keep their owner from using one.
 ///
 /// # Errors
 /// Like [`password`].
-pub(super) async fn code(app: &App, permit: &Permit, user: &UserId, username: &str, known: bool) -> Result<Attempt> {
-    let client = if known { client(permit.caller()) } else { String::new() };
-    let wrong = || {
-        text!(
+pub(super) async fn code(
+    app: &App,
+    permit: &Permit,
+    holder: &Holder,
+    known: Option<&Known>,
+    mfa_type: MfaType,
+) -> Result<Attempt> {
+    let recovery = mfa_type == MfaType::TotpRecoveryCode;
+    let client = if recovery || known.is_some() { counted_as(permit, known) } else { String::new() };
+    let what = if recovery { "recovery code" } else { "code" };
+    let wrong = || match recovery {
+        true => text!("too many wrong recovery codes: try again later", "恢复码错误次数过多：请稍后重试"),
+        false => text!(
             "too many wrong codes: try again later, or use a recovery code",
             "验证码错误次数过多：请稍后重试，或使用恢复码"
-        )
+        ),
     };
-    limited(app, permit, CODES, &["code", user.as_str(), &client], username, wrong).await
+    limited(app, permit, CODES, &[what, holder.id.as_str(), &client], &holder.username, wrong).await
 }
 
 /// Counts a mail that somebody has sent to a user, unless there were too many.
@@ -175,6 +186,15 @@ fn account(app: &App, username: &str) -> String {
 /// A pseudonym for what an attempt is counted under. The parts can't run into each other.
 fn bucket(app: &App, parts: &[&str]) -> String {
     app.vault.pseudonym(&format!("{parts:?}"))
+}
+
+/// What guesses from here are counted under: what is known of the client, else its address.
+fn counted_as(permit: &Permit, known: Option<&Known>) -> String {
+    match known {
+        Some(Known::Device(id)) => format!("device {id}"),
+        Some(Known::Session(id)) => format!("session {id}"),
+        Some(Known::Address) | None => client(permit.caller()),
+    }
 }
 
 /// The client: one address, or with IPv6 the network that one subscriber has.

@@ -19,6 +19,7 @@ use crate::domain::permit::Permit;
 use crate::domain::random;
 use crate::domain::secret::{Code, Handle};
 use crate::domain::text::text;
+use crate::domain::throttle::Known;
 use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
 
@@ -32,8 +33,8 @@ pub(super) struct Answer<'a> {
     pub(super) mfa_type: MfaType,
     /// The code.
     pub(super) code: &'a Code,
-    /// Whether the user has logged in from this client before.
-    pub(super) known: bool,
+    /// How the user is known to come from this client.
+    pub(super) known: Option<&'a Known>,
 }
 
 /// Makes a challenge, and sends its code where codes are sent. It waits from the moment on at which it is stored; if its code can't be
@@ -130,7 +131,7 @@ pub(super) async fn settle(
 ) -> Result<Tx> {
     let Answer { mfa_type, code, known } = answer;
     check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
-    let attempt = attempts::code(app, permit, &holder.id, &holder.username, known).await?;
+    let attempt = attempts::code(app, permit, holder, known, mfa_type).await?;
     if let Some(challenge) = challenge {
         let tx = app.begin(permit.clone()).await?;
         if !tx.try_challenge(&challenge.id, app.now()).await? {

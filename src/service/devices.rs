@@ -7,6 +7,7 @@ use crate::domain::id::DeviceId;
 use crate::domain::mfa::{DEVICE_LIFE, Holder};
 use crate::domain::random;
 use crate::domain::secret::Handle;
+use crate::domain::throttle::Known;
 use crate::error::Result;
 use crate::mail::Letter;
 use crate::store::{DeviceMarks, Tx};
@@ -19,7 +20,7 @@ const WHAT: &str = "device";
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub(super) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<bool> {
+pub(super) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<Option<Known>> {
     // No account has NUL in its name, and PostgreSQL would not even compare it.
     let username = if username.contains('\0') { "" } else { username };
     app.store.knows_device(username, &marks(app, caller), app.now() - DEVICE_LIFE).await

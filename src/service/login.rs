@@ -20,6 +20,7 @@ use crate::domain::principal::{CredentialRef, Duty};
 use crate::domain::secret::{Code, Handle, Password, SignedToken};
 use crate::domain::session::Session;
 use crate::domain::text::text;
+use crate::domain::throttle::Known;
 use crate::domain::user::LoginUser;
 use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
@@ -84,7 +85,8 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
     }
     let policy = admitted(app, caller).await?;
     let known = devices::knows(app, caller, &request.username).await?;
-    let guess = attempts::Guess { username: &request.username, known, with_code: request.code.is_some() };
+    let guess =
+        attempts::Guess { username: &request.username, known: known.as_ref(), with_code: request.code.is_some() };
     let attempt = attempts::password(app, &permit, &policy, guess).await?;
     let trial = Trial { permit, policy, known, directory, attempt };
     loop {
@@ -98,7 +100,7 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
 struct Trial {
     permit: Permit,
     policy: Policy,
-    known: bool,
+    known: Option<Known>,
     directory: &'static dyn Directory,
     attempt: Attempt,
 }
@@ -159,7 +161,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         }
         None => (app.begin(permit.clone()).await?, AMR_PASSWORD),
         Some(code) => {
-            let answer = Answer { mfa_type, code, known: *known };
+            let answer = Answer { mfa_type, code, known: known.as_ref() };
             match challenges::settle(app, permit, &holder, None, answer).await {
                 Ok(tx) => (tx, AMR_BOTH),
                 Err(error) if error.kind() == Kind::LoginFailed => return Err(wrong_login(with_code)),
@@ -194,7 +196,7 @@ pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaT
     let policy = admitted(app, caller).await?;
     let (challenge, holder) = challenges::find(app, &permit, mid).await?;
     let known = devices::knows(app, caller, &holder.username).await?;
-    let answer = Answer { mfa_type, code, known };
+    let answer = Answer { mfa_type, code, known: known.as_ref() };
     let tx = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
     let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
     let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true };

@@ -23,6 +23,7 @@ use crate::domain::operation::Operation;
 use crate::domain::permit::{Permit, authorize};
 use crate::domain::secret::{Code, Password};
 use crate::domain::text::text;
+use crate::domain::throttle::Known;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Node, Tx};
 
@@ -83,7 +84,7 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
     let permit = authorize(caller, Operation::ConfirmMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     let (name, now) = (mfa_type.name(), app.now());
-    let attempt = attempts::code(app, &permit, &holder.id, &holder.username, true).await?;
+    let attempt = attempts::code(app, &permit, &holder, Some(&Known::Session(session.clone())), mfa_type).await?;
     let tx = app.begin(permit.clone()).await?;
     let begun = tx.enrollment(&holder.id, &session, mfa_type).await?.filter(|begun| now < begun.expires_at);
     let begun = begun.ok_or_else(|| {
@@ -289,7 +290,7 @@ async fn spend(
         _ => None,
     };
     let known = devices::knows(app, caller, &holder.username).await?;
-    let answer = Answer { mfa_type, code, known };
+    let answer = Answer { mfa_type, code, known: known.as_ref() };
     Ok((challenges::settle(app, permit, &holder, waiting.as_ref(), answer).await?, holder))
 }
 
@@ -302,7 +303,8 @@ async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {
 /// Refuses whoever does not know the password of the account that their token is of.
 pub(super) async fn expect_password(app: &App, permit: &Permit, holder: &Holder, password: Password) -> Result<()> {
     let policy = app.store.policy().await?;
-    let guess = Guess { username: &holder.username, known: true, with_code: false };
+    let (session, _) = own_session(permit)?;
+    let guess = Guess { username: &holder.username, known: Some(&Known::Session(session)), with_code: false };
     let attempt = attempts::password(app, permit, &policy, guess).await?;
     let checked = directory::of(None)?.check(app, &holder.username, password).await?;
     if checked.verdict == Verdict::Wrong {

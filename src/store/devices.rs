@@ -8,6 +8,7 @@ use super::model::device::{ActiveModel, Column, Entity};
 use super::{Store, Tx, error, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::{DeviceId, UserId};
+use crate::domain::throttle::Known;
 use crate::error::Result;
 
 /// Most devices that are remembered of one user.
@@ -25,14 +26,15 @@ pub struct DeviceMarks {
 }
 
 impl Store {
-    /// Tells whether the user of a name has logged in from this device, or from its address, since a moment. A name that nobody has is
-    /// asked for alike.
+    /// Tells whether the user of a name has logged in from this device, or else from its address, since a moment. A name that nobody
+    /// has is asked for alike.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn knows_device(&self, username: &str, marks: &DeviceMarks, since: Timestamp) -> Result<bool> {
-        const SQL: &str = "SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id \
-            WHERE u.username = $1 AND (d.digest = $2 OR d.address = $3) AND d.last_seen_at > $4 LIMIT 1";
+    pub async fn knows_device(&self, username: &str, marks: &DeviceMarks, since: Timestamp) -> Result<Option<Known>> {
+        const SQL: &str = "SELECT CASE WHEN d.digest = $2 THEN d.id END AS device FROM devices d JOIN users u ON u.id = d.user_id \
+            WHERE u.username = $1 AND (d.digest = $2 OR d.address = $3) AND d.last_seen_at > $4 \
+            ORDER BY CASE WHEN d.digest = $2 THEN 0 ELSE 1 END LIMIT 1";
         let values = [
             username.into(),
             marks.digest.clone().unwrap_or_default().into(),
@@ -40,7 +42,9 @@ impl Store {
             iso(since).into(),
         ];
         let query = statement(self.backend(), SQL, values);
-        Ok(self.read.query_one_raw(query).await.map_err(error)?.is_some())
+        let Some(row) = self.read.query_one_raw(query).await.map_err(error)? else { return Ok(None) };
+        let device: Option<String> = row.try_get("", "device").map_err(error)?;
+        Ok(Some(device.map_or(Known::Address, |id| Known::Device(DeviceId::from(id)))))
     }
 }
 
@@ -104,6 +108,16 @@ impl Tx {
             Entity::delete_many().filter(Column::Id.is_in(old)).exec(&self.db).await.map_err(error)?;
         }
         Ok(before > 0)
+    }
+
+    /// Forgets all devices of a user.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn forget_devices_of(&self, user: &UserId) -> Result<()> {
+        let of_user = Column::UserId.eq(user.as_str());
+        Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
+        Ok(())
     }
 
     /// Forgets the devices that were last used at a moment or earlier.
