@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main, cli, jobs, router, telemetry          wiring
-//!   graphql      rest                           faces: parse, call one service function, render
+//!   graphql      rest             console       faces: parse, call one service function, render; pages
 //!   http                                        what the faces share
 //!   service                                     use cases: authorize, begin, change, commit
 //!   app                                         what a running service holds
@@ -20,6 +20,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod domain;
 pub mod error;
 pub mod graphql;

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::caller::language;
 use crate::http::{error_body, health, jwks, no_such_route, passive, shell};
-use crate::{graphql, rest};
+use crate::{console, graphql, rest};
 
 /// The whole service.
 ///
@@ -21,7 +21,11 @@ pub fn router(app: Arc<App>) -> Result<Router> {
     let schema = graphql::schema::build(Some(Arc::clone(&app))).map_err(Error::internal)?;
     let shell = axum::middleware::from_fn_with_state(Arc::clone(&app), shell::wrap);
     let redirect = axum::middleware::from_fn_with_state(Arc::clone(&app), passive::redirect);
-    let active = Router::new().merge(rest::routes()).merge(graphql::routes(schema)).merge(health::probe());
+    let active = Router::new()
+        .merge(rest::routes())
+        .merge(graphql::routes(schema))
+        .merge(console::routes())
+        .merge(health::probe());
     Ok(Router::new()
         .merge(active.layer(redirect))
         .merge(health::routes())

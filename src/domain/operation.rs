@@ -76,10 +76,12 @@ pub enum Operation {
     GetMyInfo,
     /// Make users.
     CreateUser,
-    /// Change users, but for their passwords.
+    /// Change users, but for their passwords and e-mail addresses.
     UpdateUser,
     /// Give users another password.
     SetPassword,
+    /// Give users another e-mail address, where links go that set a password.
+    SetAddress,
     /// Delete users.
     DeleteUser,
     /// Name the organization, of which there is always one.
@@ -161,7 +163,7 @@ impl Operation {
             | Self::ConfirmApiKey => Needs::Token,
             Self::ReadMfaPolicy => Needs::Action(Action::MANAGE_MFA_CONFIG),
             Self::UpdateMfaPolicy | Self::ResetMfa => Needs::TokenWith(Action::MANAGE_MFA_CONFIG),
-            Self::CreateUser | Self::SetPassword => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
+            Self::CreateUser | Self::SetPassword | Self::SetAddress => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
             Self::UpdateUser | Self::DeleteUser | Self::CreateRole | Self::UpdateRole | Self::DeleteRole => {
                 Needs::Action(Action::MANAGE_USER_AND_ROLE)
             }
@@ -215,6 +217,7 @@ impl Operation {
                 | Self::UpdateMfaPolicy
                 | Self::CreateUser
                 | Self::SetPassword
+                | Self::SetAddress
         )
     }
 
@@ -271,6 +274,7 @@ impl Operation {
             Self::CreateUser => "createUser",
             Self::UpdateUser => "updateUser",
             Self::SetPassword => "setPassword",
+            Self::SetAddress => "setEmailAddress",
             Self::DeleteUser => "deleteUser",
             Self::CreateOrganization => "createOrganization",
             Self::CreateRole => "createRole",

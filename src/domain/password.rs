@@ -49,6 +49,15 @@ pub fn check_is_no_name(password: &Password, username: &str) -> Result<(), Text>
     Ok(())
 }
 
+/// What is said of a new password that is the one before.
+#[must_use]
+pub fn is_the_old_one() -> Text {
+    text!(
+        "password must not be the one before: allowed is any other of {PASSWORD_MIN} characters or more",
+        "新密码不能与原密码相同：请使用其他密码，至少 {PASSWORD_MIN} 个字符"
+    )
+}
+
 /// What a hash costs, written `m=19456,t=2,p=1`: as argon2's own text has it, which keeps it beside each hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {

@@ -6,7 +6,7 @@
 //! | `arrange` | the order of an answer, and its nulls |
 //! | `guard` | limits on a document, checked before anything is executed |
 //! | `schema` | the schema: root fields, each with its operation |
-//! | `login`, `sessions` | logging in, and what that opened |
+//! | `login`, `sessions`, `passwords` | logging in, what that opened, and one's own password |
 //! | `mfa`, `mfa_policy` | one's own second factors, and who needs them |
 //! | `people` | the mutations that set a service up |
 //! | `record` | objects that no entity describes |
@@ -22,6 +22,7 @@ mod login;
 mod mfa;
 mod mfa_policy;
 mod page;
+mod passwords;
 mod people;
 mod record;
 pub mod schema;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::types::{self, connection, list_arguments, row};
 use super::value::{Asked, arguments, failure, member, projection};
-use super::{login, mfa, mfa_policy, people, record, sessions};
+use super::{login, mfa, mfa_policy, passwords, people, record, sessions};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
@@ -60,6 +60,9 @@ pub fn table() -> Vec<RootField> {
         field("Mutation", "reauthenticate", Operation::Reauthenticate),
         field("Mutation", "endSession", Operation::EndSession),
         field("Mutation", "endSessions", Operation::EndSession),
+        field("Mutation", "changePassword", Operation::ChangePassword),
+        field("Mutation", "requestPasswordReset", Operation::RequestPasswordReset),
+        field("Mutation", "resetPassword", Operation::ResetPassword),
         field("Mutation", "createUser", Operation::CreateUser),
         field("Mutation", "createOrganization", Operation::CreateOrganization),
         field("Mutation", "createApiKey", Operation::CreateApiKey),
@@ -109,6 +112,7 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
         .chain(mfa::inputs())
         .chain([mfa_policy::input()])
         .chain(sessions::inputs())
+        .chain(passwords::inputs())
     {
         builder = builder.register(input);
     }
@@ -234,7 +238,7 @@ fn mutation() -> Object {
     .argument(unique());
     let keys = [create, update, delete, confirm];
     let others = people::fields().into_iter().chain(login::fields()).chain(sessions::fields());
-    let others = others.chain(mfa::fields()).chain([mfa_policy::update()]);
+    let others = others.chain(mfa::fields()).chain([mfa_policy::update()]).chain(passwords::fields());
     keys.into_iter().chain(others).fold(Object::new("Mutation"), Object::field)
 }
 
@@ -257,7 +261,7 @@ fn objects() -> Vec<async_graphql::dynamic::Type> {
     });
     let strategy = vec![("id", TypeRef::named_nn(TypeRef::ID), ""), ("type", record::text(), "")];
     let own = [record::object("AuthnStrategy", strategy).into(), Object::new("UserCreatedData").field(created).into()];
-    let own = own.into_iter().chain(login::objects()).chain(sessions::objects());
+    let own = own.into_iter().chain(login::objects()).chain(sessions::objects()).chain(passwords::objects());
     own.chain(mfa::objects()).chain(mfa_policy::types()).collect()
 }
 

@@ -63,6 +63,8 @@ pub async fn create(
     tx.beside(PEOPLE).await?;
     let provenance = match &session {
         Some(id) => {
+            // Whoever ends it, and may delete its user's keys, does so before or after.
+            tx.hold_password(&owner.user).await?;
             let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
             let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
             Provenance { amr: session.amr, auth_time, auth_address: address }

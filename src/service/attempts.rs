@@ -115,7 +115,8 @@ pub(super) async fn code(
             "验证码错误次数过多：请稍后重试，或使用恢复码"
         ),
     };
-    limited(app, permit, CODES, &[what, holder.id.as_str(), &client], &holder.username, wrong).await
+    let bucket = bucket(app, &[what, holder.id.as_str(), &client]);
+    limited(app, permit, CODES, bucket, account(app, &holder.username), wrong).await
 }
 
 /// Counts a mail that somebody has sent to a user, unless there were too many.
@@ -123,19 +124,52 @@ pub(super) async fn code(
 /// # Errors
 /// Like [`password`].
 pub(super) async fn mail(app: &App, permit: &Permit, username: &str) -> Result<Attempt> {
-    let many = || text!("too many mails were asked for: try again later", "请求发送邮件次数过多：请稍后重试");
-    limited(app, permit, MAILS, &["mail", username], username, many).await
+    limited(app, permit, MAILS, bucket(app, &["mail", username]), account(app, username), many_mails).await
+}
+
+/// Counts a link that somebody has mailed to whoever has a name, unless there were too many for the name or from the client. It is counted
+/// beside the codes that users have mailed to themselves: strangers must not use those up.
+///
+/// # Errors
+/// Like [`password`].
+pub(super) async fn link(app: &App, permit: &Permit, username: &str) -> Result<Attempt> {
+    let (now, account) = (app.now(), account(app, username));
+    let name = bucket(app, &["link", username]);
+    let from = bucket(app, &["links of a client", &client(permit.caller())]);
+    let tx = app.begin(permit.clone()).await?;
+    tx.alone_with_name(&account).await?;
+    tx.alone_with_name(&from).await?;
+    let waits = vec![
+        MAILS.wait(tx.tally(&name, MAILS, now).await?, now),
+        CLIENT.wait(tx.tally(&from, CLIENT, now).await?, now),
+    ];
+    refuse_until(waits, now, many_mails)?;
+    count(app, tx, &account, vec![name.clone(), from], name, now).await
+}
+
+/// Counts a try of a mailed link, unless there were too many from the client.
+///
+/// # Errors
+/// Like [`password`].
+pub(super) async fn reset(app: &App, permit: &Permit) -> Result<Attempt> {
+    let from = bucket(app, &["reset", &client(permit.caller())]);
+    let many = || text!("too many links were tried: try again later", "尝试链接次数过多：请稍后重试");
+    limited(app, permit, CLIENT, from.clone(), from, many).await
+}
+
+fn many_mails() -> Text {
+    text!("too many mails were asked for: try again later", "请求发送邮件次数过多：请稍后重试")
 }
 
 async fn limited(
     app: &App,
     permit: &Permit,
     rule: Rule,
-    parts: &[&str],
-    username: &str,
+    bucket: String,
+    account: String,
     why: impl FnOnce() -> Text,
 ) -> Result<Attempt> {
-    let (now, account, bucket) = (app.now(), account(app, username), bucket(app, parts));
+    let now = app.now();
     let tx = app.begin(permit.clone()).await?;
     tx.alone_with_name(&account).await?;
     let wait = rule.wait(tx.tally(&bucket, rule, now).await?, now);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::passwords::{self, LINK_LIFE, Wish};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
@@ -40,18 +41,50 @@ pub(super) struct Post {
     pub(super) language: Language,
 }
 
+/// What waits.
+#[derive(Serialize, Deserialize)]
+enum Waiting {
+    /// A letter.
+    Letter(Post),
+    /// A link that is made, for whoever has the name, when its letter is sent.
+    Link(Wish),
+}
+
 /// Has a letter sent, as part of a write: it goes out if that lasts. Nothing waits where there is no mail server.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
 pub(super) async fn enqueue(app: &App, tx: &Tx, post: Post) -> Result<()> {
+    wait(app, tx, &Waiting::Letter(post), LIFE).await
+}
+
+/// Has a link that sets another password sent to whoever has a name, if anybody has: that is looked up when it is sent.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn enqueue_link(app: &App, tx: &Tx, wish: Wish) -> Result<()> {
+    wait(app, tx, &Waiting::Link(wish), LINK_LIFE).await
+}
+
+async fn wait(app: &App, tx: &Tx, waiting: &Waiting, life: TimeDelta) -> Result<()> {
     if app.mailer.is_none() {
         return Ok(());
     }
     let now = app.now();
     let id = LetterId::generate(now, app.random.as_ref())?;
-    let sealed = app.vault.seal(&place(&id), &serde_json::to_vec(&post).map_err(Error::internal)?)?;
-    tx.insert_letter(&id, sealed, now, now + LIFE).await
+    let sealed = app.vault.seal(&place(&id), &serde_json::to_vec(waiting).map_err(Error::internal)?)?;
+    tx.insert_letter(&id, sealed, now, now + life).await
+}
+
+/// Has a user told that their password was changed, as part of its write.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn password_changed(app: &App, tx: &Tx, caller: &Caller, holder: &Holder) -> Result<()> {
+    let Some(to) = holder.email_address.clone() else { return Ok(()) };
+    let (username, at) = (holder.username.clone(), app.now());
+    let letter = Letter::PasswordChanged { username, at, address: caller.address };
+    enqueue(app, tx, Post { to, letter, language: caller.language }).await
 }
 
 /// Has users told of a change of their second factors, at their own address and at one that codes went to, as part of its write.
@@ -93,11 +126,20 @@ pub async fn deliver(app: &App) -> Result<()> {
 
 async fn hand_over(app: &App, mailer: &Mailer, letter: LetterRow) -> Result<()> {
     let opened = app.vault.open(&place(&letter.id), &letter.sealed);
-    let Some(Post { to, letter: text, language }) = opened.and_then(|post| serde_json::from_slice(&post).ok()) else {
-        return give_up(app, &letter, text!("a letter can't be read", "一封邮件无法读取")).await;
+    let late = letter.expires_at <= app.now();
+    let post = match opened.and_then(|waiting| serde_json::from_slice(&waiting).ok()) {
+        Some(Waiting::Letter(post)) => Some(post),
+        Some(Waiting::Link(_)) if late => None,
+        Some(Waiting::Link(wish)) => passwords::link(app, wish).await?,
+        None => return give_up(app, &letter, text!("a letter can't be read", "一封邮件无法读取")).await,
+    };
+    let Some(Post { to, letter: text, language }) = post else {
+        let tx = begin(app).await?;
+        tx.delete_letter(&letter.id).await?;
+        return tx.commit_untold().await;
     };
     let shown = mask(&to);
-    if letter.expires_at <= app.now() {
+    if late {
         let why = text!(
             "a letter to {shown} could not be sent for {} h",
             "发往 {shown} 的邮件在 {} 小时内未能发送",

@@ -83,7 +83,7 @@ pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<
     if request.mfa_type == Some(MfaType::Sms) {
         super::factor::of(MfaType::Sms)?;
     }
-    let policy = admitted(app, caller).await?;
+    let policy = admitted(app, caller, Operation::Login).await?;
     let known = devices::knows(app, caller, &request.username).await?;
     let guess =
         attempts::Guess { username: &request.username, known: known.as_ref(), with_code: request.code.is_some() };
@@ -193,7 +193,7 @@ async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<bool
 /// not have, `TooMany` after too many wrong codes, `Unavailable` when the database is away.
 pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
     let permit = authorize(caller, Operation::VerifyMfa)?;
-    let policy = admitted(app, caller).await?;
+    let policy = admitted(app, caller, Operation::VerifyMfa).await?;
     let (challenge, holder) = challenges::find(app, &permit, mid).await?;
     let known = devices::knows(app, caller, &holder.username).await?;
     let answer = Answer { mfa_type, code, known: known.as_ref() };
@@ -209,17 +209,17 @@ pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaT
 /// Like [`verify_mfa`].
 pub async fn resend_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
     let permit = authorize(caller, Operation::ResendMfa)?;
-    admitted(app, caller).await?;
+    admitted(app, caller, Operation::ResendMfa).await?;
     challenges::resend(app, permit, mid, mfa_type).await
 }
 
 /// The policies, which let a caller's address in.
-async fn admitted(app: &App, caller: &Caller) -> Result<Policy> {
+pub(super) async fn admitted(app: &App, caller: &Caller, operation: Operation) -> Result<Policy> {
     let policy = app.store.policy().await?;
     if policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
         return Ok(policy);
     }
-    audit::stranger(app, caller.address, Operation::Login.name(), "its address is not let in");
+    audit::stranger(app, caller.address, operation.name(), "its address is not let in");
     let text = text!("logins from your address are not let in", "不允许从您的地址登录");
     Err(Error::new(Kind::LoginFailed, text))
 }

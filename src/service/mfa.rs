@@ -300,8 +300,13 @@ async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {
     Ok((holder.ok_or_else(|| Error::refused("the user was deleted meanwhile"))?, session))
 }
 
-/// Refuses whoever does not know the password of the account that their token is of.
-pub(super) async fn expect_password(app: &App, permit: &Permit, holder: &Holder, password: Password) -> Result<()> {
+/// Refuses whoever does not know the password of the account that their token is of. Answers the hash that it was compared with.
+pub(super) async fn expect_password(
+    app: &App,
+    permit: &Permit,
+    holder: &Holder,
+    password: Password,
+) -> Result<Option<String>> {
     let policy = app.store.policy().await?;
     let (session, _) = own_session(permit)?;
     let guess = Guess { username: &holder.username, known: Some(&Known::Session(session)), with_code: false };
@@ -312,7 +317,8 @@ pub(super) async fn expect_password(app: &App, permit: &Permit, holder: &Holder,
     }
     let tx = app.begin(permit.clone()).await?;
     attempt.right(&tx).await?;
-    tx.commit_untold().await
+    tx.commit_untold().await?;
+    Ok(checked.user.and_then(|user| user.password_hash))
 }
 
 fn expect_factor(holder: &Holder) -> Result<()> {

@@ -14,6 +14,7 @@ pub mod letters;
 pub mod lists;
 pub mod login;
 pub mod mfa;
+pub mod passwords;
 mod people;
 pub mod policy;
 pub mod power;

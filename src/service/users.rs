@@ -200,15 +200,19 @@ pub(super) async fn create_as(
 ///
 /// # Errors
 /// `Invalid` for what is not allowed, another role for the caller itself, and another role for the last ROOT; `NotFound` when
-/// nobody matches; `Forbidden` for rights beyond the caller's, and for a key that sets a password or gives rights; `Unavailable`
-/// when the database is away.
+/// nobody matches; `Forbidden` for rights beyond the caller's, and for a key that sets a password or an e-mail address, or gives
+/// rights; `Unavailable` when the database is away.
 pub async fn update(
     app: &App,
     caller: &Caller,
     conditions: Map<String, Value>,
     request: UpdateRequest,
 ) -> Result<Vec<Arc<Node>>> {
-    let operation = if request.password.is_some() { Operation::SetPassword } else { Operation::UpdateUser };
+    let operation = match (&request.password, &request.change.email_address) {
+        (Some(_), _) => Operation::SetPassword,
+        (None, Some(_)) => Operation::SetAddress,
+        (None, None) => Operation::UpdateUser,
+    };
     let permit = authorize(caller, operation)?;
     let query = matching(app, &USER, conditions)?;
     let UpdateRequest { change: mut wanted, password, role } = request;

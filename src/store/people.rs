@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Pagin
 use super::model::{role, user, user_role};
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
-use crate::domain::id::{RoleId, UserId};
+use crate::domain::id::{RoleId, SessionId, UserId};
 use crate::domain::text::text;
 use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
 use crate::error::{Error, Result};
@@ -71,14 +71,15 @@ impl Tx {
         self.set_role(&new.id, &new.role).await
     }
 
-    /// Changes a user; what is `None` stays as it is. A new password ends the user's sessions, and logins and mailed links that wait.
+    /// Changes a user; what is `None` stays as it is. A new password is [set](Tx::set_password); another e-mail address ends the links that
+    /// were mailed to the one before.
     ///
     /// # Errors
     /// `Invalid` when the name is taken, `Unavailable` when the database is away.
     pub async fn update_user(&self, id: &UserId, change: &UserChange, now: Timestamp) -> Result<()> {
         let UserChange { username, name, password_hash, email_address, mobile_phone, internal } = change.clone();
         let taken = username.as_deref().map(username_taken);
-        let new_password = password_hash.is_some();
+        let new_address = email_address.is_some();
         let row = user::ActiveModel {
             id: Unchanged(id.to_string()),
             display_username: username.clone().map_or(NotSet, Set),
@@ -86,9 +87,6 @@ impl Tx {
             internal: internal.map_or(NotSet, Set),
             mobile_phone: mobile_phone.map_or(NotSet, Set),
             name: name.map_or(NotSet, Set),
-            password_expired: if new_password { Set(Some(false)) } else { NotSet },
-            password_updated_at: if new_password { Set(Some(iso(now))) } else { NotSet },
-            password_hash: password_hash.map_or(NotSet, |hash| Set(Some(hash))),
             username: username.map_or(NotSet, Set),
             ..Default::default()
         };
@@ -99,13 +97,37 @@ impl Tx {
                 _ => error(cause),
             })?;
         }
-        // After the update, which waits for logins that hold the old password: what they begin is among these.
-        if new_password {
-            self.end_sessions_of(id, None).await?;
-            self.delete_challenges_of(id).await?;
+        if new_address {
             self.delete_resets_of(id).await?;
         }
-        Ok(())
+        match password_hash {
+            Some(hash) => self.set_password(id, hash, now, None).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a user another password. Their sessions end, but for one that is to stay, and so do logins and mailed links that wait. Answers
+    /// how many sessions ended.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn set_password(
+        &self,
+        id: &UserId,
+        hash: String,
+        now: Timestamp,
+        stays: Option<&SessionId>,
+    ) -> Result<u64> {
+        let update = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, hash.into())
+            .col_expr(user::Column::PasswordExpired, false.into())
+            .col_expr(user::Column::PasswordUpdatedAt, iso(now).into());
+        update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
+        // After the update, which waits for logins that hold the old password: what they begin is among these.
+        let ended = self.end_sessions_of(id, stays).await?;
+        self.delete_challenges_of(id).await?;
+        self.delete_resets_of(id).await?;
+        Ok(ended)
     }
 
     /// What a login reads of a user, as this write sees it.

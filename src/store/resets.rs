@@ -1,13 +1,26 @@
 //! Mailed links that set another password.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::model::password_reset::{ActiveModel, Column, Entity};
-use super::{Tx, error, of_user, statement};
+use super::{Store, Tx, error, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::UserId;
 use crate::error::Result;
+
+impl Store {
+    /// Whose link it is; nobody's when it is none, spent or over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn reset(&self, digest: &[u8], now: Timestamp) -> Result<Option<UserId>> {
+        let live = Column::Digest.eq(digest).and(Column::ExpiresAt.gt(iso(now)));
+        let row = Entity::find().filter(live).one(&self.read).await.map_err(error)?;
+        Ok(row.map(|row| UserId::from(row.user_id)))
+    }
+}
 
 impl Tx {
     /// Stores a link by its digest, in place of others of the same user.
@@ -54,12 +67,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets the links that are over.
+    /// Forgets the links that are over, but for those that another write ends already.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn forget_resets(&self, now: Timestamp) -> Result<()> {
-        Entity::delete_many().filter(Column::ExpiresAt.lte(iso(now))).exec(&self.db).await.map_err(error)?;
+        let over = Sql::select()
+            .column(Column::Id)
+            .from(Entity)
+            .and_where(Column::ExpiresAt.lte(iso(now)))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .to_owned();
+        Entity::delete_many().filter(Column::Id.in_subquery(over)).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 }

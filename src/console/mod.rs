@@ -1,0 +1,33 @@
+//! Pages for people, from the program itself: no file comes from another host.
+//!
+//! All addresses in them are relative, so that they work behind a proxy that puts the service under a path of its own.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; \
+     base-uri 'none'",
+);
+
+/// Address, type, content.
+const FILES: [(&str, &str, &str); 3] = [
+    ("/reset-password", "text/html", include_str!("../../assets/console/reset-password.html")),
+    ("/console/reset-password.css", "text/css", include_str!("../../assets/console/reset-password.css")),
+    ("/console/reset-password.js", "text/javascript", include_str!("../../assets/console/reset-password.js")),
+];
+
+/// The pages and their files. No cache keeps them: the page and its script belong to one version of the program.
+pub fn routes() -> Router<Arc<App>> {
+    FILES.iter().fold(Router::new(), |router, (path, kind, content)| {
+        let kind = HeaderValue::try_from(format!("{kind}; charset=utf-8"));
+        let kind = kind.unwrap_or(HeaderValue::from_static("text/plain"));
+        let headers = [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, POLICY)];
+        router.route(path, get(async move || (headers, *content)))
+    })
+}

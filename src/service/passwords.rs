@@ -1,0 +1,214 @@
+//! One's own password: changed with the one before, or set with a link that was mailed.
+//!
+//! Whoever asks for a link learns nothing of who exists: every name is counted, and waits in the outbox, sealed. Whose it is comes out when
+//! the letter is sent, beside the requests. The link is made then, and only its digest is kept.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::attempts;
+use super::letters::{self, Post};
+use super::login::{admitted, own_session};
+use super::mfa::expect_password;
+use crate::app::App;
+use crate::auth::password::Verdict;
+use crate::domain::audit::{Author, Entry};
+use crate::domain::caller::Caller;
+use crate::domain::entity::{API_KEY, USER};
+use crate::domain::id::uuid_v7;
+use crate::domain::operation::Operation;
+use crate::domain::password::{check_is_no_name, is_the_old_one};
+use crate::domain::permit::authorize;
+use crate::domain::policy::Policy;
+use crate::domain::random;
+use crate::domain::secret::{Handle, Password};
+use crate::domain::text::{Language, text};
+use crate::domain::user::USERNAME_MAX;
+use crate::error::{Error, Result};
+use crate::mail::Letter;
+
+/// For how long a mailed link works; for as long its letter waits to be sent.
+pub(super) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
+/// Letters and digits of a link's token: over 200 bits.
+const TOKEN_LEN: usize = 40;
+const WHAT: &str = "password reset";
+
+/// What came of a change.
+#[derive(Debug)]
+pub struct Changed {
+    /// How many other sessions ended.
+    pub sessions_ended: u64,
+    /// How many API keys were deleted.
+    pub api_keys_deleted: usize,
+}
+
+/// A link that somebody asks for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Wish {
+    username: String,
+    language: Language,
+}
+
+/// Changes the caller's own password. Their other sessions end, and logins and mailed links that wait; keys only if that is wanted.
+///
+/// # Errors
+/// `LoginFailed` for a wrong old password, `TooMany` after too many of them, `Invalid` for a new one that is not allowed, `Forbidden` for
+/// a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+pub async fn change(app: &App, caller: &Caller, old: Password, new: Password, delete_keys: bool) -> Result<Changed> {
+    let permit = authorize(caller, Operation::ChangePassword)?;
+    let (session, user) = own_session(&permit)?;
+    let deleted = || Error::refused("the user was deleted meanwhile");
+    let policy = app.store.policy().await?;
+    let mut hash = None;
+    loop {
+        let holder = app.store.holder(&user).await?.ok_or_else(deleted)?;
+        check(&policy, &new, &holder.username)?;
+        let compared = expect_password(app, &permit, &holder, old.clone()).await?;
+        if new.expose() == old.expose() {
+            return Err(Error::invalid(is_the_old_one()).at("new_password"));
+        }
+        let new_hash = match hash {
+            Some(hash) => hash,
+            None => app.passwords.hash(new.clone(), app.random.as_ref()).await?,
+        };
+        let tx = app.begin(permit.clone()).await?;
+        if !tx.hold_user(&user).await? {
+            return Err(deleted());
+        }
+        if tx.hold_password(&user).await? != compared {
+            // Another hash of the same password, or of another one: then it is wrong the next time.
+            hash = Some(new_hash);
+            continue;
+        }
+        if tx.session(&session).await?.is_none() {
+            return Err(Error::refused("the session was ended meanwhile"));
+        }
+        let sessions_ended = tx.set_password(&user, new_hash, app.now(), Some(&session)).await?;
+        tx.free_session(&session).await?;
+        let text = text!(
+            "own password changed: {sessions_ended} other sessions ended",
+            "已修改自己的密码：结束其他 {sessions_ended} 个会话"
+        );
+        tx.note(Entry::done(text).of(USER.name, &user));
+        let keys = if delete_keys { tx.keys_of(&user).await? } else { Vec::new() };
+        for (key, name) in &keys {
+            tx.delete_api_key(key).await?;
+            let text = text!("API key {name} deleted with the old password", "API 密钥 {name} 已随旧密码删除");
+            tx.note(Entry::done(text).of(API_KEY.name, key));
+        }
+        letters::password_changed(app, &tx, caller, &holder).await?;
+        tx.commit().await?;
+        tracing::info!(user.name = holder.username, "own password changed");
+        return Ok(Changed { sessions_ended, api_keys_deleted: keys.len() });
+    }
+}
+
+/// Has a link mailed that sets another password. Nothing tells whether there is anybody whom it goes to.
+///
+/// # Errors
+/// `Invalid` where links can't be mailed, `LoginFailed` for an address that is not let in, `TooMany` after too many for the same name or
+/// from the same client, `Unavailable` when the database is away.
+pub async fn request_reset(app: &App, caller: &Caller, username: &str) -> Result<()> {
+    let permit = authorize(caller, Operation::RequestPasswordReset)?;
+    if app.mailer.is_none() || app.settings.public_url.is_none() {
+        let text = text!(
+            "links by mail are not served here: the operator has to set smtp_url and public_url",
+            "此处不支持邮件链接：管理员需要设置 smtp_url 与 public_url"
+        );
+        return Err(Error::invalid(text));
+    }
+    admitted(app, caller, Operation::RequestPasswordReset).await?;
+    attempts::link(app, &permit, username).await?;
+    // Nobody has a name that is longer: its beginning with one letter too many is as good.
+    let username = username.chars().take(USERNAME_MAX + 1).collect();
+    let tx = app.begin(permit).await?;
+    letters::enqueue_link(app, &tx, Wish { username, language: caller.language }).await?;
+    tx.note(Entry::done(text!("a link that sets another password was asked for", "请求了设置新密码的链接")));
+    tx.commit().await
+}
+
+/// Makes the link that somebody asked for, and the letter that brings it; nothing where nobody has the name, or no address. It takes the
+/// place of links before it.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
+    let Wish { username, language } = wish;
+    // No account has NUL in its name, and PostgreSQL would not even compare it.
+    let user = match username.contains('\0') {
+        true => None,
+        false => app.store.find_login_user(&username).await?,
+    };
+    let (Some(user), Some(public_url)) = (user, &app.settings.public_url) else { return Ok(None) };
+    let now = app.now();
+    let token = Handle::from(random::text(app.random.as_ref(), TOKEN_LEN)?);
+    let id = uuid_v7(now, app.random.as_ref())?.to_string();
+    let tx = app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await?;
+    tx.hold_user(&user.id).await?;
+    let Some(holder) = tx.holder(&user.id).await? else { return Ok(None) };
+    let Some(to) = holder.email_address else { return Ok(None) };
+    tx.insert_reset(id, &user.id, app.vault.mark(WHAT, token.expose()), now, now + LINK_LIFE).await?;
+    let entry = Entry::done(text!("a link that sets another password was made", "已生成设置新密码的链接"));
+    let author = Author { id: user.id.clone(), username: holder.username.clone(), credential: None };
+    tx.note(entry.of(USER.name, &user.id).called(Operation::RequestPasswordReset.name()).by(author));
+    tx.commit().await?;
+    let link = format!("{public_url}/reset-password#token={}", token.expose());
+    let minutes = u64::try_from(LINK_LIFE.num_minutes()).map_err(Error::internal)?;
+    let letter = Letter::PasswordReset { username: holder.username, link, minutes };
+    Ok(Some(Post { to, letter, language }))
+}
+
+/// Sets another password with a mailed link, once. It ends all of its user's sessions and is no login: that takes the new password, and
+/// the second factor of whoever has one.
+///
+/// # Errors
+/// `Invalid` for a link that is none, spent or over, and for a password that is not allowed, which leaves the link as it is;
+/// `LoginFailed` for an address that is not let in, `TooMany` after too many tries from the same client, `Unavailable` when the database
+/// is away.
+pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) -> Result<()> {
+    let permit = authorize(caller, Operation::ResetPassword)?;
+    let policy = admitted(app, caller, Operation::ResetPassword).await?;
+    let attempt = attempts::reset(app, &permit).await?;
+    let mark = app.vault.mark(WHAT, token.expose());
+    let user = app.store.reset(&mark, app.now()).await?.ok_or_else(dead)?;
+    let holder = app.store.holder(&user).await?.ok_or_else(dead)?;
+    check(&policy, &new, &holder.username)?;
+    let stored = app.store.find_login_user(&holder.username).await?.and_then(|user| user.password_hash);
+    if app.passwords.verify(new.clone(), stored).await? != Verdict::Wrong {
+        return Err(Error::invalid(is_the_old_one()).at("new_password"));
+    }
+    let hash = app.passwords.hash(new, app.random.as_ref()).await?;
+    let tx = app.begin(permit).await?;
+    tx.hold_user(&user).await?;
+    if tx.spend_reset(mark, app.now()).await?.as_ref() != Some(&user) {
+        return Err(dead());
+    }
+    let ended = tx.set_password(&user, hash, app.now(), None).await?;
+    attempt.right(&tx).await?;
+    attempts::forget(app, &tx, &holder.username).await?;
+    letters::password_changed(app, &tx, caller, &holder).await?;
+    let text = text!(
+        "own password set with a mailed link: {ended} sessions ended",
+        "已通过邮件链接设置自己的密码：结束 {ended} 个会话"
+    );
+    let credential = Some("mailed link".to_owned());
+    let author = Author { id: user.clone(), username: holder.username.clone(), credential };
+    tx.note(Entry::done(text).of(USER.name, &user).by(author));
+    tx.commit().await?;
+    tracing::info!(user.name = holder.username, "own password set with a mailed link");
+    Ok(())
+}
+
+/// Checks a new password of somebody.
+fn check(policy: &Policy, new: &Password, username: &str) -> Result<()> {
+    let checked = policy.complexity().check(new).and_then(|()| check_is_no_name(new, username));
+    checked.map_err(|why| Error::invalid(why).at("new_password"))
+}
+
+/// What is said of a link that is none, spent or over.
+fn dead() -> Error {
+    Error::invalid(text!(
+        "this link is not valid, was used already, or is too old: ask for another one",
+        "此链接无效、已使用或已过期：请重新请求"
+    ))
+}
