@@ -51,6 +51,7 @@ mod login;
 mod mail;
 mod mail_failures;
 mod mfa_codes;
+mod mfa_policy;
 mod migrations;
 mod misspellings;
 mod nodes;
