@@ -1,4 +1,4 @@
-//! Benchmarks: `cargo bench -- requests`, `lists`, `load`, or all of them. See `bench/README.md`.
+//! Benchmarks: `cargo bench -- requests`, `lists`, `logins`, `load`, or all of them. See `bench/README.md`.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 
 mod lists;
 mod load;
+mod logins;
 mod requests;
 #[expect(dead_code, unused_imports, reason = "made for the suite, and benchmarks do not need all of it")]
 #[path = "../tests/it/support/mod.rs"]
@@ -60,6 +61,7 @@ struct Options {
 enum Which {
     Requests,
     Lists,
+    Logins,
     Load,
 }
 
@@ -67,7 +69,7 @@ enum Which {
 async fn main() {
     let options = Options::parse();
     let mut missed = 0;
-    for which in [Which::Requests, Which::Lists, Which::Load] {
+    for which in [Which::Requests, Which::Lists, Which::Logins, Which::Load] {
         if !options.which.is_empty() && !options.which.contains(&which) {
             continue;
         }
@@ -75,6 +77,7 @@ async fn main() {
             match which {
                 Which::Requests => requests::run(name, &database, &options).await,
                 Which::Lists => missed += lists::run(name, &database, &options).await,
+                Which::Logins => missed += logins::run(name, &database, &options).await,
                 Which::Load => load::run(name, &database, &options).await,
             }
         }
