@@ -1,9 +1,10 @@
 """Opens a page in headless Chromium over its debugging pipe and tells what happened, as JSON on standard output.
 
     browser.py CHROMIUM URL [--wait EXPRESSION] [--click EXPRESSION]... [--print EXPRESSION]... [--screenshot FILE]
+        [--language TAG]
 
 Steps are done in the order given. An EXPRESSION is JavaScript: --wait polls it until it is true, --click clicks the element that it
-is as soon as there is one, --print adds its value to `values`. The report has `values`, `requests` (every address that the page
+is as soon as there is one, --print adds its value to `values`; --language opens the page anew for a person of that language. The report has `values`, `requests` (every address that the page
 asked for), `answers` (address to status and type), and `problems` (console errors and warnings, exceptions, refused loads).
 """
 
@@ -141,6 +142,12 @@ def main(program, url, *steps):
                     browser.value(f"({argument}).click()")
                 elif step == "--print":
                     values.append(browser.value(argument))
+                elif step == "--language":
+                    agent = browser.value("navigator.userAgent")
+                    browser.call("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=argument)
+                    # By way of an empty page: to the same page with another fragment the browser would not load it again.
+                    browser.call("Page.navigate", url="about:blank")
+                    browser.call("Page.navigate", url=url)
                 elif step == "--screenshot":
                     with open(argument, "wb") as file:
                         file.write(base64.b64decode(browser.call("Page.captureScreenshot")["data"]))

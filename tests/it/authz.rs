@@ -101,6 +101,11 @@ pub fn question(name: &str) -> Option<String> {
         "sessions" => "{ sessions { id } }".to_owned(),
         "endSession" => "mutation { endSession(where: { id: \"none\" }) { id } }".to_owned(),
         "endSessions" => "mutation { endSessions }".to_owned(),
+        "changePassword" => {
+            "mutation { changePassword(data: { old_password: \"wrong\", new_password: \"several words\" }) { sessions_ended } }".to_owned()
+        }
+        "requestPasswordReset" => "mutation { requestPasswordReset(data: { username: \"none\" }) }".to_owned(),
+        "resetPassword" => "mutation { resetPassword(data: { token: \"none\", new_password: \"a\" }) }".to_owned(),
         "createApiKey" => "mutation { createApiKey(data: { name: \"a\" }) { id } }".to_owned(),
         "updateApiKey" => "mutation { updateApiKey(where: { id: \"none\" }, data: { name: \"b\" }) { id } }".to_owned(),
         "deleteApiKey" => "mutation { deleteApiKey(where: { id: \"none\" }) { id } }".to_owned(),
@@ -168,8 +173,16 @@ async fn rest_lets_through(service: &Service, route: &rest::Route, caller: &Aske
     answer.status == done
 }
 
-/// Fields about a factor that must be there.
-const FACTORS: [&str; 5] = ["confirmMail", "confirmTotp", "reauthenticate", "removeMfa", "renewRecoveryCodes"];
+/// Fields about a factor, a link or a mail server that must be there.
+const LACKING: [&str; 7] = [
+    "confirmMail",
+    "confirmTotp",
+    "reauthenticate",
+    "removeMfa",
+    "renewRecoveryCodes",
+    "requestPasswordReset",
+    "resetPassword",
+];
 
 /// Asks a GraphQL field; tells whether authorization let it through.
 async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootField, caller: &Asker) -> bool {
@@ -184,7 +197,7 @@ async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootFi
     match error.as_deref() {
         // Whoever is let through has no second factor here, nor the password that is given, nor what the question names.
         None | Some("NOT_FOUND" | "LOGIN_FAILED") => true,
-        Some("BAD_USER_INPUT") if FACTORS.contains(&field.name.as_str()) => true,
+        Some("BAD_USER_INPUT") if LACKING.contains(&field.name.as_str()) => true,
         Some("UNAUTHENTICATED" | "FORBIDDEN") => false,
         Some(_) => panic!("{} {}: {answer:?}", caller.title, field.name),
     }
@@ -198,10 +211,13 @@ fn let_through<T>(result: Result<T, Error>) -> bool {
 async fn service_lets_through(service: &Service, operation: Operation, caller: &Caller) -> bool {
     let app = &service.app;
     match operation {
-        Operation::SetPassword => {
+        Operation::SetPassword | Operation::SetAddress => {
             let conditions = json!({ "id": "none" }).as_object().unwrap().clone();
-            let password = Some(Password::from(ROOT_PASSWORD.to_owned()));
-            let request = users::UpdateRequest { password, ..Default::default() };
+            let mut request = users::UpdateRequest::default();
+            match operation {
+                Operation::SetPassword => request.password = Some(Password::from(ROOT_PASSWORD.to_owned())),
+                _ => request.change.email_address = Some(None),
+            }
             let_through(users::update(app, caller, conditions, request).await)
         }
         Operation::ImportInventory => let_through(inventory::import(app, caller, "{}", |_| {}).await),
@@ -241,8 +257,13 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         }
         rows.push((format!("{}.{}", field.object, field.name), cells));
     }
-    let elsewhere =
-        [Operation::SetPassword, Operation::ImportInventory, Operation::RotateSigningKey, Operation::UnlockPolicies];
+    let elsewhere = [
+        Operation::SetPassword,
+        Operation::SetAddress,
+        Operation::ImportInventory,
+        Operation::RotateSigningKey,
+        Operation::UnlockPolicies,
+    ];
     for operation in elsewhere {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {

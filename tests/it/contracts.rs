@@ -110,6 +110,9 @@ async fn every_root_field_has_its_row_and_its_nullability() {
             "authnStrategies" | "userCreated" => continue, // nothing that a caller sends makes these fail
             "login" => "(data: { username: \"nobody\", password: \"wrong\" }) { token }",
             "logout" | "endSessions" => "",
+            "changePassword" => "(data: { old_password: \"a\", new_password: \"b\" }) { sessions_ended }",
+            "requestPasswordReset" => "(data: { username: \"a\" })",
+            "resetPassword" => "(data: { token: \"a\", new_password: \"b\" })",
             "createApiKey" | "createOrganization" => "(data: { name: \"a\" }) { id }",
             "createUser" => "(data: { username: \"a\", name: \"a\", role: READ_ONLY }) { id }",
             "updateApiKey" => "(where: { id: \"a\" }, data: { name: \"a\" }) { id }",

@@ -41,6 +41,10 @@ async fn every_refusal_is_said_in_both_languages() {
     let conditions = json!({ "username": "root" }).as_object().unwrap().clone();
     users::delete(&service.app, &Caller::operator(), conditions).await.unwrap_err();
     let graphql = |query: &str| json!({ "query": query });
+    let own_password = |old: &str, new: &str| {
+        let data = format!("{{ old_password: {old:?}, new_password: {new:?} }}");
+        graphql(&format!("mutation {{ changePassword(data: {data}) {{ sessions_ended }} }}"))
+    };
     let update = |data: Value| json!({ "where": { "username": "root" }, "data": data });
     let cases = [
         ("/v2/api/nothing-here", None, json!({})),
@@ -100,6 +104,12 @@ async fn every_refusal_is_said_in_both_languages() {
         ("/api", Some(&key), graphql("mutation { endSessions }")),
         ("/api", Some(&root), graphql("mutation { createApiKey(data: { name: \"\" }) { id } }")),
         ("/api", Some(&key), graphql("mutation { createApiKey(data: { name: \"a\" }) { id } }")),
+        ("/api", Some(&root), own_password("wrong", "several words")),
+        ("/api", Some(&root), own_password(ROOT_PASSWORD, "root")),
+        ("/api", Some(&root), own_password(ROOT_PASSWORD, ROOT_PASSWORD)),
+        ("/api", Some(&key), own_password(ROOT_PASSWORD, "several words")),
+        ("/api", None, graphql("mutation { requestPasswordReset(data: { username: \"root\" }) }")),
+        ("/api", None, graphql("mutation { resetPassword(data: { token: \"none\", new_password: \"a\" }) }")),
         ("/api", None, graphql("mutation { login(data: { username: \"root\", password: \"wrong\" }) { token } }")),
     ];
     for (path, credential, body) in cases {

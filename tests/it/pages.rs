@@ -14,15 +14,15 @@ const GRAPHIQL: &str = "/api";
 const SWAGGER_UI: &str = "/v2/api/docs/";
 
 /// What `tests/clients/browser.py` saw.
-struct Seen {
-    values: Vec<Value>,
-    requests: Vec<String>,
-    answers: BTreeMap<String, Value>,
-    problems: Vec<String>,
+pub struct Seen {
+    pub values: Vec<Value>,
+    pub requests: Vec<String>,
+    pub answers: BTreeMap<String, Value>,
+    pub problems: Vec<String>,
 }
 
 /// Opens a page in a browser with an empty profile and does the steps (`--wait`, `--click`, `--print` and JavaScript).
-async fn browse(service: &Service, path: &str, steps: &[(&str, &str)]) -> Seen {
+pub async fn browse(service: &Service, path: &str, steps: &[(&str, &str)]) -> Seen {
     let (chromium, url) = (tool("KT_TEST_CHROMIUM"), service.url(path));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browser.py");
     let mut arguments = vec!["-B", script, &chromium, &url];
@@ -39,7 +39,7 @@ async fn browse(service: &Service, path: &str, steps: &[(&str, &str)]) -> Seen {
 }
 
 /// Every file came from this server, with its type, and the browser had nothing to complain about.
-fn assert_all_from_here(service: &Service, seen: &Seen, least: usize) {
+pub fn assert_all_from_here(service: &Service, seen: &Seen, least: usize) {
     assert_eq!(seen.problems, [""; 0]);
     let (inside, outside): (Vec<_>, Vec<_>) = seen.requests.iter().partition(|url| !url.starts_with("data:"));
     assert!(outside.iter().all(|url| url.starts_with("data:image/") || url.starts_with("data:font/")), "{outside:?}");

@@ -8,6 +8,7 @@ pub mod load;
 pub mod nginx;
 pub mod node;
 pub mod otp;
+pub mod own_password;
 pub mod peer;
 pub mod people;
 pub mod post;

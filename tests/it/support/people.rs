@@ -56,9 +56,14 @@ impl Service {
 
     /// Everything there is about users and roles.
     pub async fn people(&self) -> Vec<String> {
+        self.rows_of(&["users", "roles", "user_roles", "api_keys", "api_key_roles"]).await
+    }
+
+    /// The rows of tables as text, their bytes as hexadecimal digits.
+    pub async fn rows_of(&self, tables: &[&str]) -> Vec<String> {
         let db = self.database().connect().await;
         let mut rows = Vec::new();
-        for table in ["users", "roles", "user_roles", "api_keys", "api_key_roles"] {
+        for table in tables {
             let all = sea_orm::Statement::from_string(
                 db.get_database_backend(),
                 match is_postgres() {
