@@ -23,7 +23,7 @@ fn typed(first: &str, second: &str) -> String {
 }
 
 async fn link(post: &Post, service: &Arc<Service>) -> String {
-    service.run("DELETE FROM attempts").await;
+    service.forget_attempts().await;
     format!("{PAGE}#token={}", service.reset_token(post, "ada", ADA).await)
 }
 

@@ -79,20 +79,20 @@ async fn a_link_sets_another_password_once() {
 async fn it_logs_nobody_in_past_their_second_factor() {
     let (post, service) = with_post().await;
     let token = service.make_reachable("ada", ADA).await;
-    service.enroll_mail(&post, &token, PASSWORD, ADA).await;
+    service.enroll_mail(&token, &post, ADA).await;
     let waiting = service.log_in("ada", PASSWORD).await;
     let code = letter(&post, ADA, LOGIN_CODE).await.code();
     let link = service.reset_token(&post, "ada", ADA).await;
     assert_eq!(service.reset_password(&link, NEW).await.json(), done());
     assert_eq!(service.try_credential(&token).await, 401);
-    let late = service.verify_mail(waiting["mfa_meta"]["mid"].as_str().unwrap(), &code).await;
+    let late = service.verify(&waiting["mfa_meta"]["mid"], "Mail", &code).await;
     assert_eq!(late.code(), "LOGIN_FAILED", "it was begun with the old password");
     letters::deliver(&service.app).await.unwrap();
     letter(&post, ADA, CHANGED).await;
     let login = service.log_in("ada", NEW).await;
     assert!(login["need_mfa"] == true && login["token"].is_null(), "{login}");
     let code = letter(&post, ADA, LOGIN_CODE).await.code();
-    let done = service.verify_mail(login["mfa_meta"]["mid"].as_str().unwrap(), &code).await.json();
+    let done = service.verify(&login["mfa_meta"]["mid"], "Mail", &code).await.json();
     assert!(done["data"]["verifyMfa"]["token"].is_string(), "{done}");
 }
 
@@ -181,7 +181,7 @@ async fn links_that_are_none_spent_over_or_overtaken_are_all_alike() {
         service.done(&root, "/update-user", body).await;
     };
     let link = async || {
-        service.run("DELETE FROM attempts").await;
+        service.forget_attempts().await;
         service.reset_token(&post, "ada", ADA).await
     };
     let first = link().await;
@@ -242,7 +242,7 @@ async fn of_twenty_who_spend_a_link_at_once_one_does() {
     let (post, service) = with_post().await;
     service.make_reachable("ada", ADA).await;
     for round in 0..3 {
-        service.run("DELETE FROM attempts").await;
+        service.forget_attempts().await;
         let link = service.reset_token(&post, "ada", ADA).await;
         let mut racers = JoinSet::new();
         for racer in 0..20 {
@@ -284,10 +284,10 @@ async fn addresses_that_are_not_let_in_get_no_link_and_spend_none() {
     service.make_reachable("ada", ADA).await;
     let link = service.reset_token(&post, "ada", ADA).await;
     let list = r#"UPDATE global_settings SET auth = '{"access_mode":"ALLOW","access_list":["192.0.2.1"]}'"#;
-    service.run(list).await;
+    service.database().execute(list).await;
     assert_eq!(service.request_reset("ada").await.code(), "LOGIN_FAILED");
     assert_eq!(service.reset_password(&link, NEW).await.code(), "LOGIN_FAILED");
-    service.run("UPDATE global_settings SET auth = '{}'").await;
+    service.database().execute("UPDATE global_settings SET auth = '{}'").await;
     assert_eq!(service.reset_password(&link, NEW).await.json(), done());
 }
 
@@ -330,9 +330,13 @@ async fn names_and_addresses_add_nothing_to_a_letter() {
         service.refused(&root, "/update-user", body, 400, "control characters").await;
     }
     for name in ["ada\r\nBcc: thief@example.com\r\n\r\nhello", "=?utf-8?q?a=0ABcc:_thief?=", "<b>&\"'\u{202e}"] {
-        service.run("DELETE FROM attempts").await;
+        service.forget_attempts().await;
         service
-            .run(&format!("UPDATE users SET username = '{}' WHERE email_address = '{ADA}'", name.replace('\'', "''")))
+            .database()
+            .execute(&format!(
+                "UPDATE users SET username = '{}' WHERE email_address = '{ADA}'",
+                name.replace('\'', "''")
+            ))
             .await;
         let link = service.reset_letter(&post, name, ADA).await;
         assert_eq!((link.to.as_slice(), link.header("To")), (&[ADA.to_owned()][..], ADA), "{link:?}");
@@ -353,9 +357,12 @@ async fn names_and_addresses_add_nothing_to_a_letter() {
         "Ada <ada@example.com>",
         "ada",
     ] {
-        service.run("DELETE FROM attempts").await;
+        service.forget_attempts().await;
         service
-            .run(&format!("UPDATE users SET username = 'ada', email_address = '{address}' WHERE username <> 'root'"))
+            .database()
+            .execute(&format!(
+                "UPDATE users SET username = 'ada', email_address = '{address}' WHERE username <> 'root'"
+            ))
             .await;
         service.request_reset("ada").await;
         letters::deliver(&service.app).await.unwrap();

@@ -18,7 +18,6 @@ const LOGIN: &str =
 
 /// Words of letters.
 pub const LOGIN_CODE: &str = "complete your login";
-pub const CONFIRM_CODE: &str = "receive your login codes";
 pub const PROOF_CODE: &str = "it is you who is changing something";
 pub const LINK: &str = "asked for a new password";
 pub const CHANGED: &str = "The password of your account was changed";
@@ -79,18 +78,11 @@ impl Service {
 
     /// Whether a password is the one of a user.
     pub async fn is_password(&self, username: &str, password: &str) -> bool {
-        self.run("DELETE FROM attempts").await;
+        self.forget_attempts().await;
         let body = json!({ "username": username, "password": password });
         let answer = self.post("/v2/api/login", None, &body).await;
         assert!([200, 400].contains(&answer.status), "{answer:?}");
         answer.status == 200
-    }
-
-    /// A statement past the service.
-    pub async fn run(&self, sql: &str) {
-        let db = self.database().connect().await;
-        sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await.unwrap();
-        db.close().await.unwrap();
     }
 
     /// Makes a user with an address: a token of theirs.
@@ -101,23 +93,6 @@ impl Service {
         let change = json!({ "where": { "id": id }, "data": { "email_address": address } });
         self.done(&root, "/update-user", change).await;
         token
-    }
-
-    /// Gives a user codes by mail as second factor, in a session of theirs.
-    pub async fn enroll_mail(&self, post: &Post, token: &str, password: &str, address: &str) {
-        let enroll = "mutation($p: String!) { enrollMail(data: { password: $p }) { mid } }";
-        let begun = self.graphql(Some(token), enroll, json!({ "p": password })).await;
-        assert!(begun.json()["data"]["enrollMail"]["mid"].is_string(), "{begun:?}");
-        let code = letter(post, address, CONFIRM_CODE).await.code();
-        let confirm = "mutation($c: String!) { confirmMail(data: { code: $c }) { recovery_codes } }";
-        let done = self.graphql(Some(token), confirm, json!({ "c": code })).await;
-        assert!(done.json()["data"]["confirmMail"]["recovery_codes"].is_array(), "{done:?}");
-    }
-
-    /// Completes a login that waits for a mailed code: the whole answer.
-    pub async fn verify_mail(&self, mid: &str, code: &str) -> Answer {
-        let verify = "mutation($data: MfaVerifyInput!) { verifyMfa(data: $data) { token must_change_password } }";
-        self.graphql(None, verify, json!({ "data": { "mid": mid, "code": code, "type": "Mail" } })).await
     }
 }
 
