@@ -198,7 +198,8 @@ impl Given {
         let database_url = self
             .given("database_url")
             .map_or_else(|| format!("sqlite:{}", data_dir.join("keytower.db").display()), str::to_owned);
-        let root_password = self.parse("root_password", "8 characters or more", |text| {
+        let password = "8 characters or more, at most 1024 bytes, and none of the most common passwords";
+        let root_password = self.parse("root_password", password, |text| {
             let password = Password::from(text.to_owned());
             check_password(&password).is_ok().then_some(password)
         })?;
@@ -444,6 +445,7 @@ mod tests {
             ("KEYTOWER_LISTEN", "hunter2"),
             ("KEYTOWER_MASTER_KEY", "hunter2"),
             ("KEYTOWER_ROOT_PASSWORD", "hunter2"),
+            ("KEYTOWER_ROOT_PASSWORD", "hunter22"),
             ("KEYTOWER_PASSWORD_HASH", "hunter2"),
             ("KEYTOWER_TOKEN_LIFE", "hunter2"),
             ("KEYTOWER_BODY_TIMEOUT", "0"),

@@ -46,7 +46,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "root_password",
         default: "random, printed once",
-        meaning: "password of the user `root` at the first start, 8 characters or more; ignored later",
+        meaning: "password of the user `root` at the first start, 8 characters or more and none of the most common; ignored later",
     },
     Setting {
         name: "password_hash",

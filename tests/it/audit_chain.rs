@@ -340,9 +340,9 @@ async fn a_row_costs_three_statements() {
     let before = service.app.store.statements();
     service.mint(&token, "counted").await;
     let mint = service.app.store.statements() - before;
-    // The token; its session, the owner's roles, the key, its roles, the key read again.
+    // The token; its user held, its session, the owner's roles, the key, its roles, the key read again.
     println!("a mint takes {mint} statements");
-    assert_eq!(mint, 6 + 3);
+    assert_eq!(mint, 7 + 3);
 }
 
 /// A write that fails leaves no row of having been done, however much of it was done already.
