@@ -65,7 +65,7 @@ pub async fn change(app: &App, caller: &Caller, old: Password, new: Password, de
         check(&policy, &new, &holder.username)?;
         let compared = expect_password(app, &permit, &holder, old.clone()).await?;
         if new.expose() == old.expose() {
-            return Err(Error::invalid(is_the_old_one()).at("new_password"));
+            return Err(Error::invalid(is_the_old_one()));
         }
         let new_hash = match hash {
             Some(hash) => hash,
@@ -175,7 +175,7 @@ pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) ->
     check(&policy, &new, &holder.username)?;
     let stored = app.store.find_login_user(&holder.username).await?.and_then(|user| user.password_hash);
     if app.passwords.verify(new.clone(), stored).await? != Verdict::Wrong {
-        return Err(Error::invalid(is_the_old_one()).at("new_password"));
+        return Err(Error::invalid(is_the_old_one()));
     }
     let hash = app.passwords.hash(new, app.random.as_ref()).await?;
     let tx = app.begin(permit).await?;
@@ -202,7 +202,7 @@ pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) ->
 /// Checks a new password of somebody.
 fn check(policy: &Policy, new: &Password, username: &str) -> Result<()> {
     let checked = policy.complexity().check(new).and_then(|()| check_is_no_name(new, username));
-    checked.map_err(|why| Error::invalid(why).at("new_password"))
+    checked.map_err(Error::invalid)
 }
 
 /// What is said of a link that is none, spent or over.

@@ -306,6 +306,9 @@ async fn no_secret_gets_into_the_log() {
             }
             for text in [
                 "mutation($s: String!) { login(data: { username: $s, password: $s }) { token } }",
+                "mutation($s: String!) { changePassword(data: { old_password: $s, new_password: $s }) { sessions_ended } }",
+                "mutation($s: String!) { resetPassword(data: { token: $s, new_password: $s }) }",
+                "mutation($s: String!) { requestPasswordReset(data: { username: $s }) }",
                 "mutation($s: String!) { deleteApiKey(where: { key: $s, id: \"a\" }) { id } }",
                 "mutation($s: String!) { updateApiKey(where: { key: $s }, data: { description: $s }) { id } }",
                 "mutation($s: String!) { createApiKey(data: { name: 1, description: $s }) { id } }",
