@@ -164,7 +164,10 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
             let answer = Answer { mfa_type, code, known: known.as_ref() };
             match challenges::settle(app, permit, &holder, None, answer).await {
                 Ok(tx) => (tx, AMR_BOTH),
-                Err(error) if error.kind() == Kind::LoginFailed => return Err(wrong_login(with_code)),
+                // Told alike, or whoever brings any code along would learn whether the password is right, beyond the limit for strangers.
+                Err(error) if [Kind::LoginFailed, Kind::TooMany, Kind::Invalid].contains(&error.kind()) => {
+                    return Err(wrong_login(with_code));
+                }
                 Err(error) => return Err(error),
             }
         }

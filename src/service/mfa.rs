@@ -104,10 +104,14 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
     if !tx.hold_user(&holder.id).await? || !tx.delete_challenge(&begun.id).await? {
         return Err(challenges::over());
     }
-    tx.put_factor(&FactorId::generate(now, app.random.as_ref())?, &holder.id, new, now).await?;
     // As it is now, not as it was before the write began.
-    let left = tx.holder(&holder.id).await?.map_or(0, |holder| holder.recovery_codes);
-    let codes = match left {
+    let before = tx.holder(&holder.id).await?.ok_or_else(challenges::over)?;
+    tx.put_factor(&FactorId::generate(now, app.random.as_ref())?, &holder.id, new, now).await?;
+    if !before.needs_code() {
+        // They are known by a password alone, which may be why a second factor was wanted.
+        tx.forget_devices_of(&holder.id).await?;
+    }
+    let codes = match before.recovery_codes {
         0 => Some(renew_codes(app, &tx, &holder.id).await?),
         _ => None,
     };

@@ -326,6 +326,17 @@ async fn wrong_codes_of_an_account_are_counted_wherever_they_come_from() {
     align(&nodes[..]);
     let (_, device) = nodes[0].make_holder("ada").await;
     let wrong = device.wrong(&nodes[0], 20);
+    // Where they logged in with a password alone is no place that is known.
+    let begun = nodes[0]
+        .database()
+        .number(
+            "SELECT COUNT(*) FROM devices d JOIN users u ON u.id = d.user_id \
+        WHERE u.username = 'ada'",
+        )
+        .await;
+    assert_eq!(begun, 0);
+    nodes[0].full_login("ada", &device).await;
+    nodes[1].clock.set(nodes[0].clock.now());
     // Twenty strangers at once, each with a login and an address of their own, at two nodes: five are judged.
     let mut guesses = JoinSet::new();
     for (turn, code) in wrong.iter().cloned().enumerate() {
@@ -343,7 +354,7 @@ async fn wrong_codes_of_an_account_are_counted_wherever_they_come_from() {
         assert_eq!(refusal(&answer), "TOO_MANY_REQUESTS", "not even the right one is judged now");
         assert!(answer.json()["errors"][0]["extensions"]["retryAfter"].as_u64() > Some(0), "{answer:?}");
     }
-    // Strangers' guesses keep nobody out who comes from where they always come from, or has a recovery code.
+    // Strangers' guesses keep nobody out who comes from where they have logged in in full, or has a recovery code.
     let known = Visitor::at(&nodes[1], "127.0.0.1");
     token(&guess(&known, &device.code(&nodes[1], 1)).await);
     let elsewhere = stranger(&nodes[1], 60);
@@ -366,6 +377,7 @@ async fn wrong_codes_of_an_account_are_counted_wherever_they_come_from() {
 async fn a_day_of_guessing_has_less_than_one_chance_in_two_thousand() {
     let service = Service::start_with(Arc::new(Database::new().await), &[BEHIND_PROXY]).await;
     let (_, device) = service.make_holder("ada").await;
+    service.full_login("ada", &device).await;
     let day = service.clock.now() + chrono::TimeDelta::days(1);
     let (mut judged, mut number) = (0_u32, 0);
     while service.clock.now() < day {
