@@ -232,11 +232,11 @@ impl Error {
         }
     }
 
-    /// How long to wait before trying again, where that is known.
+    /// How many seconds to wait before trying again, where that is known: whole ones, and enough.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<u64> {
         match self.detail {
-            Some(Detail::RetryAfter(time)) => Some(time),
+            Some(Detail::RetryAfter(time)) => Some((time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)),
             _ => None,
         }
     }

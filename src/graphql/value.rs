@@ -103,8 +103,8 @@ pub(super) fn failure(error: &Error, language: Language) -> async_graphql::Error
     let code = code(error.kind());
     async_graphql::Error::new(error.said_in(language)).extend_with(|_, extensions| {
         extensions.set("code", code);
-        if let Some(time) = error.retry_after() {
-            extensions.set("retryAfter", time.as_secs() + 1);
+        if let Some(seconds) = error.retry_after() {
+            extensions.set("retryAfter", seconds);
         }
     })
 }

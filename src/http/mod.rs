@@ -61,8 +61,8 @@ pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
         add(json!({ "props": { "need_mfa": true, "mfa_meta": meta } }));
     }
     let mut response = (status, Json(body)).into_response();
-    if let Some(time) = error.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(time.as_secs() + 1));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
