@@ -112,7 +112,8 @@ pub(super) async fn find(app: &App, permit: &Permit, mid: &Handle) -> Result<(Ch
         audit::stranger(app, permit.caller().address, operation, "no login waits under this mid");
         return Err(over());
     };
-    let holder = app.store.holder(&challenge.user).await?.ok_or_else(over)?;
+    // Whose last factor was taken meanwhile has no choice of types to be told of.
+    let holder = app.store.holder(&challenge.user).await?.filter(Holder::needs_code).ok_or_else(over)?;
     Ok((challenge, holder))
 }
 
