@@ -54,6 +54,8 @@ mod mail_failures;
 mod mfa_codes;
 mod mfa_policy;
 mod mfa_enroll;
+mod mfa_guesses;
+mod mfa_login;
 mod mfa_reset;
 mod migrations;
 mod misspellings;

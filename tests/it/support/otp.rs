@@ -1,5 +1,6 @@
 //! The second factor as a person uses it: an authenticator app of another make (pyotp), and the steps of a login.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
@@ -180,4 +181,17 @@ pub fn refusal(answer: &Answer) -> String {
     super::check::clean(answer);
     assert!(!answer.text.contains("eyJ"), "a token: {answer:?}");
     answer.code()
+}
+
+/// What many requests came to: how many got a token, or which refusal.
+pub fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
+    let mut all = BTreeMap::new();
+    for answer in answers {
+        let what = if answer.json()["errors"].is_null() { "token".to_owned() } else { refusal(answer) };
+        *all.entry(what).or_default() += 1;
+    }
+    if let Some(tokens) = all.get("token") {
+        assert_eq!(answers.iter().filter(|answer| answer.text.contains("eyJ")).count(), *tokens);
+    }
+    all
 }
