@@ -223,6 +223,23 @@ async fn of_twenty_at_once_one_gets_a_token() {
     }
 }
 
+/// Nothing but the login itself is spent with a mailed code.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_who_show_one_mailed_code_one_gets_a_token() {
+    let post = Post::start(Encryption::Upgraded);
+    let nodes = Arc::new(two_nodes(&borrowed(&post.settings())).await);
+    align(&nodes[..]);
+    let ada = nodes[0].make_person(&nodes[0].root().await, "ada", "READ_ONLY").await;
+    nodes[0].enroll_mail(&ada, &post, "ada@example.com").await;
+    for round in 0..5 {
+        pass(&nodes[..], Duration::from_secs(1000));
+        let mid = nodes[0].challenge("ada", None).await["mid"].clone();
+        let code = post.letter_to("ada@example.com").await.code();
+        let answers = at_once(&nodes, "Mail", vec![(mid, code); 20]).await;
+        assert_eq!(tally(&answers)["token"], 1, "round {round}: {:?}", tally(&answers));
+    }
+}
+
 async fn with_post(post: &Post) -> Service {
     Service::start_with(Arc::new(Database::new().await), &borrowed(&post.settings())).await
 }

@@ -38,10 +38,6 @@ async fn remove(service: &Service, token: &str, kind: &str, code: &str) -> Answe
     service.graphql(Some(token), REMOVE, json!({ "data": { "type": kind, "code": code } })).await
 }
 
-async fn reset(service: &Service, token: &str, username: &str) -> Answer {
-    service.graphql(Some(token), RESET, json!({ "where": { "user": { "username": username } } })).await
-}
-
 fn done(answer: &Answer) -> Value {
     assert!(answer.json()["errors"].is_null(), "{answer:?}");
     answer.json()["data"].clone()
@@ -72,11 +68,7 @@ async fn what_a_device_takes_over_is_what_another_app_reads() {
         let again = done(&begin(&service, &own, PASSWORD).await)["enrollTotp"]["secret"].clone();
         assert_ne!(again, begun["secret"]);
         // The last one counts.
-        let device = |secret: &Value| Device {
-            secret: secret.as_str().unwrap().to_owned(),
-            otpauth_url: String::new(),
-            recovery: Vec::new(),
-        };
+        let device = |secret: &Value| Device { secret: secret.as_str().unwrap().to_owned(), recovery: Vec::new() };
         let first = service.confirm(&own, "Totp", &device(&begun["secret"]).code(&service, 0)).await;
         assert_eq!(refusal(&first), "LOGIN_FAILED");
         let codes = done(&service.confirm(&own, "Totp", &device(&again).code(&service, 0)).await);
@@ -100,7 +92,7 @@ async fn an_enrolment_that_is_never_confirmed_locks_nobody_out() {
     }
     let begun = done(&begin(&service, &ada, PASSWORD).await)["enrollTotp"].clone();
     let secret = begun["secret"].as_str().unwrap().to_owned();
-    let device = Device { secret, otpauth_url: String::new(), recovery: Vec::new() };
+    let device = Device { secret, recovery: Vec::new() };
     // It is no factor yet: a login needs no code, on either face, and takes none.
     service.login("ada", PASSWORD).await;
     token(&service.try_login("ada", PASSWORD, json!({})).await);

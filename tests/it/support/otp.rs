@@ -57,7 +57,6 @@ pub fn pass(nodes: &[Service], time: Duration) {
 #[derive(Debug, Clone)]
 pub struct Device {
     pub secret: String,
-    pub otpauth_url: String,
     pub recovery: Vec<String>,
 }
 
@@ -84,12 +83,12 @@ impl Device {
 impl Service {
     /// Enrols an authenticator app for the user of a token, whose session has a fresh second factor from then on.
     pub async fn enroll(&self, token: &str, password: &str) -> Device {
-        let begin = "mutation($data: PasswordInput!) { enrollTotp(data: $data) { secret otpauth_url qr_svg } }";
+        let begin = "mutation($data: PasswordInput!) { enrollTotp(data: $data) { secret } }";
         let begun = self.graphql(Some(token), begin, json!({ "data": { "password": password } })).await;
         let text = |name: &str| {
             begun.json()["data"]["enrollTotp"][name].as_str().unwrap_or_else(|| panic!("{begun:?}")).to_owned()
         };
-        let device = Device { secret: text("secret"), otpauth_url: text("otpauth_url"), recovery: Vec::new() };
+        let device = Device { secret: text("secret"), recovery: Vec::new() };
         let recovery = self.confirm(token, "Totp", &device.code(self, 0)).await;
         let recovery = recovery.json()["data"]["confirmTotp"]["recovery_codes"].clone();
         Device { recovery: serde_json::from_value(recovery).unwrap_or_default(), ..device }
