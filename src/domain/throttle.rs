@@ -59,7 +59,8 @@ impl Rule {
     #[must_use]
     pub fn wait(self, tally: Tally, now: Timestamp) -> Option<Timestamp> {
         let beyond = tally.count.checked_sub(self.free)?;
-        let delay = TimeDelta::seconds(1_i64.checked_shl(beyond).unwrap_or(i64::MAX).min(self.longest.num_seconds()));
+        // 2^30 s are beyond the longest of every rule.
+        let delay = TimeDelta::seconds(1 << beyond.min(30)).min(self.longest);
         // A clock that was set back must not hold anybody off for longer than the delay.
         let until = tally.newest?.min(now) + delay;
         (until > now).then_some(until)

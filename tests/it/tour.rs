@@ -9,14 +9,28 @@
 //! - list VMs with the key, so that whole VM objects (with id, name, status) get printed;
 //! - delete the key and print the answer, `{"data":{"deleteApiKey":{"id":"…"}}}`, on one line or several;
 //! - use the dead key once more and print the answer or its status, which has the number 401 (a `curl --fail` would end the script).
+//!
+//! Between `<!-- mfa:start -->` and `<!-- mfa:end -->` stand the commands of a login with a second factor, likewise. They `read` the codes that
+//! an authenticator app shows for `SECRET`; here pyotp is the app, and each code that is asked for is that of the next step.
 
 use serde_json::{Deserializer, Value, json};
 
-use crate::support::program::{Finished, run};
-use crate::support::{ROOT_PASSWORD, Service};
+use keytower::domain::clock::Clock;
 
-const START: &str = "<!-- tour:start -->";
-const END: &str = "<!-- tour:end -->";
+use crate::support::program::{Finished, run};
+use crate::support::{ROOT_PASSWORD, Service, tool};
+
+const TOUR: &str = "tour";
+const MFA: &str = "mfa";
+
+/// An authenticator app and a person who reads it: a function in place of the shell's `read`, for the variable CODE.
+const APP: &str = r#"
+step=0
+read() {
+  CODE=$("$PYTHON" -c 'import pyotp, sys; print(pyotp.TOTP(sys.argv[1]).at(int(sys.argv[2]) + 30 * int(sys.argv[3])))' "$SECRET" "$NOW" "$step")
+  step=$((step + 1))
+}
+"#;
 
 /// The commands of CloudTower's page on API keys, character for character.
 const ISSUE: &str = r#"curl -X POST \
@@ -39,10 +53,11 @@ const DELETE: &str = r#"curl -X POST \
   http://$CLOUDTOWER_IP/api/
 "#;
 
-/// The `bash` blocks of the tour.
-fn tour(readme: &str) -> Vec<String> {
-    let (_, rest) = readme.split_once(START).unwrap_or_else(|| panic!("README.md has no line {START}"));
-    let (section, _) = rest.split_once(END).unwrap_or_else(|| panic!("README.md has no line {END}"));
+/// The `bash` blocks between two markers.
+fn blocks(readme: &str, name: &str) -> Vec<String> {
+    let (start, end) = (format!("<!-- {name}:start -->"), format!("<!-- {name}:end -->"));
+    let (_, rest) = readme.split_once(&start).unwrap_or_else(|| panic!("README.md has no line {start}"));
+    let (section, _) = rest.split_once(&end).unwrap_or_else(|| panic!("README.md has no line {end}"));
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
     for line in section.lines() {
@@ -89,11 +104,33 @@ fn is_key(text: &str) -> bool {
     text.len() == 64 && text.starts_with("kt1") && letters(text)
 }
 
+fn readme() -> String {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    std::fs::read_to_string(readme).unwrap_or_else(|error| panic!("{readme}: {error}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_factor_of_the_readme_does_what_it_says() {
+    let service = Service::start().await;
+    service.import_example().await;
+    let token = service.root().await;
+    let now = service.clock.now().timestamp().to_string();
+    let environment = [("TOKEN", token.as_str()), ("NOW", now.as_str()), ("PYTHON", &tool("KT_TEST_PYTHON"))];
+    let script = format!("{APP}{}\nprintf '\\n%s\\n%s\\n' \"$TOKEN\" \"$KEY\"\n", blocks(&readme(), MFA).join("\n"));
+    let finished = bash(&service, &script, &environment).await.succeeded();
+    let lines: Vec<&str> = finished.stdout.lines().filter(|line| !line.is_empty()).collect();
+    let [told, codes @ .., name, refusal, token, key] = &lines[..] else { panic!("{finished:?}") };
+    assert!(told.starts_with("scan ") && told.contains(", or type "), "{told}");
+    let is_code = |code: &&&str| code.len() == 29 && code.matches('-').count() == 5;
+    assert_eq!(codes.iter().filter(is_code).count(), 10, "{finished:?}");
+    assert!(codes.len() == 10 && !name.is_empty(), "{finished:?}");
+    assert!(refusal.contains("second factor") && refusal.contains("API key"), "{refusal}");
+    assert_eq!((service.try_credential(token).await, service.try_credential(key).await), (200, 200));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_does_what_it_says() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap_or_else(|error| panic!("{readme}: {error}"));
-    let blocks = tour(&readme);
+    let blocks = blocks(&readme(), TOUR);
     assert!(!blocks.is_empty(), "the tour has no ```bash block");
     let service = Service::start().await;
     service.import_example().await;
@@ -158,5 +195,5 @@ async fn the_documented_commands_work_character_for_character() {
 fn the_tour_is_the_bash_blocks_between_the_markers() {
     let readme = "```bash\nbefore\n```\n<!-- tour:start -->\ntext\n```bash\none\n```\n```json\n{}\n```\n```bash\ntwo\n  three\n```\n\
                   <!-- tour:end -->\n```bash\nafter\n```\n";
-    assert_eq!(tour(readme), ["one\n", "two\n  three\n"]);
+    assert_eq!(blocks(readme, TOUR), ["one\n", "two\n  three\n"]);
 }
