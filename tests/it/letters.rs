@@ -379,7 +379,7 @@ const CONFIRM: &str = "mutation($c: String!) { confirmMail(data: { code: $c }) {
 /// Enrols codes by mail to an address: the recovery codes, where there are new ones.
 async fn enroll(service: &Service, post: &Post, token: &str, address: &str) -> Vec<String> {
     ask(service, token, ENROLL, json!({ "p": PASSWORD })).await;
-    let code = post.letter_to(address).await.code();
+    let code = post.code_to(address).await;
     let confirmed = ask(service, token, CONFIRM, json!({ "c": code })).await;
     let codes = confirmed["confirmMail"]["recovery_codes"].as_array().cloned().unwrap_or_default();
     codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()

@@ -262,7 +262,7 @@ async fn factors_are_replaced_joined_and_removed() {
     assert_eq!(own, json!({ "factors": two, "recovery_codes_left": 10 }));
     assert_eq!(service.challenge("ada", None).await["type"], "Totp");
     let mid = service.challenge("ada", Some("Mail")).await["mid"].clone();
-    token(&service.verify(&mid, "Mail", &post.letter_to("ada@example.com").await.code()).await);
+    token(&service.verify(&mid, "Mail", &post.code_to("ada@example.com").await).await);
     // New codes on paper kill those before.
     let renewed = done(&service.graphql(Some(&ada), RENEW, json!({})).await);
     let paper: Vec<String> = serde_json::from_value(renewed["renewRecoveryCodes"]["recovery_codes"].clone()).unwrap();
@@ -299,7 +299,7 @@ async fn factors_are_replaced_joined_and_removed() {
     post.letter_to("ada@example.com").await;
     // With the last factor the codes on paper go.
     done(&service.reauthenticate(&ada, json!({})).await);
-    let mailed = post.letter_to("ada@example.com").await.code();
+    let mailed = post.code_to("ada@example.com").await;
     let left = done(&remove(&service, &ada, "Mail", &mailed).await)["removeMfa"].clone();
     assert_eq!(left, json!({ "factors": [], "recovery_codes_left": 0 }));
     service.login("ada", PASSWORD).await;

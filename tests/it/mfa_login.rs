@@ -88,7 +88,7 @@ async fn a_login_that_waits_survives_kill_9() {
     let mut node = Node::start(&borrowed(&own));
     let begun = Peer::new(node.address).post("/api", None, &login).await.unwrap();
     let mid = begun.json()["data"]["login"]["mfa_meta"]["mid"].clone();
-    let code = post.letter_to("ada@example.com").await.code();
+    let code = post.code_to("ada@example.com").await;
     node.kill();
     let mut log = node.log().join("\n");
     let node = Node::start(&borrowed(&own));
@@ -114,7 +114,7 @@ async fn a_code_is_sent_three_times_and_only_the_last_counts() {
     let service = with_post(&post).await;
     let (_, device) = holder(&service, &post).await;
     let meta = service.challenge("ada", Some("Mail")).await;
-    let first = post.letter_to("ada@example.com").await.code();
+    let first = post.code_to("ada@example.com").await;
     let resend = async |kind: Option<&str>| {
         service.graphql(None, RESEND, json!({ "data": { "mid": meta["mid"], "type": kind } })).await
     };
@@ -127,7 +127,7 @@ async fn a_code_is_sent_three_times_and_only_the_last_counts() {
         }
         let again = resend(kind).await;
         assert_eq!(again.json()["data"]["resendMfa"], meta, "{again:?}");
-        last = post.letter_to("ada@example.com").await.code();
+        last = post.code_to("ada@example.com").await;
         assert!(!again.text.contains(&last), "{again:?}");
     }
     let fourth = resend(None).await;
@@ -147,7 +147,7 @@ async fn a_code_is_sent_three_times_and_only_the_last_counts() {
     let moved = service.graphql(None, RESEND, json!({ "data": { "mid": meta["mid"], "type": "Mail" } })).await;
     let shown = json!({ "recipient": "a***@example.com", "mid": meta["mid"], "type": "Mail", "valid": true });
     assert_eq!(moved.json()["data"]["resendMfa"], shown, "{moved:?}");
-    let code = post.letter_to("ada@example.com").await.code();
+    let code = post.code_to("ada@example.com").await;
     token(&service.verify(&meta["mid"], "Mail", &code).await);
     // Of a login that is over, or is none, or waits for something else, nothing is sent.
     for mid in [meta["mid"].clone(), json!("x".repeat(40)), json!("")] {
@@ -176,7 +176,7 @@ async fn rest_tells_automation_what_to_do() {
     let mid = meta["mid"].clone();
     assert_eq!((sent.status, &body["message"], &body["props"]["need_mfa"]), (400, &json!(message), &json!(true)));
     assert_eq!(meta, json!({ "recipient": "a***@example.com", "mid": mid, "type": "Mail", "valid": true }));
-    let code = post.letter_to("ada@example.com").await.code();
+    let code = post.code_to("ada@example.com").await;
     assert!(!sent.text.contains(&code), "{sent:?}");
     let full = token(&service.verify(&mid, "Mail", &code).await);
     for credential in [&full, &key] {
@@ -243,14 +243,14 @@ async fn no_shape_of_a_request_gets_a_token_without_a_code() {
     token(&service.verify(&json!(used), "Totp", &device.code(&service, 0)).await);
     service.clock.advance(STEP_TIME);
     let mail = service.challenge("ada", Some("Mail")).await["mid"].as_str().unwrap().to_owned();
-    let mailed = post.letter_to("ada@example.com").await.code();
+    let mailed = post.code_to("ada@example.com").await;
     let reauthentication = service.reauthenticate(&ada, json!({ "type": "Mail" })).await.json();
     let reauthentication = reauthentication["data"]["reauthenticate"]["mfa_meta"]["mid"].as_str().unwrap().to_owned();
-    let reauthenticating = post.letter_to("ada@example.com").await.code();
+    let reauthenticating = post.code_to("ada@example.com").await;
     let begun = "mutation($data: PasswordInput!) { enrollMail(data: $data) { mid } }";
     let enrolment = service.graphql(Some(&ada), begun, json!({ "data": { "password": PASSWORD } })).await.json();
     let enrolment = enrolment["data"]["enrollMail"]["mid"].as_str().unwrap().to_owned();
-    let enrolling = post.letter_to("ada@example.com").await.code();
+    let enrolling = post.code_to("ada@example.com").await;
     let theirs = service.challenge("bob", None).await["mid"].as_str().unwrap().to_owned();
     let mid = service.challenge("ada", Some("Totp")).await["mid"].as_str().unwrap().to_owned();
     let code = device.code(&service, 0);

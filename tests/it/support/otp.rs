@@ -105,7 +105,7 @@ impl Service {
         let begin = "mutation($data: PasswordInput!) { enrollMail(data: $data) { mid recipient type } }";
         let begun = self.graphql(Some(token), begin, json!({ "data": { "password": PASSWORD } })).await;
         assert!(begun.json()["errors"].is_null(), "{begun:?}");
-        let confirmed = self.confirm(token, "Mail", &post.letter_to(address).await.code()).await;
+        let confirmed = self.confirm(token, "Mail", &post.code_to(address).await).await;
         assert!(confirmed.json()["errors"].is_null(), "{confirmed:?}");
     }
 

@@ -69,13 +69,22 @@ impl Letter {
         self.headers.iter().map(|(name, _)| name.as_str()).collect()
     }
 
+    /// Tells whether a code stands in it.
+    pub fn has_code(&self) -> bool {
+        self.codes().next().is_some()
+    }
+
     /// The code that stands in it: its one line of six digits.
     pub fn code(&self) -> String {
-        let codes = |line: &&str| line.len() == 6 && line.bytes().all(|digit| digit.is_ascii_digit());
-        let mut codes = self.text.lines().map(str::trim).filter(codes);
+        let mut codes = self.codes();
         let code = codes.next().unwrap_or_else(|| panic!("no code: {self:?}"));
         assert!(codes.all(|other| other == code), "two codes: {self:?}");
         code.to_owned()
+    }
+
+    fn codes(&self) -> impl Iterator<Item = &str> {
+        let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|digit| digit.is_ascii_digit());
+        self.text.lines().map(str::trim).filter(is_code)
     }
 }
 
@@ -175,6 +184,16 @@ impl Post {
             let letters = self.state.letters.lock().unwrap().clone();
             assert!(start.elapsed() < PATIENCE, "no letter to {address}: {letters:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The code in the next letter to an address that brings one: tidings may come before it.
+    pub async fn code_to(&self, address: &str) -> String {
+        loop {
+            let letter = self.letter_to(address).await;
+            if letter.has_code() {
+                return letter.code();
+            }
         }
     }
 
