@@ -248,6 +248,7 @@ async fn with_post(post: &Post) -> Service {
 async fn a_mailed_code_works_five_minutes_five_times_and_with_its_login_alone() {
     let post = Post::start(Encryption::Upgraded);
     let service = with_post(&post).await;
+    align(std::slice::from_ref(&service));
     let (ada, device) = service.make_holder("ada").await;
     service.enroll_mail(&ada, &post, "ada@example.com").await;
     let mailed = async || {

@@ -92,6 +92,7 @@ async fn a_day_of_guessing_has_less_than_one_chance_in_two_thousand() {
         let answer = guess(&stranger(&service, number), &wrong).await;
         if refusal(&answer) == "LOGIN_FAILED" {
             judged += 1;
+            assert!(judged <= 112, "more are judged than a day has room for");
         } else {
             let wait = answer.json()["errors"][0]["extensions"]["retryAfter"].as_u64().unwrap();
             assert!((1..=900).contains(&wait), "{answer:?}");
@@ -101,7 +102,7 @@ async fn a_day_of_guessing_has_less_than_one_chance_in_two_thousand() {
     // Three codes of a million are right at any moment: the present step's and those on either side.
     let chance = 3.0 * f64::from(judged) / 1e6;
     println!("{judged} codes judged in a day: a chance of {chance}");
-    assert!((100..=112).contains(&judged), "{judged}");
+    assert!(judged >= 100, "{judged}");
     assert!(chance < 1.0 / 2000.0, "{chance}");
     // The owner, meanwhile, logs in as ever.
     token(&guess(&Visitor::at(&service, "127.0.0.1"), &device.code(&service, 0)).await);
