@@ -25,6 +25,8 @@ pub const STRANGERS: Rule = Rule { free: 30, longest: TimeDelta::minutes(1), mem
 pub const CLIENT: Rule = Rule { free: 100, longest: TimeDelta::minutes(1), memory: TimeDelta::hours(1) };
 /// Wrong codes of one user.
 pub const CODES: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
+/// Mailed codes that did not come back: those of two logins with all that is sent for them.
+pub const MAILED_CODES: Rule = Rule { free: 6, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
 /// Mails that anybody can have sent to one user.
 pub const MAILS: Rule = Rule { free: 3, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
 

@@ -21,7 +21,7 @@ use crate::domain::mfa::{Holder, MfaType};
 use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
 use crate::domain::text::{Text, text};
-use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, Known, MAILS, Rule, STRANGERS};
+use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, Known, MAILED_CODES, MAILS, Rule, STRANGERS};
 use crate::error::{Error, Result};
 use crate::store::Tx;
 
@@ -41,6 +41,16 @@ impl Attempt {
     /// `Unavailable` when the database is away.
     pub(super) async fn right(&self, tx: &Tx) -> Result<()> {
         tx.forget_attempt(&self.id, &self.bucket).await
+    }
+
+    /// Forgets it alone, in a write of its own: nothing came of it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub(super) async fn undo(&self, app: &App, permit: &Permit) -> Result<()> {
+        let tx = app.begin(permit.clone()).await?;
+        tx.forget_attempt(&self.id, "").await?;
+        tx.commit_untold().await
     }
 }
 
@@ -119,12 +129,33 @@ pub(super) async fn code(
     limited(app, permit, CODES, bucket, account(app, &holder.username), wrong).await
 }
 
-/// Counts a mail that somebody has sent to a user, unless there were too many.
+/// Counts a code that a user has mailed to themselves, unless there were too many of which none came back. Whoever has stolen a password
+/// neither floods its owner's mailbox nor uses up the codes that the owner asks for.
 ///
 /// # Errors
 /// Like [`password`].
-pub(super) async fn mail(app: &App, permit: &Permit, username: &str) -> Result<Attempt> {
-    limited(app, permit, MAILS, bucket(app, &["mail", username]), account(app, username), many_mails).await
+pub(super) async fn mail(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> Result<Attempt> {
+    let bucket = mails(app, permit, holder, known);
+    limited(app, permit, MAILED_CODES, bucket, account(app, &holder.username), many_mails).await
+}
+
+/// Forgets the codes that were mailed, as part of a write: one came back.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn mail_came_back(
+    app: &App,
+    tx: &Tx,
+    permit: &Permit,
+    holder: &Holder,
+    known: Option<&Known>,
+) -> Result<()> {
+    tx.forget_attempt("", &mails(app, permit, holder, known)).await
+}
+
+fn mails(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> String {
+    let client = known.map(|known| counted_as(permit, Some(known))).unwrap_or_default();
+    bucket(app, &["mail", holder.id.as_str(), &client])
 }
 
 /// Counts a link that somebody has mailed to whoever has a name, unless there were too many for the name or from the client. It is counted

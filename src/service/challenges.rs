@@ -7,10 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::factor::{self, Recipient};
-use super::{attempts, audit};
+use super::{attempts, audit, devices};
 use crate::app::App;
 use crate::domain::audit::{Author, Entry};
-use crate::domain::caller::Caller;
 use crate::domain::id::ChallengeId;
 use crate::domain::mfa::{
     CHALLENGE_LIFE, CODE_LIFE, Challenge, Holder, MfaMeta, MfaType, Purpose, SENDINGS, check_type, mask,
@@ -44,7 +43,7 @@ pub(super) struct Answer<'a> {
 /// `Invalid` for a type that the user does not have, `Unavailable` when the mail server is away.
 pub(super) async fn open(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     holder: &Holder,
     purpose: Purpose,
     mfa_type: MfaType,
@@ -64,7 +63,7 @@ pub(super) async fn open(
         created_at: now,
         expires_at: now + CHALLENGE_LIFE,
     };
-    send(app, caller, holder, &mut challenge).await?;
+    send(app, permit, holder, &mut challenge).await?;
     let meta = meta(&challenge, &mid);
     Ok((challenge, meta))
 }
@@ -75,11 +74,10 @@ pub(super) async fn open(
 /// `LoginFailed` for a challenge that is none or over, `Invalid` for a type that the user does not have, `TooMany` when it was sent too
 /// often, `Unavailable` when the mail server is away.
 pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
-    let caller = permit.caller().clone();
     let (mut challenge, holder) = find(app, &permit, mid).await?;
     challenge.mfa_type = mfa_type.unwrap_or(challenge.mfa_type);
     check_type(challenge.mfa_type, &holder.choices()).map_err(Error::invalid)?;
-    if challenge.sent >= SENDINGS {
+    if challenge.mfa_type == MfaType::Mail && challenge.sent >= SENDINGS {
         let wait = (challenge.expires_at - app.now()).to_std().unwrap_or_default();
         let text = text!(
             "the code of this login was sent {SENDINGS} times: log in again later",
@@ -88,7 +86,7 @@ pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Op
         return Err(Error::too_many(text, wait));
     }
     let before = challenge.sent;
-    send(app, &caller, &holder, &mut challenge).await?;
+    send(app, &permit, &holder, &mut challenge).await?;
     let tx = app.begin(permit).await?;
     if !tx.renew_challenge(&challenge, before).await? {
         return Err(over());
@@ -154,6 +152,9 @@ pub(super) async fn settle(
         return Err(wrong(app, permit, holder, mfa_type).await?);
     }
     attempt.right(&tx).await?;
+    if mfa_type == MfaType::Mail {
+        attempts::mail_came_back(app, &tx, permit, holder, known).await?;
+    }
     Ok(tx)
 }
 
@@ -176,10 +177,24 @@ pub(super) fn author(holder: &Holder) -> Author {
     Author { id: holder.id.clone(), username: holder.username.clone(), credential: Some("password".to_owned()) }
 }
 
-async fn send(app: &App, caller: &Caller, holder: &Holder, challenge: &mut Challenge) -> Result<()> {
+async fn send(app: &App, permit: &Permit, holder: &Holder, challenge: &mut Challenge) -> Result<()> {
     let Challenge { id, purpose, mfa_type, .. } = &*challenge;
+    let attempt = match mfa_type {
+        MfaType::Mail => {
+            let known = devices::knows(app, permit.caller(), &holder.username).await?;
+            Some(attempts::mail(app, permit, holder, known.as_ref()).await?)
+        }
+        _ => None,
+    };
     let to = Recipient { holder, challenge: id, purpose };
-    if let Some(sent) = factor::of(*mfa_type)?.send(app, caller, to).await? {
+    let sent = match (factor::of(*mfa_type)?.send(app, permit.caller(), to).await, attempt) {
+        (Err(error), Some(attempt)) => {
+            attempt.undo(app, permit).await?;
+            return Err(error);
+        }
+        (sent, _) => sent?,
+    };
+    if let Some(sent) = sent {
         challenge.code = Some(sent.mark);
         challenge.code_until = Some(app.now() + CODE_LIFE);
         challenge.address = Some(sent.address);

@@ -134,7 +134,14 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         None if holder.needs_code() => {
             check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
             let challenge = match request.interactive || request.mfa_type.is_some() {
-                true => Some(challenges::open(app, caller, &holder, Purpose::Login, mfa_type).await?),
+                true => match challenges::open(app, permit, &holder, Purpose::Login, mfa_type).await {
+                    Ok(opened) => Some(opened),
+                    Err(error) => {
+                        // The password was right, whatever keeps its code from being sent.
+                        attempt.undo(app, permit).await?;
+                        return Err(error);
+                    }
+                },
                 false => None,
             };
             let tx = app.begin(permit.clone()).await?;
@@ -173,6 +180,10 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         }
     };
     if !hold(&tx, &user, renewed).await? {
+        return Ok(None);
+    }
+    // A first factor that came meanwhile counts.
+    if amr == AMR_PASSWORD && tx.holder(&user.id).await?.is_none_or(|holder| holder.needs_code()) {
         return Ok(None);
     }
     attempt.right(&tx).await?;

@@ -55,6 +55,7 @@ mod mfa_codes;
 mod mfa_enroll;
 mod mfa_guesses;
 mod mfa_login;
+mod mfa_mail;
 mod mfa_policy;
 mod mfa_reset;
 mod migrations;
