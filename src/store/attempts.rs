@@ -1,11 +1,11 @@
 //! What was tried and counts as wrong until it proves right.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query as Sql};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::model::attempt::{ActiveModel, Column, Entity};
-use super::{Tx, error, statement};
+use super::{Tx, error, not_held, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::throttle::{Rule, Tally};
 use crate::error::{Error, Result};
@@ -101,12 +101,7 @@ impl Tx {
     }
 
     async fn forget_where(&self, condition: Expr) -> Result<()> {
-        let old = Sql::select()
-            .column(Column::Id)
-            .from(Entity)
-            .and_where(condition)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .to_owned();
+        let old = not_held::<Entity>(Column::Id, condition);
         Entity::delete_many().filter(Column::Id.in_subquery(old)).exec(&self.db).await.map_err(error)?;
         Ok(())
     }

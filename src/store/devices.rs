@@ -5,7 +5,7 @@ use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::model::device::{ActiveModel, Column, Entity};
-use super::{Store, Tx, error, of_user, statement};
+use super::{Store, Tx, error, not_held, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::{DeviceId, UserId};
 use crate::domain::throttle::Known;
@@ -125,8 +125,8 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn forget_devices(&self, moment: Timestamp) -> Result<()> {
-        let old = Column::LastSeenAt.lte(iso(moment));
-        Entity::delete_many().filter(old).exec(&self.db).await.map_err(error)?;
+        let old = not_held::<Entity>(Column::Id, Column::LastSeenAt.lte(iso(moment)));
+        Entity::delete_many().filter(Column::Id.in_subquery(old)).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::model::{challenge, factor, recovery_code, user};
-use super::{Store, Tx, error, of_user, statement};
+use super::{Store, Tx, error, not_held, of_user, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::id::{ApiKeyId, ChallengeId, FactorId, SessionId, UserId};
 use crate::domain::mfa::{Challenge, Factor, Holder, KeptCode, MfaType, NewFactor, Purpose, TRIES};
@@ -138,6 +138,7 @@ impl Tx {
     /// `Unavailable` when the database is away.
     pub async fn forget_challenges(&self, now: Timestamp) -> Result<()> {
         let over = challenge::Column::ExpiresAt.lte(iso(now));
+        let over = challenge::Column::Id.in_subquery(not_held::<challenge::Entity>(challenge::Column::Id, over));
         challenge::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;
         Ok(())
     }

@@ -26,9 +26,10 @@ mod tasks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::sqlx;
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, RuntimeErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
@@ -146,6 +147,13 @@ impl Tx {
 /// A statement with `$1`, `$2`, … (understood by both databases).
 fn statement(backend: DatabaseBackend, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The ids of rows that no other write holds. Whoever tidies up takes these: a write that holds one row of several may wait for another.
+fn not_held<T: EntityTrait>(id: T::Column, which: Expr) -> SelectStatement {
+    let mut rows = Query::select();
+    rows.column(id).from(T::default()).and_where(which);
+    rows.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).to_owned()
 }
 
 /// Tells a database that is away from a fault of ours.

@@ -1,11 +1,11 @@
 //! Mailed links that set another password.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{ExprTrait, LockBehavior, LockType, Query as Sql};
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::model::password_reset::{ActiveModel, Column, Entity};
-use super::{Store, Tx, error, of_user, statement};
+use super::{Store, Tx, error, not_held, of_user, statement};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::UserId;
 use crate::error::Result;
@@ -72,12 +72,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn forget_resets(&self, now: Timestamp) -> Result<()> {
-        let over = Sql::select()
-            .column(Column::Id)
-            .from(Entity)
-            .and_where(Column::ExpiresAt.lte(iso(now)))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .to_owned();
+        let over = not_held::<Entity>(Column::Id, Column::ExpiresAt.lte(iso(now)));
         Entity::delete_many().filter(Column::Id.in_subquery(over)).exec(&self.db).await.map_err(error)?;
         Ok(())
     }

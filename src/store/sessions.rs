@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query as Sql, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::model::session;
-use super::{Store, Tx, error, of_user};
+use super::{Store, Tx, error, not_held, of_user};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Session, SessionInfo};
@@ -59,7 +59,9 @@ impl Tx {
     }
 
     async fn forget_sessions(&self, over: Expr) -> Result<()> {
-        let forgotten = session::Entity::delete_many().filter(session::Column::Id.in_subquery(not_held(over)));
+        let forgotten =
+            session::Entity::delete_many()
+                .filter(session::Column::Id.in_subquery(not_held::<session::Entity>(session::Column::Id, over)));
         forgotten.exec(&self.db).await.map_err(error)?;
         Ok(())
     }
@@ -112,7 +114,7 @@ impl Tx {
         for (id, at) in seen {
             let at = iso(*at);
             let earlier = session::Column::LastSeenAt.is_null().or(session::Column::LastSeenAt.lt(at.as_str()));
-            let of = not_held(session::Column::Id.eq(id.as_str()).and(earlier));
+            let of = not_held::<session::Entity>(session::Column::Id, session::Column::Id.eq(id.as_str()).and(earlier));
             let update = session::Entity::update_many().col_expr(session::Column::LastSeenAt, at.clone().into());
             update.filter(session::Column::Id.in_subquery(of)).exec(&self.db).await.map_err(error)?;
         }
@@ -158,16 +160,6 @@ async fn sessions_of(db: &impl ConnectionTrait, user: &UserId, now: Timestamp) -
     let query = session::Entity::find().filter(live).order_by_desc(session::Column::CreatedAt);
     let rows = query.order_by_desc(session::Column::Id).all(db).await.map_err(error)?;
     rows.into_iter().map(read).collect()
-}
-
-/// The ids of sessions that no other write holds.
-fn not_held(which: Expr) -> SelectStatement {
-    Sql::select()
-        .column(session::Column::Id)
-        .from(session::Entity)
-        .and_where(which)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .to_owned()
 }
 
 fn read(row: session::Model) -> Result<SessionInfo> {
