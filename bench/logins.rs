@@ -13,6 +13,10 @@ use super::support::node::{borrowed, settings};
 use super::support::{Database, Node};
 use super::{Options, credentials, percentile};
 
+/// How many log in at once, and how long a check of a key may take beside them, in milliseconds.
+const CROWD: usize = 20;
+const BESIDE: f64 = 1_000.0;
+const PASSWORD: &str = "a password of theirs";
 /// Names that exist; those that don't look alike.
 const USERS: usize = 50;
 /// How likely a known name may be the slower one of two.
@@ -35,8 +39,7 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usi
         request.send().await.unwrap().json::<Value>().await.unwrap()
     };
     let role = post("/api/", &role).await["data"]["userRoleNexts"][0]["id"].clone();
-    let user =
-        |name: &String| json!({ "username": name, "name": name, "password": "a password of theirs", "role_id": role });
+    let user = |name: &String| json!({ "username": name, "name": name, "password": PASSWORD, "role_id": role });
     post("/v2/api/create-user", &known.iter().map(user).collect()).await;
     let mut missed = 0;
     let mut address = 0_u32;
@@ -74,8 +77,48 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usi
         }
         missed += compare(name, face, times);
     }
+    missed += beside(name, &node, &known, options).await;
     println!();
     missed
+}
+
+/// Checks a key, again and again, while many log in: the hashes of passwords must leave room for everybody else.
+async fn beside(name: &str, node: &Node, users: &[String], options: &Options) -> usize {
+    let (_, key) = credentials(node).await;
+    let until = Instant::now() + Duration::from_secs(options.seconds * 5);
+    let crowd = users.iter().take(CROWD).cloned().map(|username| {
+        let url = node.url("/v2/api/login");
+        tokio::spawn(async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let (body, mut logins) = (json!({ "username": username, "password": PASSWORD }), 0_usize);
+            while Instant::now() < until {
+                let answer = http.post(&url).json(&body).send().await.unwrap();
+                assert_eq!(answer.status(), 200);
+                logins += 1;
+            }
+            logins
+        })
+    });
+    let crowd: Vec<_> = crowd.collect();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut times = Vec::new();
+    while Instant::now() < until {
+        let started = Instant::now();
+        let request = http.post(node.url("/v2/api/get-my-info")).header("authorization", &key).json(&json!({}));
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        times.push(started.elapsed());
+    }
+    let mut logins = 0;
+    for client in crowd {
+        logins += client.await.unwrap();
+    }
+    let (checks, p95) = (times.len(), percentile(&mut times, 95));
+    let missed = p95 >= BESIDE;
+    println!(
+        "{name}: {CROWD} clients log in at once ({logins} logins); beside them {checks} checks of a key, p95 {p95:.2} ms{}",
+        if missed { "  MISSED" } else { "" }
+    );
+    usize::from(missed)
 }
 
 /// Prints and judges two kinds of times.

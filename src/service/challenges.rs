@@ -116,7 +116,7 @@ pub(super) async fn find(app: &App, permit: &Permit, mid: &Handle) -> Result<(Ch
 }
 
 /// Judges a code. It is counted before, in a write of its own; of those who show a right one at the same time, one is told so. The
-/// answer is the write in which the code and its challenge are spent: what the code was for belongs into it.
+/// answer is the write in which the code and its challenge are spent, and the user as it sees them: what the code was for belongs into it.
 ///
 /// # Errors
 /// `LoginFailed` for a wrong code and a challenge that is over, `TooMany` after too many wrong codes, `Unavailable` when the database is
@@ -127,7 +127,7 @@ pub(super) async fn settle(
     holder: &Holder,
     challenge: Option<&Challenge>,
     answer: Answer<'_>,
-) -> Result<Tx> {
+) -> Result<(Tx, Holder)> {
     let Answer { mfa_type, code, known } = answer;
     check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
     let attempt = attempts::code(app, permit, holder, known, mfa_type).await?;
@@ -147,15 +147,17 @@ pub(super) async fn settle(
     {
         return Err(over());
     }
-    if !factor::of(mfa_type)?.spend(app, &tx, holder, challenge, code).await? {
+    // As they are now: a factor may have been replaced or taken meanwhile.
+    let holder = tx.holder(&holder.id).await?.filter(Holder::needs_code).ok_or_else(over)?;
+    if !factor::of(mfa_type)?.spend(app, &tx, &holder, challenge, code).await? {
         drop(tx);
-        return Err(wrong(app, permit, holder, mfa_type).await?);
+        return Err(wrong(app, permit, &holder, mfa_type).await?);
     }
     attempt.right(&tx).await?;
     if mfa_type == MfaType::Mail {
-        attempts::mail_came_back(app, &tx, permit, holder, known).await?;
+        attempts::mail_came_back(app, &tx, permit, &holder, known).await?;
     }
-    Ok(tx)
+    Ok((tx, holder))
 }
 
 /// Writes down that a code was wrong, and says so.

@@ -130,7 +130,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         Verdict::Right | Verdict::Wrong => None,
     };
     let mfa_type = request.mfa_type.unwrap_or(holder.preferred());
-    let (tx, amr) = match &request.code {
+    let (tx, holder, amr) = match &request.code {
         None if holder.needs_code() => {
             check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
             let challenge = match request.interactive || request.mfa_type.is_some() {
@@ -166,11 +166,11 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
             let meta = challenge.map(|(_, meta)| meta);
             return Ok(Some(Login::NeedsCode { uid: holder.id, meta }));
         }
-        None => (app.begin(permit.clone()).await?, AMR_PASSWORD),
+        None => (app.begin(permit.clone()).await?, holder, AMR_PASSWORD),
         Some(code) => {
             let answer = Answer { mfa_type, code, known: known.as_ref() };
             match challenges::settle(app, permit, &holder, None, answer).await {
-                Ok(tx) => (tx, AMR_BOTH),
+                Ok((tx, holder)) => (tx, holder, AMR_BOTH),
                 // Told alike, or whoever brings any code along would learn whether the password is right, beyond the limit for strangers.
                 Err(error) if [Kind::LoginFailed, Kind::TooMany, Kind::Invalid].contains(&error.kind()) => {
                     return Err(wrong_login(with_code));
@@ -211,7 +211,7 @@ pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaT
     let (challenge, holder) = challenges::find(app, &permit, mid).await?;
     let known = devices::knows(app, caller, &holder.username).await?;
     let answer = Answer { mfa_type, code, known: known.as_ref() };
-    let tx = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
+    let (tx, holder) = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
     let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
     let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true };
     begin_session(app, caller, &policy, tx, proven).await

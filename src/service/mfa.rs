@@ -293,7 +293,7 @@ async fn spend(
     };
     let known = devices::knows(app, caller, &holder.username).await?;
     let answer = Answer { mfa_type, code, known: known.as_ref() };
-    Ok((challenges::settle(app, permit, &holder, waiting.as_ref(), answer).await?, holder))
+    challenges::settle(app, permit, &holder, waiting.as_ref(), answer).await
 }
 
 async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {

@@ -1,14 +1,17 @@
 //! Who needs a second factor: at once or from a day on, for some roles or all, or only told; and keys that were minted without one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keytower::domain::clock::{Clock, iso};
 use serde_json::{Value, json};
 
 use crate::policy::two_nodes;
+use crate::support::node::borrowed;
 use crate::support::otp::{self, refusal};
-use crate::support::people::PASSWORD;
-use crate::support::{ROOT_PASSWORD, Service};
+use crate::support::people::{PASSWORD, user};
+use crate::support::post::Encryption;
+use crate::support::{Post, ROOT_PASSWORD, Service};
 
 const UPDATE: &str = "mutation($data: MfaPolicyUpdateInput!) { updateMfaPolicy(data: $data) { required role_ids \
     enforced_from report_only api_keys_need_mfa api_keys_enforced_from api_keys_report_only } }";
@@ -115,6 +118,46 @@ async fn whoever_must_enrol_can_do_that_and_nothing_else() {
     assert_eq!(refusal(&remove(there).await), "FORBIDDEN");
     policy(here, &root, json!({ "required": "NONE", "role_ids": [] })).await;
     assert_eq!(remove(there).await.json()["data"]["removeMfa"], json!({ "recovery_codes_left": 0 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_factors_removed_at_once_one_stays_where_one_is_needed() {
+    let post = Post::start(Encryption::Upgraded);
+    let settings = post.settings();
+    let nodes = Arc::new(two_nodes(&borrowed(&settings)).await);
+    otp::align(&nodes[..]);
+    let root = nodes[0].root().await;
+    nodes[0].enroll(&root, ROOT_PASSWORD).await;
+    policy(&nodes[0], &root, json!({ "required": "ALL" })).await;
+    for name in ["ada", "bob", "cid", "dan"] {
+        nodes[0]
+            .done(&root, "/create-user", {
+                let mut person = user(name, &nodes[0].preset(&root, "READ_ONLY").await);
+                person["email_address"] = format!("{name}@example.com").into();
+                json!([person])
+            })
+            .await;
+        let token = login(&nodes[0], name, PASSWORD).await["token"].as_str().unwrap().to_owned();
+        let device = nodes[0].enroll(&token, PASSWORD).await;
+        nodes[0].enroll_mail(&token, &post, &format!("{name}@example.com")).await;
+        let remove = |node: usize, kind: &'static str| {
+            let (nodes, token, code) = (Arc::clone(&nodes), token.clone(), device.recovery[node].clone());
+            tokio::spawn(async move {
+                let query = format!(
+                    "mutation($code: String!) {{ removeMfa(data: {{ type: {kind}, code: $code }}) {{ factors {{ type }} }} }}"
+                );
+                nodes[node].graphql(Some(&token), &query, json!({ "code": code })).await.text
+            })
+        };
+        let (totp, mail) = (remove(0, "Totp"), remove(1, "Mail"));
+        let answers = [totp.await.unwrap(), mail.await.unwrap()];
+        let done = answers.iter().filter(|answer| answer.contains("\"factors\"")).count();
+        assert_eq!(done, 1, "{answers:?}");
+        let left = "SELECT COUNT(*) FROM factors f JOIN users u ON u.id = f.user_id WHERE u.username = '".to_owned()
+            + name
+            + "'";
+        assert_eq!(nodes[0].database().number(&left).await, 1, "{answers:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
