@@ -95,7 +95,7 @@ async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Aut
     if row.user != claims.user || now >= row.expires_at {
         return Err(refused("is another user's, or over"));
     }
-    if row.policy.sessions_over(now).is_some_and(|begun| row.created_at <= begun) {
+    if row.policy.ends_session(row.created_at, now) {
         return Err(Error::refused("token: its session is older than the policy allows"));
     }
     let last_used = by.seen.last_used(&row.id, row.last_seen_at.unwrap_or(row.created_at));
@@ -105,11 +105,7 @@ async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Aut
     check_address(&row.policy, address, "token")?;
     by.seen.note(&row.id, now);
     let must_enroll = !row.has_factor && row.policy.mfa.demands(row.roles.iter(), now);
-    let duty = match (row.password_expired, must_enroll) {
-        (true, _) => Some(Duty::ChangePassword),
-        (false, true) => Some(Duty::EnrollMfa),
-        (false, false) => None,
-    };
+    let duty = Duty::of(row.password_expired, must_enroll);
     let factor = match row.mfa_at {
         _ if !row.has_factor => FactorState::None,
         Some(at) if now - at < by.step_up => FactorState::Fresh,

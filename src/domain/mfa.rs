@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::clock::Timestamp;
 use super::id::{ChallengeId, RoleId, SessionId, UserId};
@@ -102,6 +103,15 @@ pub struct MfaMeta {
     pub mid: String,
     /// Which code is awaited.
     pub mfa_type: MfaType,
+}
+
+impl MfaMeta {
+    /// It as every face shows it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Self { recipient, mid, mfa_type } = self;
+        json!({ "recipient": recipient, "mid": mid, "type": mfa_type.name(), "valid": true })
+    }
 }
 
 /// A confirmed factor of a user.

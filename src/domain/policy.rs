@@ -124,6 +124,18 @@ impl Policy {
         before(now, TimeDelta::milliseconds(self.session_max_age.into()))
     }
 
+    /// Tells whether a session that was begun then is over by now.
+    #[must_use]
+    pub fn ends_session(&self, begun: Timestamp, now: Timestamp) -> bool {
+        self.sessions_over(now).is_some_and(|over| begun <= over)
+    }
+
+    /// Tells whether a password that was set then has expired by now.
+    #[must_use]
+    pub fn expires_password(&self, set: Option<Timestamp>, now: Timestamp) -> bool {
+        self.passwords_expired(now).zip(set).is_some_and(|(until, set)| set <= until)
+    }
+
     /// Changes what passwords must be and how often they may be wrong.
     ///
     /// # Errors

@@ -29,6 +29,18 @@ pub enum Duty {
     ChangePassword,
 }
 
+impl Duty {
+    /// The duty of somebody whose password has expired, or who lacks a second factor that is demanded: the password comes first.
+    #[must_use]
+    pub fn of(password_expired: bool, lacks_mfa: bool) -> Option<Self> {
+        match (password_expired, lacks_mfa) {
+            (true, _) => Some(Self::ChangePassword),
+            (false, true) => Some(Self::EnrollMfa),
+            (false, false) => None,
+        }
+    }
+}
+
 /// Where a caller stands with their second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactorState {

@@ -31,7 +31,7 @@ pub(super) fn fields() -> [Field; 4] {
             Ok(match login::login(app, &asked.caller, request).await? {
                 Login::Done(done) => logged_in(&ctx, &done),
                 Login::NeedsCode { uid, meta } => {
-                    let meta = meta.as_ref().map(shown);
+                    let meta = meta.as_ref().map(MfaMeta::to_json);
                     record::value(json!({ "uid": uid.to_string(), "need_mfa": true, "mfa_meta": meta }))
                 }
             })
@@ -58,7 +58,7 @@ pub(super) fn fields() -> [Field; 4] {
             let mut given = arguments(&ctx)?;
             let mid = handle(&mut given);
             let meta = login::resend_mfa(app, &asked.caller, &mid, mfa_type(&mut given, "type")).await?;
-            Ok(record::value(shown(&meta)))
+            Ok(record::value(meta.to_json()))
         })
     })
     .description(
@@ -135,12 +135,6 @@ pub(super) fn objects() -> [Type; 3] {
         record::object("MfaMeta", meta).into(),
         Enum::new("MfaType").items(MfaType::ALL.map(MfaType::name)).into(),
     ]
-}
-
-/// What is shown of a challenge.
-pub(super) fn shown(meta: &MfaMeta) -> Value {
-    let MfaMeta { recipient, mid, mfa_type } = meta;
-    json!({ "recipient": recipient, "mid": mid, "type": mfa_type.name(), "valid": true })
 }
 
 /// A member of `data` that names a factor.

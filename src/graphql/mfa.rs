@@ -3,7 +3,7 @@
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Map, Value, json};
 
-use super::login::{code, mfa_type, shown};
+use super::login::{code, mfa_type};
 use super::record::{self, maybe_text, text};
 use super::schema::{Call, resolve};
 use super::types::row;
@@ -47,7 +47,7 @@ pub(super) fn fields() -> [Field; 8] {
     let enroll_mail = Field::new("enrollMail", TypeRef::named_nn("MfaMeta"), |ctx| {
         resolve(ctx, |Call { app, ctx, asked }| async move {
             let meta = mfa::enroll_mail(app, &asked.caller, password(&mut arguments(&ctx)?)).await?;
-            Ok(record::value(shown(&meta)))
+            Ok(record::value(meta.to_json()))
         })
     })
     .description("Sends a code to the caller's email_address, which confirmMail takes.")
@@ -76,7 +76,7 @@ pub(super) fn fields() -> [Field; 8] {
             let wanted = mfa_type(&mut given, "type");
             let done = mfa::reauthenticate(app, &asked.caller, wanted, code.as_ref()).await?;
             Ok(record::value(match done {
-                Reauthentication::Awaited(meta) => json!({ "need_mfa": true, "mfa_meta": shown(&meta) }),
+                Reauthentication::Awaited(meta) => json!({ "need_mfa": true, "mfa_meta": meta.to_json() }),
                 Reauthentication::Fresh(until) => json!({ "need_mfa": false, "valid_until": iso(until) }),
             }))
         })

@@ -1,6 +1,6 @@
 //! The schema: every root field with the operation that it means, and what it calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_graphql::dynamic::{
     Field, FieldFuture, FieldValue, InputObject, InputValue, Object, ResolverContext, Schema, SchemaError, TypeRef,
@@ -34,7 +34,12 @@ pub struct RootField {
 
 /// Every root field.
 #[must_use]
-pub fn table() -> Vec<RootField> {
+pub fn table() -> &'static [RootField] {
+    static TABLE: LazyLock<Vec<RootField>> = LazyLock::new(rows);
+    &TABLE
+}
+
+fn rows() -> Vec<RootField> {
     let field = |object, name: &str, operation| RootField { object, name: name.to_owned(), operation };
     let mut fields = vec![
         field("Query", "authnStrategies", Operation::AuthnStrategies),
@@ -84,7 +89,7 @@ pub(super) fn is_open(name: &str) -> bool {
 
 /// What a root field means to the authorization table.
 pub(super) fn operation_of(name: &str) -> Option<Operation> {
-    table().into_iter().find(|field| field.name == name).map(|field| field.operation)
+    table().iter().find(|field| field.name == name).map(|field| field.operation)
 }
 
 /// Tells whether a root field may be null: those that name one object.

@@ -14,7 +14,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::domain::mfa::MfaMeta;
 use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
@@ -56,9 +55,8 @@ pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
         let locked: Vec<_> = error.locks().iter().map(|(kind, id)| json!({ "id": id, "type": kind })).collect();
         add(json!({ "code": "ResourceLocked", "props": { "locked_resources": locked } }));
     }
-    if let Some(MfaMeta { recipient, mid, mfa_type }) = error.challenge() {
-        let meta = json!({ "recipient": recipient, "mid": mid, "type": mfa_type.name(), "valid": true });
-        add(json!({ "props": { "need_mfa": true, "mfa_meta": meta } }));
+    if let Some(meta) = error.challenge() {
+        add(json!({ "props": { "need_mfa": true, "mfa_meta": meta.to_json() } }));
     }
     let mut response = (status, Json(body)).into_response();
     if let Some(seconds) = error.retry_after() {

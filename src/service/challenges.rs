@@ -47,6 +47,7 @@ pub(super) async fn open(
     holder: &Holder,
     purpose: Purpose,
     mfa_type: MfaType,
+    known: Option<&Known>,
 ) -> Result<(Challenge, MfaMeta)> {
     let mid = Handle::from(random::text(app.random.as_ref(), MID_LEN)?);
     let (now, id) = (app.now(), id_of(app, &mid));
@@ -63,7 +64,7 @@ pub(super) async fn open(
         created_at: now,
         expires_at: now + CHALLENGE_LIFE,
     };
-    send(app, permit, holder, &mut challenge).await?;
+    send(app, permit, holder, &mut challenge, known).await?;
     let meta = meta(&challenge, &mid);
     Ok((challenge, meta))
 }
@@ -86,7 +87,8 @@ pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Op
         return Err(Error::too_many(text, wait));
     }
     let before = challenge.sent;
-    send(app, &permit, &holder, &mut challenge).await?;
+    let known = devices::knows(app, permit.caller(), &holder.username).await?;
+    send(app, &permit, &holder, &mut challenge, known.as_ref()).await?;
     let tx = app.begin(permit).await?;
     if !tx.renew_challenge(&challenge, before).await? {
         return Err(over());
@@ -179,13 +181,16 @@ pub(super) fn author(holder: &Holder) -> Author {
     Author { id: holder.id.clone(), username: holder.username.clone(), credential: Some("password".to_owned()) }
 }
 
-async fn send(app: &App, permit: &Permit, holder: &Holder, challenge: &mut Challenge) -> Result<()> {
+async fn send(
+    app: &App,
+    permit: &Permit,
+    holder: &Holder,
+    challenge: &mut Challenge,
+    known: Option<&Known>,
+) -> Result<()> {
     let Challenge { id, purpose, mfa_type, .. } = &*challenge;
     let attempt = match mfa_type {
-        MfaType::Mail => {
-            let known = devices::knows(app, permit.caller(), &holder.username).await?;
-            Some(attempts::mail(app, permit, holder, known.as_ref()).await?)
-        }
+        MfaType::Mail => Some(attempts::mail(app, permit, holder, known).await?),
         _ => None,
     };
     let to = Recipient { holder, challenge: id, purpose };

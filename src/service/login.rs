@@ -134,7 +134,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         None if holder.needs_code() => {
             check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
             let challenge = match request.interactive || request.mfa_type.is_some() {
-                true => match challenges::open(app, permit, &holder, Purpose::Login, mfa_type).await {
+                true => match challenges::open(app, permit, &holder, Purpose::Login, mfa_type, known.as_ref()).await {
                     Ok(opened) => Some(opened),
                     Err(error) => {
                         // The password was right, whatever keeps its code from being sent.
@@ -250,17 +250,12 @@ struct Proven {
 async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
     let Proven { holder, user, amr, interactive } = proven;
     let now = app.now();
-    let expired = policy.passwords_expired(now).zip(user.password_updated_at);
-    let password_expired = expired.is_some_and(|(until, set)| set <= until);
+    let password_expired = policy.expires_password(user.password_updated_at, now);
     if password_expired {
         tx.mark_expired_password(&user.id).await?;
     }
     let asked = !holder.needs_code() && policy.mfa.asks(tx.roles_of(&user.id).await?.iter());
-    let duty = match (password_expired, asked && policy.mfa.rollout.holds(now)) {
-        (true, _) => Some(Duty::ChangePassword),
-        (false, true) => Some(Duty::EnrollMfa),
-        (false, false) => None,
-    };
+    let duty = Duty::of(password_expired, asked && policy.mfa.rollout.holds(now));
     let author = challenges::author(&holder);
     if let Some(duty) = duty.filter(|_| !interactive) {
         let error = refused_for(duty);

@@ -55,7 +55,7 @@ pub async fn enroll_totp(app: &App, caller: &Caller, password: Password) -> Resu
     expect_password(app, &permit, &holder, password).await?;
     let (enrollment, sealed) = factor::begin_totp(app, &holder)?;
     let purpose = Purpose::Enroll(session);
-    let (challenge, _) = challenges::open(app, &permit, &holder, purpose, MfaType::Totp).await?;
+    let (challenge, _) = challenges::open(app, &permit, &holder, purpose, MfaType::Totp, None).await?;
     begin_enrollment(app, permit, Challenge { sealed: Some(sealed), ..challenge }).await?;
     Ok(enrollment)
 }
@@ -68,7 +68,9 @@ pub async fn enroll_mail(app: &App, caller: &Caller, password: Password) -> Resu
     let permit = authorize(caller, Operation::EnrollMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     expect_password(app, &permit, &holder, password).await?;
-    let (challenge, meta) = challenges::open(app, &permit, &holder, Purpose::Enroll(session), MfaType::Mail).await?;
+    let known = devices::knows(app, caller, &holder.username).await?;
+    let purpose = Purpose::Enroll(session);
+    let (challenge, meta) = challenges::open(app, &permit, &holder, purpose, MfaType::Mail, known.as_ref()).await?;
     begin_enrollment(app, permit, challenge).await?;
     Ok(meta)
 }
@@ -170,7 +172,8 @@ pub async fn reauthenticate(
             return Err(Error::invalid(text));
         }
         let purpose = Purpose::Reauthenticate(session);
-        let (challenge, meta) = challenges::open(app, &permit, &holder, purpose, mfa_type).await?;
+        let known = devices::knows(app, caller, &holder.username).await?;
+        let (challenge, meta) = challenges::open(app, &permit, &holder, purpose, mfa_type, known.as_ref()).await?;
         let tx = app.begin(permit).await?;
         tx.insert_challenge(&challenge).await?;
         tx.note(Entry::done(text!("a code by mail is awaited", "等待邮件验证码")).of("Session", owner(&challenge)));

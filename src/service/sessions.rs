@@ -123,7 +123,7 @@ impl Owner {
 
     /// Those whose tokens work, with the last use that this node knows of.
     fn working(&self, app: &App, stored: Vec<SessionInfo>) -> Vec<OwnSession> {
-        let (now, over) = (app.now(), self.policy.sessions_over(app.now()));
+        let now = app.now();
         let mut own: Vec<OwnSession> = stored
             .into_iter()
             .map(|info| {
@@ -133,7 +133,7 @@ impl Owner {
             .collect();
         own.retain(|OwnSession { info, .. }| {
             let idle = app.idle().is_some_and(|idle| now - info.last_seen_at >= idle);
-            !idle && over.is_none_or(|begun| info.session.created_at > begun)
+            !idle && !self.policy.ends_session(info.session.created_at, now)
         });
         own
     }

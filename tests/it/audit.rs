@@ -265,7 +265,7 @@ async fn every_change_that_is_asked_for_leaves_a_row() {
             write_refusals(&service.app).await.unwrap();
             left(route.call.operation(), who, trail.fresh().await);
         }
-        for field in graphql::schema::table().into_iter().filter(|field| field.operation.is_change()) {
+        for field in graphql::schema::table().iter().filter(|field| field.operation.is_change()) {
             trail.fresh().await;
             let credential = if who == "root" && field.operation == Operation::Logout { &spare } else { credential };
             service.graphql(Some(credential), &question(&field.name).unwrap(), json!({})).await;

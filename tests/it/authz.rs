@@ -250,7 +250,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
     for field in graphql::schema::table() {
         let mut cells = Vec::new();
         for (caller, principal) in callers.iter().zip(&principals) {
-            let real = graphql_lets_through(&service, &field, caller).await;
+            let real = graphql_lets_through(&service, field, caller).await;
             let rule = authorize(principal, field.operation).is_ok();
             assert_eq!(real, rule, "{} {}", caller.title, field.name);
             cells.push(real);

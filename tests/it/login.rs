@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use keytower::domain::caller::Caller;
 use keytower::service::users;
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, ROOT_PASSWORD, Service};
@@ -18,15 +17,6 @@ async fn rest(service: &Service, body: &Value) -> Answer {
 
 async fn graphql(service: &Service, data: &Value) -> Answer {
     service.graphql(None, LOGIN, json!({ "data": data })).await
-}
-
-/// What an answer tells, beside when and under which id it was given.
-fn told(answer: &Answer) -> (u16, &str, HeaderMap) {
-    let mut headers = answer.headers.clone();
-    for own in ["date", "x-tower-request-id"] {
-        assert!(headers.remove(own).is_some(), "{own}");
-    }
-    (answer.status, &answer.text, headers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,8 +62,8 @@ async fn every_failure_looks_the_same() {
         let given = json!({ "username": username, "password": password });
         let what = format!("{:.40} {:.40}", username, password);
         service.forget_attempts().await;
-        assert_eq!(told(&rest(&service, &given).await), told(&like_rest), "{what}");
-        assert_eq!(told(&graphql(&service, &given).await), told(&like_graphql), "{what}");
+        assert_eq!(rest(&service, &given).await.told(), like_rest.told(), "{what}");
+        assert_eq!(graphql(&service, &given).await.told(), like_graphql.told(), "{what}");
     }
     assert_eq!(rest(&service, &json!({ "username": "root", "password": ROOT_PASSWORD })).await.status, 200);
 }

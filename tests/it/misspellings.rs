@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use keytower::auth::random::SystemRandom;
 use keytower::domain::key_format;
 use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderValue};
 use serde_json::json;
 
 use crate::support::{Answer, Service};
@@ -24,15 +24,6 @@ async fn send(request: RequestBuilder) -> Answer {
 
 async fn with(service: &Service, face: (&str, &'static str), credential: &str) -> Answer {
     send(request(service, face).header(AUTHORIZATION, HeaderValue::from_bytes(credential.as_bytes()).unwrap())).await
-}
-
-/// What an answer tells, beside when and under which id it was given.
-fn told(answer: &Answer) -> (u16, &str, HeaderMap) {
-    let mut headers = answer.headers.clone();
-    for own in ["date", "x-tower-request-id"] {
-        assert!(headers.remove(own).is_some(), "{own}");
-    }
-    (answer.status, &answer.text, headers)
 }
 
 fn replaced(key: &str, at: usize, with: char) -> String {
@@ -125,11 +116,11 @@ async fn only_the_very_key_is_accepted() {
         for (what, text) in &misspelt {
             let before = service.app.store.statements();
             let answer = with(&service, face, text).await;
-            assert_eq!(told(&answer), told(&like), "{what}: {text}");
+            assert_eq!(answer.told(), like.told(), "{what}: {text}");
             assert_eq!(service.app.store.statements(), before, "statements: {what}: {text}");
         }
         let before = service.app.store.statements();
-        assert_eq!(told(&with(&service, face, &unknown).await), told(&like));
+        assert_eq!(with(&service, face, &unknown).await.told(), like.told());
         assert_eq!(service.app.store.statements(), before + 1, "a look-up of what has the shape of a key");
         for good in [key.clone(), format!("Bearer {key}"), format!("bEARER {key}")] {
             assert_eq!(with(&service, face, &good).await.status, 200, "{good}");
@@ -156,7 +147,7 @@ async fn a_deleted_a_foreign_and_an_unknown_key_are_refused_alike() {
         for dead in [&foreign, &deleted, &orphan, &person] {
             let before = service.app.store.statements();
             let answer = with(&service, face, dead).await;
-            assert_eq!((answer.status, told(&answer)), (401, told(&like)));
+            assert_eq!((answer.status, answer.told()), (401, like.told()));
             assert_eq!(service.app.store.statements() - before, 1);
         }
     }
@@ -195,7 +186,7 @@ async fn a_key_anywhere_but_in_authorization_does_not_count() {
             if what == "user and key in the address" {
                 assert_eq!(answer.status, 401, "{what}");
             } else {
-                assert_eq!(told(&answer), told(&like), "{what}");
+                assert_eq!(answer.told(), like.told(), "{what}");
             }
             assert!(!answer.text.contains(&key), "{what}");
         }

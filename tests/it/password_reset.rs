@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keytower::service::letters;
-use reqwest::header::{CONTENT_LANGUAGE, HeaderMap};
+use reqwest::header::CONTENT_LANGUAGE;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -29,15 +29,6 @@ fn done() -> Value {
 fn expect_dead(answer: &Answer) {
     assert_eq!((answer.status, answer.code().as_str()), (200, "BAD_USER_INPUT"), "{answer:?}");
     assert_eq!(answer.json()["errors"][0]["message"], DEAD);
-}
-
-/// What an answer tells, beside when and under which id it was given.
-fn told(answer: &Answer) -> (u16, &str, HeaderMap) {
-    let mut headers = answer.headers.clone();
-    for own in ["date", "x-tower-request-id"] {
-        assert!(headers.remove(own).is_some(), "{own}");
-    }
-    (answer.status, &answer.text, headers)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +107,7 @@ async fn every_name_gets_the_same_answer_for_the_same_work() {
     for name in names {
         let before = service.app.store.statements();
         let answer = service.request_reset(name).await;
-        assert_eq!((told(&answer), service.app.store.statements() - before), (told(&like), work), "{name:.20}");
+        assert_eq!((answer.told(), service.app.store.statements() - before), (like.told(), work), "{name:.20}");
     }
     assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 2 + names.len() as i64);
     assert_eq!(service.database().number("SELECT COUNT(*) FROM password_resets").await, 0);
@@ -140,7 +131,7 @@ async fn who_asks_too_often_waits_whether_the_name_exists_or_not() {
         assert_eq!(answer.code(), "TOO_MANY_REQUESTS");
         answers.push(answer);
     }
-    assert_eq!(told(&answers[0]), told(&answers[1]));
+    assert_eq!(answers[0].told(), answers[1].told());
     assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 6);
     // What strangers ask for does not use up the codes that she has mailed to herself.
     let enroll = "mutation($p: String!) { enrollMail(data: { password: $p }) { mid } }";
@@ -272,7 +263,7 @@ async fn without_mail_or_an_address_of_its_own_it_is_refused_for_every_name() {
         let service = Service::start_with(Arc::new(Database::new().await), &borrowed(&settings)).await;
         service.make_reachable("ada", ADA).await;
         let (known, unknown) = (service.request_reset("ada").await, service.request_reset("nobody").await);
-        assert_eq!(told(&known), told(&unknown));
+        assert_eq!(known.told(), unknown.told());
         assert!(known.code() == "BAD_USER_INPUT" && known.text.contains("smtp_url and public_url"), "{known:?}");
         assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 0);
     }

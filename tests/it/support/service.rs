@@ -72,6 +72,15 @@ impl Answer {
         assert!(strays.is_empty(), "{path}: {strays:#?} in {self:?}");
     }
 
+    /// What it tells, beside when and under which id it was given.
+    pub fn told(&self) -> (u16, &str, HeaderMap) {
+        let mut headers = self.headers.clone();
+        for own in ["date", "x-tower-request-id"] {
+            assert!(headers.remove(own).is_some(), "{own}");
+        }
+        (self.status, &self.text, headers)
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
