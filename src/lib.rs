@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main, cli, jobs, router, telemetry          wiring
-//!   graphql      rest             console       faces: parse, call one service function, render; pages
+//!   graphql   rest   softlayer    console       faces: parse, call one service function, render; pages
 //!   http                                        what the faces share
 //!   service                                     use cases: authorize, begin, change, commit
 //!   app                                         what a running service holds
@@ -31,6 +31,7 @@ pub mod node;
 pub mod rest;
 pub mod router;
 pub mod service;
+pub mod softlayer;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

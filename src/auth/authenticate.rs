@@ -79,7 +79,7 @@ async fn by_key(key: &PlainKey, address: Option<IpAddr>, now: Timestamp, by: &Au
         user: row.user,
         username: row.username,
         rights: row.held.intersection(&row.granted).intersection(&row.ceiling),
-        credential: CredentialRef::ApiKey { id: row.id, name: row.name },
+        credential: CredentialRef::ApiKey { id: row.id, name: row.name, classic: false },
         duty: None,
         factor: FactorState::None,
     })

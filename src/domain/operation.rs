@@ -21,6 +21,10 @@ pub enum Needs {
     Action(Action),
     /// A person's token whose rights hold this action: what a key must not do, whatever its rights.
     TokenWith(Action),
+    /// A person's token or a classic key: what SoftLayer lets its keys do, and others of ours not.
+    TokenOrClassic,
+    /// The same, with rights that hold this action.
+    TokenOrClassicWith(Action),
 }
 
 /// Something that a caller can ask for.
@@ -128,6 +132,28 @@ pub enum Operation {
     ImportInventory,
     /// Start using a new signing key.
     RotateSigningKey,
+    /// Ask for users, keys and what belongs to them, as SoftLayer shows them.
+    ReadCustomers,
+    /// Ask which security questions there are.
+    SecurityQuestions,
+    /// Make a user below oneself, who has no rights yet.
+    CreateCustomer,
+    /// Change one's own user, or those whom one manages.
+    EditCustomer,
+    /// Give users below oneself permissions, and take them.
+    ChangePermissions,
+    /// Give a user below oneself another parent.
+    AssignParent,
+    /// Make a classic key, for oneself or a user below.
+    AddClassicKey,
+    /// Remove one's own classic key, or that of a user below.
+    RemoveClassicKey,
+    /// Say from where a classic key works.
+    EditClassicKey,
+    /// Ask whether a password is the right one.
+    CheckPassword,
+    /// Set one's own answers to security questions.
+    UpdateSecurityAnswers,
     /// Hand a route on to the upstream; [`super::forward::Rules`] tell what it takes.
     Forward(Needs),
 }
@@ -146,8 +172,9 @@ impl Operation {
             | Self::AuthnStrategies
             | Self::UserCreated
             | Self::GetVersion
+            | Self::SecurityQuestions
             | Self::Record => Needs::Nothing,
-            Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey => Needs::Credential,
+            Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey | Self::ReadCustomers => Needs::Credential,
             Self::Logout
             | Self::Reauthenticate
             | Self::ReadMfa
@@ -160,7 +187,16 @@ impl Operation {
             | Self::EndSession
             | Self::CreateApiKey
             | Self::UpdateApiKey
+            | Self::UpdateSecurityAnswers
             | Self::ConfirmApiKey => Needs::Token,
+            Self::EditCustomer
+            | Self::AddClassicKey
+            | Self::RemoveClassicKey
+            | Self::EditClassicKey
+            | Self::CheckPassword => Needs::TokenOrClassic,
+            Self::CreateCustomer | Self::ChangePermissions | Self::AssignParent => {
+                Needs::TokenOrClassicWith(Action::MANAGE_USER_AND_ROLE)
+            }
             Self::ReadMfaPolicy => Needs::Action(Action::MANAGE_MFA_CONFIG),
             Self::UpdateMfaPolicy | Self::ResetMfa => Needs::TokenWith(Action::MANAGE_MFA_CONFIG),
             Self::CreateUser | Self::SetPassword | Self::SetAddress => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
@@ -197,6 +233,8 @@ impl Operation {
                 | Self::ReadMfa
                 | Self::ReadMfaPolicy
                 | Self::ReadSessions
+                | Self::ReadCustomers
+                | Self::SecurityQuestions
                 | Self::Read(_)
         )
     }
@@ -218,6 +256,9 @@ impl Operation {
                 | Self::CreateUser
                 | Self::SetPassword
                 | Self::SetAddress
+                | Self::AddClassicKey
+                | Self::CreateCustomer
+                | Self::UpdateSecurityAnswers
         )
     }
 
@@ -298,6 +339,17 @@ impl Operation {
             Self::Maintain => "maintain",
             Self::ImportInventory => "importInventory",
             Self::RotateSigningKey => "rotateSigningKey",
+            Self::ReadCustomers => "readCustomers",
+            Self::SecurityQuestions => "securityQuestions",
+            Self::CreateCustomer => "createCustomer",
+            Self::EditCustomer => "editCustomer",
+            Self::ChangePermissions => "changePermissions",
+            Self::AssignParent => "assignParent",
+            Self::AddClassicKey => "addClassicKey",
+            Self::RemoveClassicKey => "removeClassicKey",
+            Self::EditClassicKey => "editClassicKey",
+            Self::CheckPassword => "checkPassword",
+            Self::UpdateSecurityAnswers => "updateSecurityAnswers",
             Self::Forward(_) => "forward",
         }
     }

@@ -69,7 +69,12 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<Permit,
         (Some(principal), Needs::Token | Needs::TokenWith(_)) if principal.is_key() => {
             return Err(Denial::KeyNotAllowed);
         }
-        (Some(principal), Needs::Action(action) | Needs::TokenWith(action)) if !principal.rights.allows(action) => {
+        (Some(principal), Needs::TokenOrClassic | Needs::TokenOrClassicWith(_))
+            if principal.is_key() && !principal.is_classic_key() =>
+        {
+            return Err(Denial::KeyNotAllowed);
+        }
+        (Some(principal), Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action)) if !principal.rights.allows(action) => {
             return Err(Denial::MissingAction(action.name()));
         }
         (Some(Principal { duty: Some(duty), .. }), _) if !operation.is_open_to(*duty) => {

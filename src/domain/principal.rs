@@ -63,6 +63,8 @@ pub enum CredentialRef {
         id: ApiKeyId,
         /// What its owner calls it.
         name: String,
+        /// Whether it is the one classic key of its owner, which SoftLayer's clients use.
+        classic: bool,
     },
     /// The operator at the machine itself: a command of this program.
     Operator,
@@ -86,6 +88,12 @@ impl Principal {
     #[must_use]
     pub fn is_key(&self) -> bool {
         matches!(self.credential, CredentialRef::ApiKey { .. })
+    }
+
+    /// Tells whether a classic key was shown.
+    #[must_use]
+    pub fn is_classic_key(&self) -> bool {
+        matches!(self.credential, CredentialRef::ApiKey { classic: true, .. })
     }
 
     /// The session of the token that was shown.

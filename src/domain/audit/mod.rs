@@ -78,7 +78,7 @@ impl From<&Principal> for Author {
     fn from(principal: &Principal) -> Self {
         let credential = match &principal.credential {
             CredentialRef::Session(id) => Some(format!("session {id}")),
-            CredentialRef::ApiKey { id, name } => Some(format!("API key {name} ({id})")),
+            CredentialRef::ApiKey { id, name, .. } => Some(format!("API key {name} ({id})")),
             CredentialRef::Operator => None,
         };
         Self { id: principal.user.clone(), username: principal.username.clone(), credential }

@@ -1,0 +1,164 @@
+//! The one value tree of the three codecs: what a call brings, and what its answer holds.
+
+use crate::domain::clock::Timestamp;
+
+/// A value of the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `<nil/>`, `null`, `xsi:nil`.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Double(f64),
+    /// Text.
+    Text(String),
+    /// A moment; on the wire ISO 8601 with an offset.
+    Date(Timestamp),
+    /// A list.
+    List(Vec<Value>),
+    /// An object.
+    Struct(Struct),
+}
+
+/// An object: the name of its datatype, where that is known, and its members in the order in which they came.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Struct {
+    /// For example `SoftLayer_User_Customer`.
+    pub kind: Option<String>,
+    /// Name and value.
+    pub members: Vec<(String, Value)>,
+}
+
+impl Struct {
+    /// An object of a datatype without members.
+    #[must_use]
+    pub fn of(kind: &str) -> Self {
+        Self { kind: Some(kind.to_owned()), members: Vec::new() }
+    }
+
+    /// Adds a member; one that is [`Value::Null`] is left out.
+    pub fn put(&mut self, name: &str, value: impl Into<Value>) {
+        match value.into() {
+            Value::Null => {}
+            value => self.members.push((name.to_owned(), value)),
+        }
+    }
+
+    /// A member by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+impl Value {
+    /// A whole number; clients send some as text.
+    #[must_use]
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// True or false; clients send some as numbers or text.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(truth) => Some(*truth),
+            Self::Int(number @ (0 | 1)) => Some(*number == 1),
+            Self::Text(text) => match text.trim() {
+                "true" | "1" => Some(true),
+                "false" | "0" | "" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Text; a number counts as its digits.
+    #[must_use]
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Int(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn as_struct(&self) -> Option<&Struct> {
+        match self {
+            Self::Struct(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// Tells whether nothing was given.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(moment: Timestamp) -> Self {
+        Self::Date(moment)
+    }
+}
+
+impl From<Struct> for Value {
+    fn from(object: Struct) -> Self {
+        Self::Struct(object)
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(list: Vec<Value>) -> Self {
+        Self::List(list)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
