@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::auth::authenticate::{Authenticator, authenticate};
+use crate::auth::authenticate::{Authenticator, Credential, authenticate};
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::auth::turns::Turns;
@@ -84,7 +84,11 @@ impl App {
     ///
     /// # Errors
     /// `Unauthenticated` when it does not work, `Unavailable` when the database can't tell.
-    pub async fn authenticate(&self, credential: &str, address: Option<IpAddr>) -> Result<Principal> {
+    pub async fn authenticate(
+        &self,
+        credential: impl Into<Credential<'_>>,
+        address: Option<IpAddr>,
+    ) -> Result<Principal> {
         let by = Authenticator {
             store: &self.store,
             vault: &self.vault,
@@ -93,7 +97,7 @@ impl App {
             idle: self.idle(),
             step_up: delta(self.settings.step_up_time),
         };
-        authenticate(credential, address, self.now(), &by).await
+        authenticate(credential.into(), address, self.now(), &by).await
     }
 }
 

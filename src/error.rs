@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::customer::Status;
 use crate::domain::mfa::MfaMeta;
 use crate::domain::permit::Denial;
 use crate::domain::principal::Duty;
@@ -98,6 +99,19 @@ enum Detail {
     RetryAfter(Duration),
     /// A login that a code would complete.
     Challenge(Box<MfaMeta>),
+    /// What keeps somebody out whose credential is right.
+    Barred(Barred),
+}
+
+/// What keeps somebody out whose credential is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barred {
+    /// The address they come from is not one of theirs.
+    Address,
+    /// The user is not active.
+    Status(Status),
+    /// The answer to a security question lacks, or is wrong.
+    Answer,
 }
 
 /// A result with our [`Error`].
@@ -124,6 +138,16 @@ impl Error {
     /// A credential that does not work. All of them look alike; `why` goes to the log.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Kind::Unauthenticated, text!("the credential is not valid", "凭据无效")).because(why.into())
+    }
+
+    /// The same, with what a face may tell whose contract asks for it.
+    pub fn refused_for(barred: Barred, why: impl Into<String>) -> Self {
+        Self { detail: Some(Detail::Barred(barred)), ..Self::refused(why) }
+    }
+
+    /// A login whose password is right, and which is refused all the same.
+    pub fn barred(barred: Barred, public: impl Into<Text>) -> Self {
+        Self { detail: Some(Detail::Barred(barred)), ..Self::new(Kind::LoginFailed, public) }
     }
 
     /// A fault of ours; the caller learns nothing of it.
@@ -228,6 +252,15 @@ impl Error {
     pub fn challenge(&self) -> Option<&MfaMeta> {
         match &self.detail {
             Some(Detail::Challenge(challenge)) => Some(challenge),
+            _ => None,
+        }
+    }
+
+    /// What keeps somebody out whose credential is right; nothing for another error.
+    #[must_use]
+    pub fn bar(&self) -> Option<Barred> {
+        match self.detail {
+            Some(Detail::Barred(barred)) => Some(barred),
             _ => None,
         }
     }

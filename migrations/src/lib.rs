@@ -9,6 +9,7 @@ mod m0001_start;
 mod m0002_operations;
 mod m0003_orders;
 mod m0004_second_factor;
+mod m0005_softlayer;
 mod maker;
 
 /// The steps, in order.
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_operations::Step),
             Box::new(m0003_orders::Step),
             Box::new(m0004_second_factor::Step),
+            Box::new(m0005_softlayer::Step),
         ]
     }
 }

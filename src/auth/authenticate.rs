@@ -1,10 +1,11 @@
 //! The one function that turns what a caller showed into a [`Principal`].
 //!
-//! 1. Shape: a text that is neither a key nor a token is refused without asking the database; so are a key with a wrong checksum
-//!    and a token whose signature, claims or times are wrong.
+//! 1. Shape: a text that is neither a key nor a token is refused without asking the database; so are a key or portal token with a
+//!    wrong checksum and a token whose signature, claims or times are wrong.
 //! 2. One indexed statement: the row of the key or of the token's session, with the present rights of owner and key.
-//! 3. State against the policies and the clock: the address it comes from, how old the session is and how long nobody used it,
-//!    whether the key waits for its owner's word, and how its owner was authenticated when it was minted.
+//! 3. State against the policies and the clock: whether its user is active and the one who is named beside it, the address it comes
+//!    from, how old the session is and how long nobody used it, whether the key waits for its owner's word, and how its owner was
+//!    authenticated when it was minted.
 //! 4. Rights: a token has its user's; a key has what its roles, its owner's roles and its ceiling all allow.
 //! 5. What a token's user has to do before anything else, and where they stand with their second factor. Keys know neither: that they
 //!    work where nobody can be asked for a code is what they are for.
@@ -16,16 +17,22 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::customer::Status;
+use crate::domain::id::UserId;
 use crate::domain::key_format;
+use crate::domain::network::Ranges;
 use crate::domain::policy::Policy;
 use crate::domain::principal::{CredentialRef, Duty, FactorState, Principal};
-use crate::domain::secret::PlainKey;
+use crate::domain::secret::{Handle, PlainKey};
 use crate::domain::session::Seen;
-use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::error::{Barred, Error, Result};
+use crate::store::{SessionRow, Store};
 
 use super::token::Tokens;
 use super::vault::Vault;
+
+/// What the digest of a portal token is made for.
+pub const PORTAL_TOKEN: &str = "portal token";
 
 /// What a credential is judged by.
 #[derive(Debug)]
@@ -44,28 +51,81 @@ pub struct Authenticator<'a> {
     pub step_up: TimeDelta,
 }
 
-/// Finds out who shows `credential`: the bare text of a key or a token.
+/// What somebody shows.
+#[derive(Clone, Copy)]
+pub struct Credential<'a> {
+    /// The bare text of a key, a token or a portal token.
+    pub text: &'a str,
+    /// Whose it is said to be.
+    pub of: Named<'a>,
+}
+
+/// Whose a credential is said to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Named<'a> {
+    /// Nothing is said.
+    Nobody,
+    /// The user with this login name.
+    Username(&'a str),
+    /// The user with this number.
+    Number(i64),
+}
+
+impl<'a> From<&'a str> for Credential<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { text, of: Named::Nobody }
+    }
+}
+
+impl<'a> From<&'a String> for Credential<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// Shows no secret.
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("of", &self.of).finish_non_exhaustive()
+    }
+}
+
+/// Finds out who shows a credential.
 ///
 /// # Errors
 /// `Unauthenticated`, always with the same public text, when it does not work; `Unavailable` when the database can't tell.
 pub async fn authenticate(
-    credential: &str,
+    credential: Credential<'_>,
     address: Option<IpAddr>,
     now: Timestamp,
     by: &Authenticator<'_>,
 ) -> Result<Principal> {
-    if let Some(key) = key_format::parse(credential) {
-        return by_key(&key, address, now, by).await;
-    }
-    if credential.split('.').count() == 3 {
-        return by_token(credential, address, now, by).await;
-    }
-    Err(Error::refused("neither a key nor a token"))
+    let Credential { text, of } = credential;
+    let principal = if let Some(key) = key_format::parse(text) {
+        by_key(&key, address, now, by).await?
+    } else if let Some(token) = key_format::parse_portal_token(text) {
+        by_portal_token(&token, address, now, by).await?
+    } else if text.split('.').count() == 3 {
+        by_token(text, address, now, by).await?
+    } else {
+        return Err(Error::refused("neither a key nor a token"));
+    };
+    let is_named = match of {
+        Named::Nobody => true,
+        Named::Username(name) => name == principal.username,
+        Named::Number(number) => number == principal.number,
+    };
+    if is_named { Ok(principal) } else { Err(Error::refused("good, but another user is named beside it")) }
 }
 
 async fn by_key(key: &PlainKey, address: Option<IpAddr>, now: Timestamp, by: &Authenticator<'_>) -> Result<Principal> {
     let row = by.store.find_key(&by.vault.digest(key)).await?.ok_or_else(|| Error::refused("key: unknown"))?;
+    check_status(row.status, &row.user)?;
     check_address(&row.policy, address, "key")?;
+    if !admits(row.address_restriction.as_deref(), address)? {
+        let why = format!("key {}: good, but its address is none of those that it works from", row.id);
+        return Err(Error::refused_for(Barred::Address, why));
+    }
     if row.suspended {
         return Err(Error::refused(format!("key {}: suspended until its owner confirms it", row.id)));
     }
@@ -78,8 +138,9 @@ async fn by_key(key: &PlainKey, address: Option<IpAddr>, now: Timestamp, by: &Au
     Ok(Principal {
         user: row.user,
         username: row.username,
+        number: row.number,
         rights: row.held.intersection(&row.granted).intersection(&row.ceiling),
-        credential: CredentialRef::ApiKey { id: row.id, name: row.name, classic: false },
+        credential: CredentialRef::ApiKey { id: row.id, name: row.name, classic: row.classic },
         duty: None,
         factor: FactorState::None,
     })
@@ -92,9 +153,28 @@ async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Aut
     let refused =
         |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
     let row = row.ok_or_else(|| refused("was ended"))?;
-    if row.user != claims.user || now >= row.expires_at {
-        return Err(refused("is another user's, or over"));
+    if row.user != claims.user {
+        return Err(refused("is another user's"));
     }
+    by_session(row, address, now, by)
+}
+
+async fn by_portal_token(
+    token: &Handle,
+    address: Option<IpAddr>,
+    now: Timestamp,
+    by: &Authenticator<'_>,
+) -> Result<Principal> {
+    let row = by.store.find_portal_session(by.vault.mark(PORTAL_TOKEN, token.expose())).await?;
+    by_session(row.ok_or_else(|| Error::refused("portal token: unknown"))?, address, now, by)
+}
+
+fn by_session(row: SessionRow, address: Option<IpAddr>, now: Timestamp, by: &Authenticator<'_>) -> Result<Principal> {
+    let refused = |why: &str| Error::refused(format!("token: session {} of user {} {why}", row.id, row.user));
+    if now >= row.expires_at {
+        return Err(refused("is over"));
+    }
+    check_status(row.status, &row.user)?;
     if row.policy.ends_session(row.created_at, now) {
         return Err(Error::refused("token: its session is older than the policy allows"));
     }
@@ -114,11 +194,30 @@ async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Aut
     Ok(Principal {
         user: row.user,
         username: row.username,
+        number: row.number,
         rights: row.held,
         credential: CredentialRef::Session(row.id),
         duty,
         factor,
     })
+}
+
+fn check_status(status: Status, user: &UserId) -> Result<()> {
+    match status {
+        Status::Active => Ok(()),
+        other => {
+            Err(Error::refused_for(Barred::Status(other), format!("good, but its user {user} is {}", other.key_name())))
+        }
+    }
+}
+
+/// Tells whether somebody is let in from an address, as their own restriction says it.
+///
+/// # Errors
+/// `Internal` for a restriction that can't be read.
+pub fn admits(restriction: Option<&str>, address: Option<IpAddr>) -> Result<bool> {
+    let ranges = Ranges::parse_list(restriction.unwrap_or_default()).map_err(|why| Error::internal(why.en()))?;
+    Ok(ranges.is_none_or(|ranges| address.is_some_and(|address| ranges.contain(address))))
 }
 
 /// Refuses a good credential that comes from an address that is not let in: like any other that does not work, so that a thief

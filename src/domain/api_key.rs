@@ -33,6 +33,17 @@ pub struct NewApiKey {
     pub ceiling: Actions,
     /// How its owner was authenticated at the mint.
     pub provenance: Provenance,
+    /// What a classic key has beside.
+    pub classic: Option<NewClassicKey>,
+}
+
+/// What a classic key has beside other keys.
+#[derive(Debug, Clone)]
+pub struct NewClassicKey {
+    /// Who made it.
+    pub creator: UserId,
+    /// The sealed text, for its owner who made it.
+    pub sealed: Option<Vec<u8>>,
 }
 
 /// How the owner of a key was authenticated when it was minted.

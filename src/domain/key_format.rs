@@ -7,12 +7,17 @@
 //!
 //! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without
 //! asking the database; it is no proof of anything. Scanners: `\bkt1[a-z0-9]{61}\b`.
+//!
+//! SoftLayer's portal tokens have the same form behind `pt1`: they stand where a key stands, and are none.
 
 use super::random::{self, Exhausted, Random};
-use super::secret::PlainKey;
+use super::secret::{Handle, PlainKey};
 
 /// What every key starts with. NEVER change the prefix of existing keys: a new format gets a new version digit.
 pub const PREFIX: &str = "kt1";
+
+/// What every portal token starts with.
+pub const PORTAL_PREFIX: &str = "pt1";
 
 /// Length of a key in characters.
 pub const LEN: usize = 64;
@@ -27,21 +32,39 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// # Errors
 /// [`Exhausted`] when randomness fails.
 pub fn generate(random: &dyn Random) -> Result<PlainKey, Exhausted> {
-    let mut text = PREFIX.to_owned() + &random::text(random, RANDOM_LEN)?;
+    make(random, PREFIX).map(Into::into)
+}
+
+/// Makes a new portal token.
+///
+/// # Errors
+/// [`Exhausted`] when randomness fails.
+pub fn generate_portal_token(random: &dyn Random) -> Result<Handle, Exhausted> {
+    make(random, PORTAL_PREFIX).map(Into::into)
+}
+
+fn make(random: &dyn Random, prefix: &str) -> Result<String, Exhausted> {
+    let mut text = prefix.to_owned() + &random::text(random, RANDOM_LEN)?;
     text.push_str(&checksum(&text));
-    Ok(text.into())
+    Ok(text)
 }
 
 /// Reads a key: `None` unless length, prefix, alphabet and checksum are all right.
 #[must_use]
 pub fn parse(text: &str) -> Option<PlainKey> {
+    has_form(text, PREFIX).then(|| text.to_owned().into())
+}
+
+/// Reads a portal token: `None` unless length, prefix, alphabet and checksum are all right.
+#[must_use]
+pub fn parse_portal_token(text: &str) -> Option<Handle> {
+    has_form(text, PORTAL_PREFIX).then(|| text.to_owned().into())
+}
+
+fn has_form(text: &str, prefix: &str) -> bool {
     let right_shape =
-        text.len() == LEN && text.starts_with(PREFIX) && text.bytes().all(|byte| ALPHABET.contains(&byte));
-    if !right_shape {
-        return None;
-    }
-    let (body, sum) = text.split_at_checked(BODY_LEN)?;
-    (checksum(body) == sum).then(|| text.to_owned().into())
+        text.len() == LEN && text.starts_with(prefix) && text.bytes().all(|byte| ALPHABET.contains(&byte));
+    right_shape && text.split_at_checked(BODY_LEN).is_some_and(|(body, sum)| checksum(body) == sum)
 }
 
 fn checksum(body: &str) -> String {
@@ -90,6 +113,14 @@ mod tests {
         let golden = "kt1klmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz011u75f43";
         assert_eq!(golden.len(), LEN);
         assert_eq!(key(), golden);
+    }
+
+    #[test]
+    fn a_portal_token_is_no_key_and_a_key_no_portal_token() {
+        let token = generate_portal_token(&Counting(200.into())).unwrap();
+        assert_eq!(token.expose().len(), LEN);
+        assert!(parse_portal_token(token.expose()).is_some() && parse(token.expose()).is_none());
+        assert!(parse_portal_token(&key()).is_none());
     }
 
     #[test]

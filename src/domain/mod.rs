@@ -24,6 +24,7 @@ pub mod api_key;
 pub mod audit;
 pub mod caller;
 pub mod clock;
+pub mod customer;
 pub mod entity;
 pub mod filter;
 pub mod forward;

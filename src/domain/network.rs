@@ -27,6 +27,15 @@ impl Ranges {
         ranges.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Reads ranges with commas between; none where nothing stands there.
+    ///
+    /// # Errors
+    /// Which one is wrong, and what is allowed.
+    pub fn parse_list(text: &str) -> Result<Option<Self>, Text> {
+        let ranges: Vec<&str> = text.split(',').map(str::trim).filter(|range| !range.is_empty()).collect();
+        if ranges.is_empty() { Ok(None) } else { Self::parse(ranges).map(Some) }
+    }
+
     /// Tells whether an address is in one of them. An IPv4 address in IPv6 form is the IPv4 address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
@@ -88,6 +97,16 @@ mod tests {
             assert!(!ranges.contain(outside.parse().unwrap()), "{range} {outside}");
         }
         assert!(!Ranges::default().contain("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_list_has_commas_between_and_an_empty_one_is_none() {
+        let list = Ranges::parse_list(" 192.0.2.7, 2001:db8::/32 ,").unwrap().unwrap();
+        assert!(list.contain("192.0.2.7".parse().unwrap()) && list.contain("2001:db8::1".parse().unwrap()));
+        for none in ["", " ", " , "] {
+            assert_eq!(Ranges::parse_list(none), Ok(None));
+        }
+        assert!(Ranges::parse_list("192.0.2.7, x").is_err());
     }
 
     #[test]

@@ -74,7 +74,9 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<Permit,
         {
             return Err(Denial::KeyNotAllowed);
         }
-        (Some(principal), Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action)) if !principal.rights.allows(action) => {
+        (Some(principal), Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action))
+            if !principal.rights.allows(action) =>
+        {
             return Err(Denial::MissingAction(action.name()));
         }
         (Some(Principal { duty: Some(duty), .. }), _) if !operation.is_open_to(*duty) => {

@@ -10,6 +10,8 @@ pub struct Principal {
     pub user: UserId,
     /// That user's login name.
     pub username: String,
+    /// That user's number, which stands for the id with SoftLayer.
+    pub number: i64,
     /// What this credential may do now.
     pub rights: Actions,
     /// What they showed.
@@ -77,6 +79,7 @@ impl Principal {
         Self {
             user: UserId::from(String::new()),
             username: "operator".to_owned(),
+            number: 0,
             rights: Actions::from_names(["*"]),
             credential: CredentialRef::Operator,
             duty: None,

@@ -1,6 +1,7 @@
 //! A user as the rooms above exchange it, and the rules for names.
 
 use super::clock::Timestamp;
+use super::customer::Status;
 use super::id::{RoleId, UserId};
 use super::text::{Text, text};
 
@@ -19,14 +20,16 @@ pub struct NewUser {
     pub username: String,
     /// Name to show.
     pub name: String,
-    /// PHC text of the argon2id hash.
-    pub password_hash: String,
+    /// PHC text of the argon2id hash; without one, no password logs them in.
+    pub password_hash: Option<String>,
     /// The user's one role.
     pub role: RoleId,
     /// Where to write to.
     pub contact: Contact,
     /// Whether it belongs to the system rather than to a person.
     pub internal: bool,
+    /// Who made them; nobody made the first one.
+    pub parent: Option<UserId>,
 }
 
 /// How a user is reached.
@@ -107,6 +110,14 @@ pub struct LoginUser {
     pub password_hash: Option<String>,
     /// When the password was set.
     pub password_updated_at: Option<Timestamp>,
+    /// Number, which stands for the id with SoftLayer.
+    pub number: i64,
+    /// Whether they may do anything.
+    pub status: Status,
+    /// From where they may log in; from everywhere where absent.
+    pub address_restriction: Option<String>,
+    /// Whether a login needs the answer to a security question.
+    pub answers_required: bool,
 }
 
 /// Checks where a user comes from: absent, it is [`LOCAL`].

@@ -80,6 +80,7 @@ pub async fn create(
         user: owner.user,
         ceiling: owner.rights,
         provenance,
+        classic: None,
     };
     tx.insert_api_key(key, now).await?;
     let minted = &key_name;

@@ -7,10 +7,12 @@ use super::challenges::{self, Answer};
 use super::directory::{self, Checked, Directory};
 use super::{attempts, audit, devices};
 use crate::app::App;
+use crate::auth::authenticate::admits;
 use crate::auth::password::Verdict;
 use crate::domain::audit::{Author, Entry};
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
+use crate::domain::customer::Status;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::mfa::{AMR_BOTH, AMR_MFA, AMR_PASSWORD, Holder, MfaMeta, MfaType, Purpose, check_type};
 use crate::domain::operation::Operation;
@@ -22,7 +24,7 @@ use crate::domain::session::Session;
 use crate::domain::text::text;
 use crate::domain::throttle::Known;
 use crate::domain::user::LoginUser;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Barred, Error, Kind, Result};
 use crate::store::Tx;
 
 /// What a login is tried with.
@@ -263,6 +265,13 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
         tx.commit().await?;
         return Err(error);
     }
+    if let Some(error) = barred(caller, &user)? {
+        // Dropped: what was tried counts on, and what was spent is not.
+        drop(tx);
+        let entry = Entry::failed(error.text().clone()).by(author);
+        audit::record(app, caller, Operation::Login.name(), entry).await?;
+        return Err(error);
+    }
     let session = Session {
         id: SessionId::generate(now, app.random.as_ref())?,
         user: user.id.clone(),
@@ -275,7 +284,7 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
         password_expired,
     };
     let token = app.tokens.sign(&session)?;
-    tx.insert_session(&session).await?;
+    tx.insert_session(&session, None).await?;
     let device = devices::see(app, &tx, caller, &holder).await?;
     let mfa_due = policy.mfa.rollout.enforced_from.filter(|_| asked && !policy.mfa.rollout.report_only);
     let id = &session.id;
@@ -284,6 +293,19 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
     tx.commit().await?;
     tracing::info!(user.name = user.username, session.id = %id, "logged in");
     Ok(LoggedIn { token, device, duty, mfa_due })
+}
+
+/// What keeps somebody out whose password, and code, are right. Only they learn of it.
+fn barred(caller: &Caller, user: &LoginUser) -> Result<Option<Error>> {
+    if user.status != Status::Active {
+        let text = text!("this user is not active: ask somebody who manages users", "该用户未启用：请联系用户管理员");
+        return Ok(Some(Error::barred(Barred::Status(user.status), text)));
+    }
+    if !admits(user.address_restriction.as_deref(), caller.address)? {
+        let text = text!("this user does not log in from your address", "该用户不允许从您的地址登录");
+        return Ok(Some(Error::barred(Barred::Address, text)));
+    }
+    Ok(None)
 }
 
 /// Answers a login whose name or password is wrong: always alike.

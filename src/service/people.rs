@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};
 use crate::domain::filter::Query;
-use crate::domain::id::RoleId;
+use crate::domain::id::{RoleId, UserId};
 use crate::domain::permission::{Actions, ROOT};
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::principal::{CredentialRef, Principal};
@@ -41,10 +41,10 @@ impl Change {
         let tx = app.begin(permit).await?;
         tx.alone_with(PEOPLE).await?;
         if actor.credential != CredentialRef::Operator {
-            let me =
-                by_ids(&tx, &USER, &[actor.user.to_string()], all(&projection(&USER), &Budget::unlimited())).await?;
-            let me = me.first().ok_or_else(|| Error::refused("the user was deleted meanwhile"))?;
-            actor.rights = actor.rights.intersection(&rights(me));
+            if tx.login_user(&actor.user).await?.is_none() {
+                return Err(Error::refused("the user was deleted meanwhile"));
+            }
+            actor.rights = actor.rights.intersection(&tx.rights_of(&actor.user).await?);
             authorize(&Caller { principal: Some(actor.clone()), ..caller }, operation)?;
         }
         Ok(Self { tx, actor })
@@ -59,9 +59,17 @@ impl Change {
             return Err(Error::new(Kind::NotFound, text!("no {} matches", "没有匹配的 {}", entity.name)));
         }
         for node in &found {
-            self.covers(&rights(node), || format!("{} {}", entity.name, node.value("name")))?;
+            self.covers(&self.rights_of(node, entity).await?, || format!("{} {}", entity.name, node.value("name")))?;
         }
         Ok(found)
+    }
+
+    /// What a user may do, or what a role allows.
+    async fn rights_of(&self, node: &Node, entity: &'static Entity) -> Result<Actions> {
+        match entity.name == USER.name {
+            true => self.tx.rights_of(&UserId::from(node.id().to_owned())).await,
+            false => Ok(rights(node)),
+        }
     }
 
     /// Tells whether a row is the caller's own user.

@@ -19,6 +19,7 @@ use crate::domain::password::check_is_no_name;
 use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, Permit, authorize};
 use crate::domain::policy::Complexity;
+use crate::domain::principal::CredentialRef;
 use crate::domain::random::Random;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
@@ -362,7 +363,13 @@ pub(super) async fn insert(
     let UserRequest { username, name, contact, internal, .. } = request;
     let text = text!("user {username} made with the role {role_name}", "已创建用户 {username}，角色为 {role_name}");
     tx.note(Entry::done(text).of(USER.name, &id));
-    tx.insert_user(NewUser { id: id.clone(), username, name, password_hash, role, contact, internal }, now).await?;
+    let parent = match tx.actor().filter(|actor| actor.credential != CredentialRef::Operator) {
+        Some(actor) => Some(actor.user.clone()),
+        None => tx.master().await?,
+    };
+    let password_hash = Some(password_hash);
+    let new = NewUser { id: id.clone(), username, name, password_hash, role, contact, internal, parent };
+    tx.insert_user(new, now).await?;
     Ok(id)
 }
 

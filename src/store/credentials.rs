@@ -4,9 +4,11 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, TryGetable};
 
+use super::people::status;
 use super::policy::read_policy;
 use super::{Store, error, statement};
 use crate::domain::clock::{Timestamp, parse_iso};
+use crate::domain::customer::{Status, actions_of};
 use crate::domain::id::{ApiKeyId, RoleId, SessionId, UserId};
 use crate::domain::permission::Actions;
 use crate::domain::policy::Policy;
@@ -34,6 +36,14 @@ pub struct KeyRow {
     pub amr: Vec<String>,
     /// Whether it waits for its owner's word, after the reset of the factors that it was minted under.
     pub suspended: bool,
+    /// Whether it is its owner's classic key: then it has no roles of its own.
+    pub classic: bool,
+    /// From where it works; from everywhere where absent.
+    pub address_restriction: Option<String>,
+    /// The owner's number.
+    pub number: i64,
+    /// The owner's state.
+    pub status: Status,
     /// The policies in force.
     pub policy: Policy,
 }
@@ -63,6 +73,10 @@ pub struct SessionRow {
     pub has_factor: bool,
     /// The user's roles now.
     pub roles: Vec<RoleId>,
+    /// The user's number.
+    pub number: i64,
+    /// The user's state.
+    pub status: Status,
     /// The policies in force.
     pub policy: Policy,
 }
@@ -74,13 +88,15 @@ impl Store {
     /// `Unavailable` when the database is away.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
         const SQL: &str = "\
-            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, u.username, 'held' AS side, r.actions, \
+            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
+            u.username, u.number, u.status, u.permissions, 'held' AS side, r.actions, \
             (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
             (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
             LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
             UNION ALL \
-            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, u.username, 'granted' AS side, r.actions, \
+            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
+            u.username, u.number, u.status, u.permissions, 'granted' AS side, r.actions, \
             (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
             (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM api_keys k JOIN users u ON u.id = k.user_id \
@@ -88,16 +104,22 @@ impl Store {
         let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
         let rows = self.read.query_all_raw(query).await.map_err(error)?;
         let Some(first) = rows.first() else { return Ok(None) };
+        // What users may do beside their roles, their keys may as well.
+        let own = own_actions(first)?;
         let mut key = KeyRow {
             id: ApiKeyId::from(text(first, "id")?),
             name: text(first, "name")?,
             user: UserId::from(text(first, "user_id")?),
             username: text(first, "username")?,
-            held: Actions::NONE,
-            granted: Actions::NONE,
+            held: own,
+            granted: own,
             ceiling: parse_actions(&text(first, "ceiling")?)?,
             amr: serde_json::from_str(&text(first, "amr")?).map_err(Error::internal)?,
             suspended: maybe::<String>(first, "suspended_at")?.is_some(),
+            classic: maybe::<String>(first, "classic_of")?.is_some(),
+            address_restriction: maybe(first, "address_restriction")?,
+            number: number(first)?,
+            status: status(&text(first, "status")?)?,
             policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
         };
         for row in &rows {
@@ -107,6 +129,9 @@ impl Store {
                 _ => key.granted = key.granted.union(&actions),
             }
         }
+        if key.classic {
+            key.granted = Actions::from_names(["*"]);
+        }
         Ok(Some(key))
     }
 
@@ -115,22 +140,35 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
+        self.session_where("s.id", id.as_str().into()).await
+    }
+
+    /// Finds the session that a portal token names, by the digest of that.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn find_portal_session(&self, digest: Vec<u8>) -> Result<Option<SessionRow>> {
+        self.session_where("s.digest", digest.into()).await
+    }
+
+    async fn session_where(&self, column: &'static str, value: sea_orm::Value) -> Result<Option<SessionRow>> {
         const SQL: &str = "\
-            SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_expired, s.user_id, u.username, \
+            SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_expired, s.user_id, \
+            u.username, u.number, u.status, u.permissions, \
             r.id AS role, r.actions, \
             (SELECT f.id FROM factors f WHERE f.user_id = u.id LIMIT 1) AS factor, \
             (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
             (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
             FROM sessions s JOIN users u ON u.id = s.user_id \
-            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE s.id = $1";
-        let query = statement(self.backend(), SQL, [id.as_str().into()]);
+            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE ";
+        let query = statement(self.backend(), &format!("{SQL}{column} = $1"), [value]);
         let rows = self.read.query_all_raw(query).await.map_err(error)?;
         let Some(first) = rows.first() else { return Ok(None) };
         let mut session = SessionRow {
-            id: id.clone(),
+            id: SessionId::from(text(first, "id")?),
             user: UserId::from(text(first, "user_id")?),
             username: text(first, "username")?,
-            held: Actions::NONE,
+            held: own_actions(first)?,
             created_at: moment(first, "created_at")?,
             expires_at: moment(first, "expires_at")?,
             last_seen_at: maybe::<String>(first, "last_seen_at")?.as_deref().and_then(parse_iso),
@@ -138,6 +176,8 @@ impl Store {
             password_expired: maybe(first, "password_expired")?.unwrap_or_default(),
             has_factor: maybe::<String>(first, "factor")?.is_some(),
             roles: Vec::new(),
+            number: number(first)?,
+            status: status(&text(first, "status")?)?,
             policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
         };
         for row in &rows {
@@ -160,7 +200,17 @@ fn moment(row: &QueryResult, column: &str) -> Result<Timestamp> {
     parse_iso(&text(row, column)?).ok_or_else(|| Error::internal(format!("sessions.{column} is no time")))
 }
 
-fn role_actions(row: &QueryResult) -> Result<Actions> {
+fn number(row: &QueryResult) -> Result<i64> {
+    maybe(row, "number")?.ok_or_else(|| Error::internal("a user has no number"))
+}
+
+/// What the permissions of a user's own allow.
+pub(super) fn own_actions(row: &QueryResult) -> Result<Actions> {
+    let names: Vec<String> = serde_json::from_str(&text(row, "permissions")?).map_err(Error::internal)?;
+    Ok(actions_of(names.iter().map(String::as_str)))
+}
+
+pub(super) fn role_actions(row: &QueryResult) -> Result<Actions> {
     maybe::<String>(row, "actions")?.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
 }
 

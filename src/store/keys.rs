@@ -5,33 +5,47 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::credentials::write_actions;
 use super::model::{api_key, api_key_role};
-use super::{Tx, error, of_user, statement};
+use super::{Tx, error, is_taken, of_user, statement};
 use crate::domain::api_key::NewApiKey;
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::id::{ApiKeyId, UserId};
-use crate::error::Result;
+use crate::domain::text::text;
+use crate::error::{Error, Result};
 
 impl Tx {
     /// Stores a new key.
     ///
     /// # Errors
-    /// `Unauthenticated` when the owner was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` when the owner was deleted meanwhile, `Invalid` when it is the second classic key, `Unavailable` when the
+    /// database is away.
     pub async fn insert_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<()> {
+        let number = match key.classic {
+            Some(_) => Some(self.next_number().await?),
+            None => None,
+        };
+        let (creator, sealed) = key.classic.map(|it| (Some(it.creator.to_string()), it.sealed)).unwrap_or_default();
         let row = api_key::ActiveModel {
             id: Set(key.id.to_string()),
+            address_restriction: Set(None),
             amr: Set(serde_json::Value::from(key.provenance.amr).to_string()),
             auth_address: Set(key.provenance.auth_address.map(|address| address.to_string())),
             auth_time: Set(key.provenance.auth_time.map(iso)),
             ceiling: Set(write_actions(&key.ceiling)),
+            changed_at: Set(number.map(|_| iso(now))),
+            classic_of: Set(number.map(|_| key.user.to_string())),
             created_at: Set(iso(now)),
+            creator_id: Set(creator),
             description: Set(key.description),
             digest: Set(key.digest.as_bytes().to_vec()),
             editable: Set(true),
             name: Set(key.name),
+            number: Set(number),
+            sealed: Set(sealed),
             suspended_at: Set(None),
             user_id: Set(key.user.to_string()),
         };
-        api_key::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
+        let insert = api_key::Entity::insert(row).exec_without_returning(&self.db).await;
+        insert.map_err(|cause| if is_taken(&cause) { one_classic_key() } else { of_user(cause) })?;
         let roles = key.roles.iter().map(|role| api_key_role::ActiveModel {
             api_key_id: Set(key.id.to_string()),
             role_id: Set(role.to_string()),
@@ -96,4 +110,9 @@ impl Tx {
         let rows: Vec<(String, String)> = query.into_tuple().all(&self.db).await.map_err(error)?;
         Ok(rows.into_iter().map(|(id, name)| (ApiKeyId::from(id), name)).collect())
     }
+}
+
+/// What is said of a second classic key.
+fn one_classic_key() -> Error {
+    Error::invalid(text!("Each user can only have a single API key.", "每个用户只能有一个 API 密钥。"))
 }

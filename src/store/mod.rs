@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod connect;
 mod credentials;
+mod customers;
 mod devices;
 mod inventory;
 mod keys;
@@ -42,6 +43,7 @@ pub use migrate::Prepared;
 pub use setup::SigningKeyRow;
 
 use crate::domain::permit::Permit;
+use crate::domain::principal::Principal;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
@@ -98,6 +100,12 @@ impl Store {
 }
 
 impl Tx {
+    /// Who writes; nobody where the operation is open to anybody and no credential was shown.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Principal> {
+        self.permit.actor()
+    }
+
     /// Keeps other writers out of a table until the end of this write, so that what was just read of it stays true.
     ///
     /// # Errors

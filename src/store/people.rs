@@ -4,10 +4,13 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
+use super::credentials::{own_actions, role_actions};
 use super::model::{role, user, user_role};
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
+use crate::domain::customer::Status;
 use crate::domain::id::{RoleId, SessionId, UserId};
+use crate::domain::permission::Actions;
 use crate::domain::text::text;
 use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
 use crate::error::{Error, Result};
@@ -20,7 +23,7 @@ impl Store {
     pub async fn find_login_user(&self, username: &str) -> Result<Option<LoginUser>> {
         let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
         let row = user::Entity::find().filter(by_name).one(&self.read).await.map_err(error)?;
-        Ok(row.map(login_user))
+        row.map(login_user).transpose()
     }
 
     /// Tells whether any user exists.
@@ -49,6 +52,8 @@ impl Tx {
         let taken = username_taken(&new.username);
         let row = user::ActiveModel {
             id: Set(new.id.to_string()),
+            address_restriction: Set(None),
+            answers_required: Set(None),
             auth_config_id: Set(None),
             created_at: Set(iso(now)),
             display_username: Set(new.username.clone()),
@@ -56,12 +61,19 @@ impl Tx {
             internal: Set(new.internal),
             ldap_dn: Set(None),
             mobile_phone: Set(new.contact.mobile_phone),
+            modified_at: Set(None),
             name: Set(new.name),
+            number: Set(Some(self.next_number().await?)),
+            parent_id: Set(new.parent.map(|parent| parent.to_string())),
             password_expired: Set(Some(false)),
-            password_hash: Set(Some(new.password_hash)),
+            password_updated_at: Set(new.password_hash.as_ref().map(|_| iso(now))),
+            password_hash: Set(new.password_hash),
             password_recover_qa: Set(r#"{"enabled":false,"items":[]}"#.to_owned()),
-            password_updated_at: Set(Some(iso(now))),
+            permissions: Set("[]".to_owned()),
+            profile: Set("{}".to_owned()),
             source: Set(LOCAL.to_owned()),
+            status: Set(Status::Active.key_name().to_owned()),
+            status_at: Set(None),
             username: Set(new.username),
         };
         user::Entity::insert(row)
@@ -136,7 +148,7 @@ impl Tx {
     /// `Unavailable` when the database is away.
     pub async fn login_user(&self, id: &UserId) -> Result<Option<LoginUser>> {
         let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
-        Ok(row.map(login_user))
+        row.map(login_user).transpose()
     }
 
     /// The stored password of a user, which nobody changes until the end of this write; none when there is no such user.
@@ -175,11 +187,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a user, and with it its sessions and keys; false when there is none.
+    /// Deletes a user, and with it its sessions and keys; false when there is none. Those whom it made go to whoever made it.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn delete_user(&self, id: &UserId) -> Result<bool> {
+        self.orphan(id).await?;
         let done = user::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(done.rows_affected == 1)
     }
@@ -194,6 +207,18 @@ impl Tx {
         Ok(rows.into_iter().map(|row| RoleId::from(row.role_id)).collect())
     }
 
+    /// What a user may do now: what their roles allow, and their own permissions.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn rights_of(&self, id: &UserId) -> Result<Actions> {
+        let sql = "SELECT u.permissions, r.actions FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
+            LEFT JOIN roles r ON r.id = ur.role_id WHERE u.id = $1";
+        let query = statement(self.db.get_database_backend(), sql, [id.as_str().into()]);
+        let rows = self.db.query_all_raw(query).await.map_err(error)?;
+        rows.iter().try_fold(Actions::NONE, |sum, row| Ok(sum.union(&role_actions(row)?).union(&own_actions(row)?)))
+    }
+
     /// The role of a preset.
     ///
     /// # Errors
@@ -203,25 +228,40 @@ impl Tx {
         row.map(|row| RoleId::from(row.id)).ok_or_else(|| Error::internal(format!("no role with preset {preset}")))
     }
 
-    /// Who holds the preset.
+    /// Who holds the preset, and may do anything.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn holders_of_preset(&self, preset: &str) -> Result<Vec<UserId>> {
-        let sql = "SELECT ur.user_id FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE r.preset = $1";
+        let sql = "SELECT ur.user_id FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
+            JOIN users u ON u.id = ur.user_id WHERE r.preset = $1 AND u.status = 'ACTIVE'";
         let query = statement(self.db.get_database_backend(), sql, [preset.into()]);
         let rows = self.db.query_all_raw(query).await.map_err(error)?;
         rows.iter().map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).collect()
     }
 }
 
-fn login_user(row: user::Model) -> LoginUser {
-    LoginUser {
+fn login_user(row: user::Model) -> Result<LoginUser> {
+    Ok(LoginUser {
+        number: number(&row)?,
+        status: status(&row.status)?,
         id: UserId::from(row.id),
         username: row.username,
         password_hash: row.password_hash,
         password_updated_at: row.password_updated_at.as_deref().and_then(parse_iso),
-    }
+        address_restriction: row.address_restriction,
+        answers_required: row.answers_required.unwrap_or_default(),
+    })
+}
+
+/// The number of a user, which every user has.
+pub(super) fn number(row: &user::Model) -> Result<i64> {
+    row.number.ok_or_else(|| Error::internal("a user has no number"))
+}
+
+/// Reads a state as the store keeps it.
+pub(super) fn status(name: &str) -> Result<Status> {
+    Status::parse(name).ok_or_else(|| Error::internal(format!("users.status {name:?} is none")))
 }
 
 fn username_taken(username: &str) -> Error {

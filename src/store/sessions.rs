@@ -24,17 +24,18 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a new session, and forgets those that are over.
+    /// Stores a new session, and forgets those that are over. One that a portal token names is found by the digest of that.
     ///
     /// # Errors
     /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
-    pub async fn insert_session(&self, new: &Session) -> Result<()> {
+    pub async fn insert_session(&self, new: &Session, digest: Option<Vec<u8>>) -> Result<()> {
         let row = session::ActiveModel {
             id: Set(new.id.to_string()),
             address: Set(new.address.clone()),
             agent: Set(new.agent.clone()),
             amr: Set(serde_json::Value::from(new.amr.clone()).to_string()),
             created_at: Set(iso(new.created_at)),
+            digest: Set(digest),
             expires_at: Set(iso(new.expires_at)),
             last_seen_at: Set(Some(iso(new.created_at))),
             mfa_at: Set(new.mfa_at.map(iso)),

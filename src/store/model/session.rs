@@ -11,6 +11,7 @@ pub(in crate::store) struct Model {
     pub agent: Option<String>,
     pub amr: String,
     pub created_at: String,
+    pub digest: Option<Vec<u8>>,
     pub expires_at: String,
     pub last_seen_at: Option<String>,
     pub mfa_at: Option<String>,

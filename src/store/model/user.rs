@@ -7,6 +7,8 @@ use sea_orm::entity::prelude::*;
 pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    pub address_restriction: Option<String>,
+    pub answers_required: Option<bool>,
     pub auth_config_id: Option<String>,
     pub created_at: String,
     pub display_username: String,
@@ -14,12 +16,19 @@ pub(in crate::store) struct Model {
     pub internal: bool,
     pub ldap_dn: Option<String>,
     pub mobile_phone: Option<String>,
+    pub modified_at: Option<String>,
     pub name: String,
+    pub number: Option<i64>,
+    pub parent_id: Option<String>,
     pub password_expired: Option<bool>,
     pub password_hash: Option<String>,
     pub password_recover_qa: String,
     pub password_updated_at: Option<String>,
+    pub permissions: String,
+    pub profile: String,
     pub source: String,
+    pub status: String,
+    pub status_at: Option<String>,
     pub username: String,
 }
 

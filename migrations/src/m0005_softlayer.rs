@@ -1,0 +1,91 @@
+//! What SoftLayer's face keeps: numbers, states and the hierarchy of users, classic keys, portal tokens, security answers.
+
+use sea_orm_migration::prelude::*;
+
+use crate::maker::{Column, Maker, Reference, Type};
+
+pub(super) struct Step;
+
+/// Columns of tables that exist already; with what rows have there so far.
+const ADDED: [(&str, Column, &str); 15] = [
+    ("api_keys", ("address_restriction", Type::Text, false), ""),
+    ("api_keys", ("changed_at", Type::Text, false), ""),
+    ("api_keys", ("classic_of", Type::Text, false), ""),
+    ("api_keys", ("creator_id", Type::Text, false), ""),
+    ("api_keys", ("number", Type::Long, false), ""),
+    ("api_keys", ("sealed", Type::Bytes, false), ""),
+    ("sessions", ("digest", Type::Bytes, false), ""),
+    ("users", ("address_restriction", Type::Text, false), ""),
+    ("users", ("answers_required", Type::Bool, false), ""),
+    ("users", ("modified_at", Type::Text, false), ""),
+    ("users", ("number", Type::Long, false), ""),
+    ("users", ("parent_id", Type::Text, false), ""),
+    ("users", ("permissions", Type::Json, true), "[]"),
+    ("users", ("profile", Type::Json, true), "{}"),
+    ("users", ("status_at", Type::Text, false), ""),
+];
+/// The one with a default of its own.
+const STATUS: (&str, Column, &str) = ("users", ("status", Type::Text, true), "ACTIVE");
+/// Indexes: table, column, unique.
+const INDEXES: [(&str, &str, bool); 5] = [
+    ("api_keys", "classic_of", true),
+    ("api_keys", "number", true),
+    ("sessions", "digest", true),
+    ("users", "number", true),
+    ("users", "parent_id", false),
+];
+
+/// Numbers those who are there, oldest first.
+const NUMBER: &str = "UPDATE users SET number = 1000 + (SELECT COUNT(*) FROM users o \
+    WHERE o.created_at < users.created_at OR (o.created_at = users.created_at AND o.id <= users.id))";
+/// The oldest who holds everything is the master; where nobody does, the oldest. All others are theirs.
+const PARENTS: &str = "UPDATE users SET parent_id = (SELECT m.id FROM users m \
+    LEFT JOIN user_roles ur ON ur.user_id = m.id LEFT JOIN roles r ON r.id = ur.role_id AND r.preset = 'ROOT' \
+    ORDER BY CASE WHEN r.id IS NULL THEN 1 ELSE 0 END, m.number LIMIT 1)";
+const MASTER: &str = "UPDATE users SET parent_id = NULL WHERE parent_id = id";
+/// The last number that was given.
+const LAST: &str = "INSERT INTO meta (id, value) \
+    SELECT 'last_number', CAST(1000 + COUNT(*) AS TEXT) FROM users";
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        "m0005_softlayer"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        use Type::{Int, Text};
+        let make = Maker::new(manager);
+        for (table, column, default) in ADDED.into_iter().chain([STATUS]) {
+            make.add(table, column, default).await?;
+        }
+        let columns = [("created_at", Text, true), ("hash", Text, true), ("question", Int, true)];
+        make.table("security_answers", &columns, &[Reference::required("user_id", "users")]).await?;
+        for statement in [NUMBER, PARENTS, MASTER, LAST] {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        make.index("security_answers", &["user_id", "question"], true).await?;
+        for (table, column, unique) in INDEXES {
+            make.index(table, &[column], unique).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (table, column, _) in INDEXES {
+            manager.drop_index(Index::drop().name(format!("{table}_{column}")).table(table).to_owned()).await?;
+        }
+        manager.drop_table(Table::drop().table("security_answers").to_owned()).await?;
+        for (table, (column, ..), _) in ADDED.into_iter().chain([STATUS]) {
+            manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await?;
+        }
+        manager.get_connection().execute_unprepared("DELETE FROM meta WHERE id = 'last_number'").await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,434 @@
+//! A user as SoftLayer sees one: a number, a state, a place in the hierarchy, a profile and permissions of their own.
+//!
+//! It is the same user that the other faces serve. Whoever invited somebody is their parent; the one user without a parent is the master,
+//! and so an ancestor of all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clock::Timestamp;
+use super::id::{ApiKeyId, UserId};
+use super::permission::{Action, Actions};
+use super::text::{Text, text};
+
+/// Most characters of a member of the profile.
+pub const PROFILE_MAX: usize = 255;
+
+/// Whether a user may do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// They may.
+    Active,
+    /// Switched off.
+    Disabled,
+    /// Not in use.
+    Inactive,
+    /// Invited, and not here yet.
+    Pending,
+    /// Held.
+    Suspended,
+    /// An identity that is not valid any more.
+    IamIdInvalid,
+    /// Deleted, and kept on record.
+    CancelPending,
+    /// For the VPN only.
+    VpnOnly,
+}
+
+impl Status {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Active,
+        Self::Disabled,
+        Self::Inactive,
+        Self::Pending,
+        Self::Suspended,
+        Self::IamIdInvalid,
+        Self::CancelPending,
+        Self::VpnOnly,
+    ];
+
+    /// Its number.
+    #[must_use]
+    pub const fn id(self) -> i64 {
+        match self {
+            Self::Active => 1001,
+            Self::Disabled => 1002,
+            Self::Inactive => 1003,
+            Self::Pending => 1004,
+            Self::Suspended => 1005,
+            Self::IamIdInvalid => 1006,
+            Self::CancelPending => 1021,
+            Self::VpnOnly => 1022,
+        }
+    }
+
+    /// Its name for programs, and in the store.
+    #[must_use]
+    pub const fn key_name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Disabled => "DISABLED",
+            Self::Inactive => "INACTIVE",
+            Self::Pending => "PENDING",
+            Self::Suspended => "SUSPENDED",
+            Self::IamIdInvalid => "IAMID_INVALID",
+            Self::CancelPending => "CANCEL_PENDING",
+            Self::VpnOnly => "VPN_ONLY",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Disabled => "Disabled",
+            Self::Inactive => "Inactive",
+            Self::Pending => "Pending",
+            Self::Suspended => "Suspended",
+            Self::IamIdInvalid => "IAM ID Invalid",
+            Self::CancelPending => "Cancel Pending",
+            Self::VpnOnly => "VPN Only",
+        }
+    }
+
+    /// Finds a state by its number.
+    #[must_use]
+    pub fn by_id(id: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.id() == id)
+    }
+
+    /// Finds a state by its name for programs.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.key_name() == name)
+    }
+}
+
+/// The members of a profile that people fill in themselves, as SoftLayer calls them.
+pub const PROFILE_TEXTS: &[&str] = &[
+    "address1",
+    "address2",
+    "alternatePhone",
+    "city",
+    "companyName",
+    "country",
+    "firstName",
+    "lastName",
+    "officePhone",
+    "postalCode",
+    "state",
+];
+/// Those that are true or false.
+pub const PROFILE_FLAGS: &[&str] =
+    &["daylightSavingsTimeFlag", "pptpVpnAllowedFlag", "sslVpnAllowedFlag", "vpnManualConfig"];
+/// Those that are numbers.
+pub const PROFILE_NUMBERS: &[&str] = &["timezoneId"];
+
+/// What a user tells of themselves. Flags are `true` or `false`, numbers are their digits.
+pub type Profile = BTreeMap<String, String>;
+
+/// A user as SoftLayer sees one.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    /// Id.
+    pub id: UserId,
+    /// Number, which stands for the id on the wire. It is never given to anybody else.
+    pub number: i64,
+    /// Who invited them; nobody invited the master.
+    pub parent: Option<UserId>,
+    /// The parent's number.
+    pub parent_number: Option<i64>,
+    /// Login name.
+    pub username: String,
+    /// Name to show.
+    pub name: String,
+    /// Where to write to.
+    pub email: Option<String>,
+    /// State.
+    pub status: Status,
+    /// Since when.
+    pub status_at: Option<Timestamp>,
+    /// From where they may log in: addresses and networks with commas between; from everywhere where absent.
+    pub address_restriction: Option<String>,
+    /// Whether a login needs the answer to a security question.
+    pub answers_required: bool,
+    /// What they tell of themselves.
+    pub profile: Profile,
+    /// Permissions of their own, beside what their role gives.
+    pub permissions: BTreeSet<String>,
+    /// When they were made.
+    pub created_at: Option<Timestamp>,
+    /// When they were changed on this face.
+    pub modified_at: Option<Timestamp>,
+    /// When the password was set; nothing where there is none.
+    pub password_updated_at: Option<Timestamp>,
+}
+
+impl Customer {
+    /// Tells whether nobody invited them.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.parent.is_none()
+    }
+}
+
+/// What is to change of a user; `None` leaves as it is.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerChange {
+    /// Login name.
+    pub username: Option<String>,
+    /// Name to show.
+    pub name: Option<String>,
+    /// Where to write to; `Some(None)` takes it away.
+    pub email: Option<Option<String>>,
+    /// State.
+    pub status: Option<Status>,
+    /// From where they may log in; empty for everywhere.
+    pub address_restriction: Option<String>,
+    /// Whether a login needs the answer to a security question.
+    pub answers_required: Option<bool>,
+    /// Members of the profile; an empty one is taken away.
+    pub profile: Profile,
+}
+
+impl CustomerChange {
+    /// Tells whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.told().is_empty()
+    }
+
+    /// What changes, as the audit log tells it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let named = |what: &str, value: Option<&str>| value.map(|value| format!("{what} {value}"));
+        let counted = |what: &str, changes: bool| changes.then(|| what.to_owned());
+        let members = [
+            named("username", self.username.as_deref()),
+            named("status", self.status.map(Status::key_name)),
+            counted("displayName", self.name.is_some()),
+            counted("email", self.email.is_some()),
+            named("ipAddressRestriction", self.address_restriction.as_deref()),
+            named("secondaryLoginRequiredFlag", self.answers_required.map(|it| if it { "true" } else { "false" })),
+        ];
+        let members = members.into_iter().flatten().chain(self.profile.keys().cloned());
+        members.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Checks the profile: the other members are checked where the other faces check theirs.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed.
+    pub fn check(&self) -> Result<(), Text> {
+        for (name, value) in &self.profile {
+            let length = value.chars().count();
+            if length > PROFILE_MAX {
+                return Err(text!(
+                    "{name} must have at most {PROFILE_MAX} characters, this one has {length}",
+                    "{name} 最多 {PROFILE_MAX} 个字符，当前为 {length} 个"
+                ));
+            }
+            if value.chars().any(char::is_control) {
+                return Err(text!("{name} must not contain control characters", "{name} 不能包含控制字符"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A classic key: the one API key of a user that SoftLayer's clients use.
+#[derive(Debug, Clone)]
+pub struct ClassicKey {
+    /// Id.
+    pub id: ApiKeyId,
+    /// Number, which stands for the id on the wire.
+    pub number: i64,
+    /// Its owner.
+    pub owner: UserId,
+    /// The owner's number.
+    pub owner_number: i64,
+    /// The sealed text; only where its owner made it.
+    pub sealed: Option<Vec<u8>>,
+    /// From where it works; from everywhere where absent.
+    pub address_restriction: Option<String>,
+    /// When it was made, or its restriction changed.
+    pub changed_at: Timestamp,
+}
+
+/// A login that was tried.
+#[derive(Debug, Clone)]
+pub struct LoginAttempt {
+    /// Whose.
+    pub user: UserId,
+    /// Their login name then.
+    pub username: String,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub address: Option<String>,
+    /// Whether it led to a session.
+    pub success: bool,
+}
+
+/// A permission of SoftLayer's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// Its number.
+    pub id: i64,
+    /// Its short name.
+    pub key: &'static str,
+    /// Its name for programs.
+    pub key_name: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// What it allows.
+    pub description: &'static str,
+    /// The department that it is listed under.
+    pub department: &'static str,
+}
+
+impl Permission {
+    /// Finds one by its name for programs.
+    #[must_use]
+    pub fn find(key_name: &str) -> Option<&'static Self> {
+        PERMISSIONS.iter().find(|known| known.key_name == key_name)
+    }
+
+    /// The action that it gives on every face; nothing for those that stand for what keytower does not do.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        (self.key_name == USER_MANAGE).then_some(Action::MANAGE_USER_AND_ROLE)
+    }
+}
+
+/// The permission to make and change users.
+pub const USER_MANAGE: &str = "USER_MANAGE";
+
+/// What permissions of one's own allow on every face.
+pub fn actions_of<'a>(permissions: impl IntoIterator<Item = &'a str>) -> Actions {
+    permissions.into_iter().filter_map(|name| Permission::find(name)?.action()).collect()
+}
+
+const fn permission(
+    id: i64,
+    key: &'static str,
+    key_name: &'static str,
+    name: &'static str,
+    department: &'static str,
+) -> Permission {
+    Permission { id, key, key_name, name, description: name, department }
+}
+
+/// Every permission that can be given. All but [`USER_MANAGE`] are kept and shown, and stand for what keytower itself does not do.
+#[rustfmt::skip]
+pub const PERMISSIONS: &[Permission] = &[
+    permission(1, "A_1", "ACCOUNT_SUMMARY_VIEW", "View Account Summary", "ACCOUNT"),
+    permission(2, "A_2", "COMPANY_EDIT", "Edit Company Profile", "ACCOUNT"),
+    permission(3, "A_3", "BILLING_MANAGE", "Manage Billing", "ACCOUNT"),
+    permission(4, "A_4", "SERVICE_ADD", "Add Services", "ACCOUNT"),
+    permission(5, "A_5", "SERVICE_CANCEL", "Cancel Services", "ACCOUNT"),
+    permission(6, "A_6", "SERVICE_UPGRADE", "Upgrade Services", "ACCOUNT"),
+    permission(7, "A_7", "SERVER_ADD", "Add Server", "ACCOUNT"),
+    permission(8, "A_8", "SERVER_CANCEL", "Cancel Server", "ACCOUNT"),
+    permission(9, "A_9", "SERVER_UPGRADE", "Upgrade Server", "ACCOUNT"),
+    permission(10, "A_10", "ONE_TIME_PAYMENTS", "One-Time Payments", "ACCOUNT"),
+    permission(11, "H_1", "ACCESS_ALL_HARDWARE", "All Hardware Access", "DEVICES"),
+    permission(12, "H_2", "ACCESS_ALL_GUEST", "All Guest Access", "DEVICES"),
+    permission(13, "H_3", "ACCESS_ALL_DEDICATEDHOSTS", "All Dedicated Host Access", "DEVICES"),
+    permission(14, "H_4", "HARDWARE_VIEW", "View Hardware Details", "DEVICES"),
+    permission(15, "H_5", "VIRTUAL_GUEST_VIEW", "View Virtual Server Details", "DEVICES"),
+    permission(16, "H_6", "DEDICATED_HOST_VIEW", "View Virtual Dedicated Host Details", "DEVICES"),
+    permission(17, "H_7", "SERVER_RELOAD", "OS Reloads and Rescue Kernel", "DEVICES"),
+    permission(18, "H_8", "REMOTE_MANAGEMENT", "Remote Management", "DEVICES"),
+    permission(19, "H_9", "MONITORING_MANAGE", "Manage Monitoring", "DEVICES"),
+    permission(20, "H_10", "PORT_CONTROL", "Manage Port Control", "DEVICES"),
+    permission(21, "H_11", "SECURITY_MANAGE", "Manage Security", "DEVICES"),
+    permission(22, "N_1", "BANDWIDTH_MANAGE", "View Bandwidth Statistics", "NETWORK"),
+    permission(23, "N_2", "DNS_MANAGE", "Manage DNS, Reverse DNS, and WHOIS", "NETWORK"),
+    permission(24, "N_3", "FIREWALL_MANAGE", "Manage Firewall", "NETWORK"),
+    permission(25, "N_4", "IP_ADD", "Add IP Addresses", "NETWORK"),
+    permission(26, "N_5", "LOADBALANCER_MANAGE", "Manage Load Balancers", "NETWORK"),
+    permission(27, "N_6", "NETWORK_TUNNEL_MANAGE", "Manage IPSEC Network Tunnels", "NETWORK"),
+    permission(28, "N_7", "NETWORK_VLAN_SPANNING", "Manage Network VLAN Spanning", "NETWORK"),
+    permission(29, "N_8", "SSL_VPN_ENABLED", "SSL VPN Enabled", "NETWORK"),
+    permission(30, "N_9", "VPN_MANAGE", "VPN Administration", "NETWORK"),
+    permission(31, "S_1", "LOCKBOX_MANAGE", "Manage Object Storage", "STORAGE"),
+    permission(32, "S_2", "NAS_MANAGE", "Manage NAS", "STORAGE"),
+    permission(33, "T_1", "TICKET_ADD", "Add Tickets", "SUPPORT"),
+    permission(34, "T_2", "TICKET_EDIT", "Edit Tickets", "SUPPORT"),
+    permission(35, "T_3", "TICKET_SEARCH", "Search Tickets", "SUPPORT"),
+    permission(36, "T_4", "TICKET_VIEW", "View Tickets", "SUPPORT"),
+    permission(37, "T_5", "TICKET_VIEW_ALL", "View All Tickets", "SUPPORT"),
+    permission(38, "U_1", USER_MANAGE, "Manage Users", "USER"),
+    permission(39, "U_2", "USER_EVENT_LOG_VIEW", "View Audit Log", "USER"),
+    permission(40, "U_3", "CUSTOMER_POST_PROVISION_SCRIPT_MANAGEMENT", "Manage Provisioning Scripts", "USER"),
+];
+
+/// The departments, by number, name for programs and name for people.
+pub const DEPARTMENTS: &[(i64, &str, &str)] = &[
+    (1, "ACCOUNT", "Account"),
+    (2, "DEVICES", "Devices"),
+    (3, "NETWORK", "Network"),
+    (4, "STORAGE", "Storage"),
+    (5, "SUPPORT", "Support"),
+    (6, "USER", "Users"),
+];
+
+/// The security questions, each under its number, which begins at 1.
+pub const QUESTIONS: &[&str] = &[
+    "What was the name of your first pet?",
+    "What was the make and model of your first car?",
+    "In what city or town did your parents meet?",
+    "What was the name of the street that you grew up on?",
+    "What is the middle name of your oldest sibling?",
+    "What was the name of your first school?",
+    "What was the name of your first teacher?",
+    "What was the first concert that you went to?",
+    "What was your childhood nickname?",
+    "What was the name of your first employer?",
+];
+
+/// How many of them somebody answers.
+pub const ANSWERS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_given_once() {
+        for status in Status::ALL {
+            assert_eq!(Status::by_id(status.id()), Some(status));
+            assert_eq!(Status::parse(status.key_name()), Some(status));
+        }
+        let ids: BTreeSet<i64> = PERMISSIONS.iter().map(|it| it.id).collect();
+        let names: BTreeSet<&str> = PERMISSIONS.iter().map(|it| it.key_name).collect();
+        let keys: BTreeSet<&str> = PERMISSIONS.iter().map(|it| it.key).collect();
+        assert_eq!([ids.len(), names.len(), keys.len()], [PERMISSIONS.len(); 3]);
+        for permission in PERMISSIONS {
+            assert!(DEPARTMENTS.iter().any(|(_, name, _)| *name == permission.department), "{permission:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_management_of_users_means_something_elsewhere() {
+        let all = actions_of(PERMISSIONS.iter().map(|it| it.key_name));
+        assert_eq!(all.names(), ["MANAGE_USER_AND_ROLE"]);
+        assert_eq!(actions_of(["TICKET_VIEW", "NO_SUCH"]), Actions::NONE);
+    }
+
+    #[test]
+    fn a_change_tells_what_it_changes() {
+        let mut change = CustomerChange::default();
+        assert!(change.is_empty());
+        change.profile.insert("city".to_owned(), "Oslo".to_owned());
+        change.status = Some(Status::Disabled);
+        assert_eq!(change.told(), "status DISABLED, city");
+        assert!(change.check().is_ok());
+        for wrong in ["a\u{7}".to_owned(), "x".repeat(PROFILE_MAX + 1)] {
+            change.profile.insert("city".to_owned(), wrong);
+            assert!(change.check().is_err());
+        }
+    }
+}
