@@ -137,8 +137,6 @@ pub struct Customer {
     pub number: i64,
     /// Who invited them; nobody invited the master.
     pub parent: Option<UserId>,
-    /// The parent's number.
-    pub parent_number: Option<i64>,
     /// Login name.
     pub username: String,
     /// Name to show.
@@ -246,8 +244,6 @@ pub struct ClassicKey {
     pub number: i64,
     /// Its owner.
     pub owner: UserId,
-    /// The owner's number.
-    pub owner_number: i64,
     /// The sealed text; only where its owner made it.
     pub sealed: Option<Vec<u8>>,
     /// From where it works; from everywhere where absent.

@@ -12,7 +12,7 @@ use crate::domain::principal::Duty;
 use crate::domain::secret::{Code, Handle, Password};
 use crate::error::Error;
 use crate::http::caller::device_cookie;
-use crate::service::login::{self, LoggedIn, Login};
+use crate::service::login::{self, LoggedIn, Login, Ticket};
 
 /// The fields.
 pub(super) fn fields() -> [Field; 4] {
@@ -27,6 +27,7 @@ pub(super) fn fields() -> [Field; 4] {
                 mfa_type: mfa_type(&mut given, "mfa_type"),
                 code: member(&mut given, "data", "mfa_code").map(Code::from),
                 interactive: true,
+                ticket: Ticket::Token,
             };
             Ok(match login::login(app, &asked.caller, request).await? {
                 Login::Done(done) => logged_in(&ctx, &done),

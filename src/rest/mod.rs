@@ -35,7 +35,7 @@ use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, error_body, log};
 use crate::service::audit::{create, failed};
 use crate::service::lists::{Budget, Projection};
-use crate::service::login::Login;
+use crate::service::login::{Login, Ticket};
 use crate::service::{self, inventory, lists, login, power, roles, users};
 use input::Input;
 
@@ -254,6 +254,7 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
                 mfa_type: input.mfa_type,
                 code: None,
                 interactive: false,
+                ticket: Ticket::Token,
             };
             match login::login(app, caller, request).await? {
                 // Never a 200 without a token: SDKs read it blindly (contract section 1.1).

@@ -7,13 +7,14 @@ use super::challenges::{self, Answer};
 use super::directory::{self, Checked, Directory};
 use super::{attempts, audit, devices};
 use crate::app::App;
-use crate::auth::authenticate::admits;
+use crate::auth::authenticate::{PORTAL_TOKEN, admits};
 use crate::auth::password::Verdict;
 use crate::domain::audit::{Author, Entry};
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::customer::Status;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::key_format;
 use crate::domain::mfa::{AMR_BOTH, AMR_MFA, AMR_PASSWORD, Holder, MfaMeta, MfaType, Purpose, check_type};
 use crate::domain::operation::Operation;
 use crate::domain::permit::{Permit, authorize};
@@ -43,7 +44,21 @@ pub struct LoginRequest {
     /// Whether the face has a next step: where it can't ask for a code, one is sent only when a type was chosen; and it opens no session
     /// that could do nothing but what that face does not serve.
     pub interactive: bool,
+    /// What the login is to bring.
+    pub ticket: Ticket,
 }
+
+/// What names a session to its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticket {
+    /// A signed token, for as long as the settings say.
+    Token,
+    /// A portal token of SoftLayer's: random text, for [`PORTAL_LIFE`].
+    Portal,
+}
+
+/// For how long a portal token works (contract of SoftLayer, section 5.1).
+pub const PORTAL_LIFE: TimeDelta = TimeDelta::hours(48);
 
 /// How a login went whose password is right.
 #[derive(Debug)]
@@ -62,8 +77,10 @@ pub enum Login {
 /// A login that is complete.
 #[derive(Debug)]
 pub struct LoggedIn {
-    /// The token that names its session.
+    /// The ticket that names its session.
     pub token: SignedToken,
+    /// The user's number.
+    pub number: i64,
     /// What a device gets that its user has not logged in from before.
     pub device: Option<Handle>,
     /// What the session can only do until it is done.
@@ -189,7 +206,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         return Ok(None);
     }
     attempt.right(&tx).await?;
-    let proven = Proven { holder, user, amr, interactive: request.interactive };
+    let proven = Proven { holder, user, amr, interactive: request.interactive, ticket: request.ticket };
     begin_session(app, caller, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
 }
 
@@ -215,7 +232,7 @@ pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaT
     let answer = Answer { mfa_type, code, known: known.as_ref() };
     let (tx, holder) = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
     let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
-    let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true };
+    let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true, ticket: Ticket::Token };
     begin_session(app, caller, &policy, tx, proven).await
 }
 
@@ -246,11 +263,12 @@ struct Proven {
     user: LoginUser,
     amr: &'static [&'static str],
     interactive: bool,
+    ticket: Ticket,
 }
 
 /// Opens their session, as the end of that write.
 async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
-    let Proven { holder, user, amr, interactive } = proven;
+    let Proven { holder, user, amr, interactive, ticket } = proven;
     let now = app.now();
     let password_expired = policy.expires_password(user.password_updated_at, now);
     if password_expired {
@@ -276,15 +294,25 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
         id: SessionId::generate(now, app.random.as_ref())?,
         user: user.id.clone(),
         created_at: now,
-        expires_at: end_of_token(app, now),
+        expires_at: match ticket {
+            Ticket::Token => end_of_token(app, now),
+            Ticket::Portal => now + PORTAL_LIFE,
+        },
         amr: amr.iter().map(|&method| method.to_owned()).collect(),
         mfa_at: amr.contains(&AMR_MFA).then_some(now),
         address: caller.address.map(|address| address.to_string()),
         agent: caller.agent.clone(),
         password_expired,
     };
-    let token = app.tokens.sign(&session)?;
-    tx.insert_session(&session, None).await?;
+    let (token, digest) = match ticket {
+        Ticket::Token => (app.tokens.sign(&session)?, None),
+        Ticket::Portal => {
+            let token = key_format::generate_portal_token(app.random.as_ref())?;
+            let digest = app.vault.mark(PORTAL_TOKEN, token.expose());
+            (SignedToken::from(token.expose().to_owned()), Some(digest))
+        }
+    };
+    tx.insert_session(&session, digest).await?;
     let device = devices::see(app, &tx, caller, &holder).await?;
     let mfa_due = policy.mfa.rollout.enforced_from.filter(|_| asked && !policy.mfa.rollout.report_only);
     let id = &session.id;
@@ -292,7 +320,7 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
     tx.note(entry.of("Session", id).by(author));
     tx.commit().await?;
     tracing::info!(user.name = user.username, session.id = %id, "logged in");
-    Ok(LoggedIn { token, device, duty, mfa_due })
+    Ok(LoggedIn { token, number: user.number, device, duty, mfa_due })
 }
 
 /// What keeps somebody out whose password, and code, are right. Only they learn of it.

@@ -4,6 +4,7 @@ pub mod api_keys;
 mod attempts;
 pub mod audit;
 mod challenges;
+pub mod classic_keys;
 mod devices;
 mod directory;
 mod factor;

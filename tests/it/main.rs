@@ -17,6 +17,7 @@ mod audit_chain;
 mod audit_reports;
 mod authz;
 mod away;
+mod classic_keys;
 mod clients;
 mod commands;
 mod console;

@@ -1,0 +1,236 @@
+//! Classic keys: the one API key of a user that SoftLayer's clients use (contract, sections 5.3 and 5.4).
+//!
+//! | | oneself | an ancestor | anybody else |
+//! |---|---|---|---|
+//! | make | yes | yes: sees the text once | not found |
+//! | see that it is there | yes | yes | not found |
+//! | read the text again | of a key made by oneself | no | no |
+//! | say from where it works | yes | yes | not found |
+//! | remove | yes | yes | not found |
+//!
+//! A sealed copy is kept only where the owner made the key. Such a key is tied to its owner, and does what they may do now; one that an
+//! ancestor made does no more than that ancestor could then. Of keys, only classic ones manage classic keys: one that was minted for
+//! something else must not come by more than it has.
+
+use crate::app::App;
+use crate::domain::api_key::{NewApiKey, NewClassicKey, Provenance};
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::customer::{ClassicKey, Customer, Status};
+use crate::domain::entity::API_KEY;
+use crate::domain::id::{ApiKeyId, UserId};
+use crate::domain::key_format;
+use crate::domain::network::Ranges;
+use crate::domain::operation::Operation;
+use crate::domain::permission::Actions;
+use crate::domain::permit::{Denial, Permit, authorize};
+use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::secret::PlainKey;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+use crate::store::Tx;
+
+use super::people::PEOPLE;
+
+/// What such a key is called where keys have names.
+const NAME: &str = "classic";
+/// Most characters of a list of addresses.
+const RESTRICTION_MAX: usize = 1_000;
+
+/// A classic key as somebody sees it.
+#[derive(Debug)]
+pub struct Shown {
+    /// The key.
+    pub key: ClassicKey,
+    /// The owner's number.
+    pub owner: i64,
+    /// Its text, for whoever may read it.
+    pub text: Option<PlainKey>,
+}
+
+/// Makes the classic key of a user, by their number. The answer holds its text.
+///
+/// # Errors
+/// `Invalid` where there is one already and for a user who is not active, `NotFound` for a user that the caller is no ancestor of,
+/// `Forbidden` for a key that is not classic and for a user who holds more than the caller, `StepUp` without a fresh second factor,
+/// `Unavailable` when the database is away.
+pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
+    let permit = authorize(caller, Operation::AddClassicKey)?;
+    let actor = actor(&permit)?.clone();
+    let now = app.now();
+    let text = key_format::generate(app.random.as_ref())?;
+    let id = ApiKeyId::generate(now, app.random.as_ref())?;
+    let tx = app.begin(permit).await?;
+    // Roles, states and the hierarchy stay as they are.
+    tx.beside(PEOPLE).await?;
+    let (owner, is_self) = reach(&tx, &actor, user).await?;
+    if owner.status != Status::Active && owner.status != Status::VpnOnly {
+        let status = owner.status.key_name();
+        return Err(Error::invalid(text!(
+            "Generating an API key for a user in {status} status is disallowed.",
+            "不允许为状态为 {status} 的用户生成 API 密钥。"
+        )));
+    }
+    let provenance = provenance(&tx, caller, &actor).await?;
+    let ceiling = match is_self && !actor.is_key() {
+        true => Actions::from_names(["*"]),
+        false => ceiling(&tx, &actor, &owner.id).await?,
+    };
+    let sealed = is_self.then(|| app.vault.seal(&place(&id), text.expose().as_bytes())).transpose()?;
+    let key = NewApiKey {
+        id: id.clone(),
+        digest: app.vault.digest(&text),
+        name: NAME.to_owned(),
+        description: String::new(),
+        roles: Vec::new(),
+        user: owner.id.clone(),
+        ceiling,
+        provenance,
+        classic: Some(NewClassicKey { creator: actor.user.clone(), sealed }),
+    };
+    tx.insert_api_key(key, now).await?;
+    let name = &owner.username;
+    let told = text!("classic API key of user {name} made", "已创建用户 {name} 的经典 API 密钥");
+    tx.note(Entry::done(told).of(API_KEY.name, &id));
+    tx.commit().await?;
+    tracing::info!(user.name = owner.username, by = actor.username, key.id = %id, "classic API key made");
+    Ok(text)
+}
+
+/// Removes a classic key, by its number. Once this returns, the key is refused everywhere.
+///
+/// # Errors
+/// `NotFound` for a key that is none, or whose owner the caller is no ancestor of; `Forbidden` for a key that is not classic,
+/// `Unavailable` when the database is away.
+pub async fn remove(app: &App, caller: &Caller, number: i64) -> Result<()> {
+    let permit = authorize(caller, Operation::RemoveClassicKey)?;
+    let actor = actor(&permit)?.clone();
+    let tx = app.begin(permit).await?;
+    let key = find(&tx, &actor, number).await?;
+    tx.delete_api_key(&key.id).await?.ok_or_else(no_such_key)?;
+    let told = text!("classic API key {number} removed", "已删除经典 API 密钥 {number}");
+    tx.note(Entry::done(told).of(API_KEY.name, &key.id));
+    tx.commit().await?;
+    tracing::info!(by = actor.username, key.id = %key.id, "classic API key removed");
+    Ok(())
+}
+
+/// Says from where a classic key works: addresses and networks with commas between; from everywhere where there is none.
+///
+/// # Errors
+/// `Invalid` for what is no address and no network, and otherwise like [`remove`].
+pub async fn restrict(app: &App, caller: &Caller, number: i64, addresses: &str) -> Result<Shown> {
+    let permit = authorize(caller, Operation::EditClassicKey)?;
+    let actor = actor(&permit)?.clone();
+    let addresses = check_restriction(addresses)?;
+    let tx = app.begin(permit).await?;
+    let key = find(&tx, &actor, number).await?;
+    tx.restrict_key(&key.id, addresses.clone(), app.now()).await?;
+    let from = addresses.as_deref().unwrap_or("everywhere");
+    let told = text!("classic API key {number} works from {from}", "经典 API 密钥 {number} 的允许地址：{from}");
+    tx.note(Entry::done(told).of(API_KEY.name, &key.id));
+    let key = find(&tx, &actor, number).await?;
+    let shown = show(app, &tx, &actor, key).await?;
+    tx.commit().await?;
+    Ok(shown)
+}
+
+/// Checks a list of addresses and networks; an empty one is none.
+///
+/// # Errors
+/// `Invalid` with what is wrong and what is allowed.
+pub fn check_restriction(addresses: &str) -> Result<Option<String>> {
+    let length = addresses.chars().count();
+    if length > RESTRICTION_MAX {
+        return Err(Error::invalid(text!(
+            "ipAddressRestriction must have at most {RESTRICTION_MAX} characters, this one has {length}",
+            "ipAddressRestriction 最多 {RESTRICTION_MAX} 个字符，当前为 {length} 个"
+        )));
+    }
+    let ranges = Ranges::parse_list(addresses).map_err(Error::invalid)?;
+    Ok(ranges.map(|_| addresses.to_owned()))
+}
+
+/// The classic key of a user, by their number; nothing where there is none.
+///
+/// # Errors
+/// `NotFound` for a user that the caller is no ancestor of, `Unavailable` when the database is away.
+pub async fn read(app: &App, caller: &Caller, user: i64) -> Result<Option<Shown>> {
+    let permit = authorize(caller, Operation::ReadCustomers)?;
+    let actor = actor(&permit)?.clone();
+    // Nothing is written: a write that is dropped leaves no trace, and sees one state of things.
+    let tx = app.begin(permit).await?;
+    let (owner, _) = reach(&tx, &actor, user).await?;
+    match tx.classic_key_of(&owner.id).await? {
+        Some(key) => show(app, &tx, &actor, key).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The key as the caller sees it. Its text is for the owner who made it: in a session, or shown by the key itself.
+async fn show(app: &App, tx: &Tx, actor: &Principal, key: ClassicKey) -> Result<Shown> {
+    let owner = tx.number_of(&key.owner).await?;
+    let may_read = key.owner == actor.user
+        && match &actor.credential {
+            CredentialRef::Session(_) => true,
+            CredentialRef::ApiKey { id, .. } => *id == key.id,
+            CredentialRef::Operator => false,
+        };
+    let Some(sealed) = key.sealed.as_deref().filter(|_| may_read) else { return Ok(Shown { key, owner, text: None }) };
+    let opened = app.vault.open(&place(&key.id), sealed);
+    let text = opened.and_then(|bytes| key_format::parse(std::str::from_utf8(&bytes).ok()?));
+    let text = text.ok_or_else(|| Error::internal(format!("the sealed copy of key {} does not open", key.id)))?;
+    Ok(Shown { key, owner, text: Some(text) })
+}
+
+/// A user who is the caller, or whom the caller is an ancestor of; and which of both.
+async fn reach(tx: &Tx, actor: &Principal, number: i64) -> Result<(Customer, bool)> {
+    let none = || Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户"));
+    let user = tx.customer(number).await?.ok_or_else(none)?;
+    let is_self = user.id == actor.user;
+    if is_self || tx.is_above(&actor.user, &user.id).await? { Ok((user, is_self)) } else { Err(none()) }
+}
+
+async fn find(tx: &Tx, actor: &Principal, number: i64) -> Result<ClassicKey> {
+    let key = tx.classic_key(number).await?.ok_or_else(no_such_key)?;
+    let reached = key.owner == actor.user || tx.is_above(&actor.user, &key.owner).await?;
+    if reached { Ok(key) } else { Err(no_such_key()) }
+}
+
+fn no_such_key() -> Error {
+    Error::new(Kind::NotFound, text!("there is no such API key", "没有这样的 API 密钥"))
+}
+
+/// What a key may do that somebody makes who is not its owner in person: no more than they may do themselves. Who holds more than they do
+/// is not theirs to act for.
+async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> {
+    let (own, theirs) = (actor.rights.intersection(&tx.rights_of(&actor.user).await?), tx.rights_of(owner).await?);
+    match own.lacks(&theirs) {
+        Some(action) => Err(Denial::MissingAction(action.name()).into()),
+        None => Ok(own),
+    }
+}
+
+/// How the maker of a key was authenticated: in a session, or with a key that came to be so.
+async fn provenance(tx: &Tx, caller: &Caller, actor: &Principal) -> Result<Provenance> {
+    match &actor.credential {
+        CredentialRef::Session(id) => {
+            // Whoever ends it does so before or after.
+            tx.hold_password(&actor.user).await?;
+            let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
+            let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
+            Ok(Provenance { amr: session.amr, auth_time, auth_address: caller.address })
+        }
+        CredentialRef::ApiKey { id, .. } => tx.provenance_of(id).await,
+        CredentialRef::Operator => Ok(Provenance::default()),
+    }
+}
+
+/// Where the sealed copy of a key belongs.
+fn place(id: &ApiKeyId) -> String {
+    format!("api_keys/{id}/text")
+}
+
+fn actor(permit: &Permit) -> Result<&Principal> {
+    permit.actor().ok_or_else(|| Denial::NoCredential.into())
+}
