@@ -2,7 +2,10 @@
 
 pub mod call;
 pub mod fault;
+mod headers;
+mod scalar;
 pub mod table;
 pub mod types;
 pub mod value;
 pub mod xml;
+pub mod xmlrpc;
