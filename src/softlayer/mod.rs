@@ -4,6 +4,7 @@ pub mod call;
 pub mod fault;
 mod headers;
 mod scalar;
+pub mod soap;
 pub mod table;
 pub mod types;
 pub mod value;
