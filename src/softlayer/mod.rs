@@ -2,7 +2,12 @@
 
 pub mod call;
 pub mod fault;
+mod headers;
+mod scalar;
+pub mod soap;
 pub mod table;
 pub mod types;
 pub mod value;
 pub mod wsdl;
+pub mod xml;
+pub mod xmlrpc;
