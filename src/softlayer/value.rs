@@ -162,3 +162,9 @@ impl<T: Into<Value>> From<Option<T>> for Value {
         value.map_or(Self::Null, Into::into)
     }
 }
+
+/// A moment as SoftLayer writes it: ISO 8601 with an offset, to the second.
+#[must_use]
+pub fn date_text(moment: &Timestamp) -> String {
+    moment.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
