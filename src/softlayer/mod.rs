@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod fault;
+pub mod filter;
 pub mod mask;
 pub mod table;
 pub mod types;
