@@ -4,6 +4,7 @@ pub mod call;
 pub mod fault;
 pub mod filter;
 pub mod mask;
+pub mod rest;
 pub mod table;
 pub mod types;
 pub mod value;
