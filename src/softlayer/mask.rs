@@ -32,7 +32,7 @@ const fn scalar(name: &'static str) -> Type {
 }
 
 /// How much of an object is wanted: the properties that a mask names, and of each relation how much.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     kind: &'static Type,
     named: BTreeMap<&'static str, (&'static Property, Wanted)>,
@@ -197,6 +197,13 @@ impl Wanted {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write("mask", f)
+    }
+}
+
+/// With the name of its datatype, and without all that is in that.
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind.name)
     }
 }
 
