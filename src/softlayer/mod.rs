@@ -2,7 +2,10 @@
 
 pub mod call;
 pub mod fault;
+pub mod filter;
 mod headers;
+pub mod mask;
+pub mod rest;
 mod scalar;
 pub mod soap;
 pub mod table;
