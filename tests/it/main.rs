@@ -75,6 +75,7 @@ mod relations;
 mod roles;
 mod sessions;
 mod smoke;
+mod softlayer_fuzz_xml;
 mod start;
 mod stop;
 mod tasks;
