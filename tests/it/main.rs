@@ -76,6 +76,7 @@ mod roles;
 mod sessions;
 mod smoke;
 mod softlayer_fuzz_xml;
+mod softlayer_round_trips;
 mod start;
 mod stop;
 mod tasks;
