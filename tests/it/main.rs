@@ -77,6 +77,8 @@ mod roles;
 mod sessions;
 mod smoke;
 mod softlayer_fuzz_language;
+mod softlayer_fuzz_xml;
+mod softlayer_round_trips;
 mod start;
 mod stop;
 mod tasks;
