@@ -5,6 +5,7 @@
 //! | this one | what a filter is, and how it is applied to rows |
 //! | `read` | from the struct of a call to a filter |
 //! | `operation` | what a property is compared with |
+//! | `option` | what an operation needs beside |
 //! | `date` | how moments are written |
 //!
 //! What a filter names and the datatype does not have is ignored, and so is the text of an API key: an answer to `^= 3f` would give it
@@ -13,6 +14,7 @@
 
 mod date;
 mod operation;
+mod option;
 mod read;
 
 use std::cmp::Ordering;

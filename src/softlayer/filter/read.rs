@@ -1,6 +1,7 @@
 //! From the struct of a call to a filter.
 
-use super::operation::{Test, option, presence, refused, unreadable};
+use super::operation::{Test, presence, refused, unreadable};
+use super::option::option;
 use super::{Condition, Filter, HIDDEN, Order};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::mask::Wanted;
