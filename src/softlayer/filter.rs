@@ -5,6 +5,7 @@
 //! | this one | what a filter is, and how it is applied to rows |
 //! | `read` | from the struct of a call to a filter |
 //! | `operation` | what a property is compared with |
+//! | `option` | what an operation needs beside |
 //! | `date` | how moments are written |
 //!
 //! What a filter names and the datatype does not have is ignored, and so is the text of an API key: an answer to `^= 3f` would give it
@@ -13,6 +14,7 @@
 
 mod date;
 mod operation;
+mod option;
 mod read;
 
 use std::cmp::Ordering;
@@ -488,11 +490,15 @@ mod tests {
         };
         assert!(filter(Some("users"), USER, &nested(64)).is_ok());
         assert!(filter(Some("users"), USER, &nested(65)).is_err());
-        let many = |count: usize| {
-            let members = vec![("id".to_owned(), value(&json!({"operation": 1}))); count];
+        let many = |name: &str, inner: Json, count: usize| {
+            let members = vec![(name.to_owned(), value(&inner)); count];
             read(&Value::Struct(Struct { kind: None, members }), None, Type::find(USER).unwrap())
         };
-        assert!(many(200).is_ok() && many(201).is_err());
+        let condition = json!({"operation": 1});
+        assert!(many("id", condition.clone(), 200).is_ok() && many("id", condition, 201).is_err());
+        // Relations that are asked for nothing are loaded all the same.
+        let nothing = json!({"unknown": 1});
+        assert!(many("parent", nothing.clone(), 200).is_ok() && many("parent", nothing, 201).is_err());
         let list = |operation: &str, count: usize| {
             let options = json!([{"name": "data", "value": vec![1; count]}]);
             filter(None, USER, &json!({"id": {"operation": operation, "options": options}}))

@@ -300,6 +300,8 @@ mod tests {
             "{\"parameters\": [9223372036854775808]}",
             "{\"parameters\": [99999999999999999999999]}",
             "{\"parameters\": [1e400]}",
+            "{\"parameters\": [{\"id\": 1, \"\\u0069d\": 2}]}",
+            "{\"parameters\": [], \"parameters\": [1]}",
             "{\"parameters\": [\"\\ud800\"]}",
             &nested(63),
             &nested(100_000),

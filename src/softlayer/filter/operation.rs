@@ -21,10 +21,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::date;
+use super::option::{data, date_option};
 use crate::domain::clock::Timestamp;
 use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
-use crate::softlayer::value::{Struct, Value, date_text};
+use crate::softlayer::value::{Value, date_text};
 
 /// What is told of an operation that can't be read.
 const ALLOWED: &str = "an operation is a value, one behind !=, >, >=, <, <=, ^=, $=, *=, _=, ~ or their forms with !, or one of \
@@ -98,10 +99,11 @@ impl Test {
     pub(super) fn read(property: &Property, operation: &Value, options: Option<&Value>) -> Result<Self, Fault> {
         let word = operation.as_text().unwrap_or_default();
         let moment = |option: &str| date_option(property, options, option);
-        let check = match word.trim().to_ascii_lowercase().as_str() {
-            word @ ("in" | "not in") => {
+        let word = word.trim().to_ascii_lowercase();
+        let check = match word.as_str() {
+            "in" | "not in" => {
                 let values = data(property, options)?.iter().map(|value| typed(property, value));
-                return Ok(Self { opposite: word == "not in", check: Check::Among(values.collect::<Result<_, _>>()?) });
+                Check::Among(values.collect::<Result<_, _>>()?)
             }
             "or" => Check::Any(literals(property, options)?),
             "and" => Check::All(literals(property, options)?),
@@ -111,7 +113,7 @@ impl Test {
             "isdate" => Check::Day(moment("date")?),
             _ => return Self::literal(property, operation),
         };
-        Ok(Self { opposite: false, check })
+        Ok(Self { opposite: word == "not in", check })
     }
 
     /// Reads an operation that needs no options.
@@ -173,9 +175,7 @@ impl Check {
             Self::Text { part, text, exact } => value.and_then(written).is_some_and(|found| {
                 if *exact { part.holds(&found, text) } else { part.holds(&found.to_lowercase(), text) }
             }),
-            Self::Among(values) => {
-                values.iter().any(|with| value.and_then(|value| compare(value, with)).is_some_and(Ordering::is_eq))
-            }
+            Self::Among(values) => value.is_some_and(|value| values.iter().any(|with| is_same(value, with))),
             Self::Between(start, end) => moment(value)
                 .is_some_and(|moment| seconds(start) <= seconds(&moment) && seconds(&moment) <= seconds(end)),
             Self::Day(day) => moment(value).is_some_and(|moment| moment.date_naive() == day.date_naive()),
@@ -198,10 +198,10 @@ impl Part {
 
 /// Reads `is null` as false and `not null` as true; nothing else is either.
 pub(super) fn presence(operation: &Value) -> Option<bool> {
-    let words: Vec<String> = operation.as_text()?.split_whitespace().take(3).map(str::to_ascii_lowercase).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["is", "null"] => Some(false),
-        ["not", "null"] | ["is", "not", "null"] => Some(true),
+    let words: Vec<String> = operation.as_text()?.split_whitespace().take(4).map(str::to_ascii_lowercase).collect();
+    match words.join(" ").as_str() {
+        "is null" => Some(false),
+        "not null" | "is not null" => Some(true),
         _ => None,
     }
 }
@@ -216,38 +216,8 @@ pub(super) fn unreadable(property: &Property) -> Fault {
     refused(property, ALLOWED)
 }
 
-/// The values of an option; one alone need not be in a list.
-pub(super) fn option<'a>(options: Option<&'a Value>, name: &str) -> Option<&'a [Value]> {
-    let named = |option: &&Struct| option.get("name").and_then(Value::as_text).as_deref() == Some(name);
-    let option = list(options?).iter().filter_map(Value::as_struct).find(named)?;
-    option.get("value").map(list)
-}
-
-fn list(value: &Value) -> &[Value] {
-    match value {
-        Value::List(list) => list,
-        one => std::slice::from_ref(one),
-    }
-}
-
-fn data<'a>(property: &Property, options: Option<&'a Value>) -> Result<&'a [Value], Fault> {
-    option(options, "data").ok_or_else(|| refused(property, "it needs the option 'data' with a list of values"))
-}
-
 fn literals(property: &Property, options: Option<&Value>) -> Result<Vec<Test>, Fault> {
     data(property, options)?.iter().map(|operation| Test::literal(property, operation)).collect()
-}
-
-fn date_option(property: &Property, options: Option<&Value>, name: &str) -> Result<Timestamp, Fault> {
-    if property.kind != Kind::Date {
-        return Err(refused(property, "it holds no date"));
-    }
-    match option(options, name) {
-        Some([Value::Date(moment)]) => Some(*moment),
-        Some([Value::Text(text)]) => date::read(text),
-        _ => None,
-    }
-    .ok_or_else(|| refused(property, &format!("it needs the option '{name}', and {}", date::ALLOWED)))
 }
 
 /// A value as its property holds it.
@@ -287,6 +257,10 @@ fn compare(value: &Value, with: &Value) -> Option<Ordering> {
         (Value::Date(a), Value::Date(b)) => Some(seconds(a).cmp(&seconds(b))),
         _ => None,
     }
+}
+
+fn is_same(value: &Value, with: &Value) -> bool {
+    compare(value, with).is_some_and(Ordering::is_eq)
 }
 
 fn seconds(moment: &Timestamp) -> i64 {

@@ -1,6 +1,7 @@
 //! From the struct of a call to a filter.
 
-use super::operation::{Test, option, presence, refused, unreadable};
+use super::operation::{Test, presence, refused, unreadable};
+use super::option::option;
 use super::{Condition, Filter, HIDDEN, Order};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::mask::Wanted;
@@ -9,7 +10,7 @@ use crate::softlayer::value::Value;
 
 /// Deepest nesting of relations.
 const DEPTH_MAX: usize = 64;
-/// Most conditions and orders of a filter.
+/// Most conditions and orders of a filter, together with the relations that lead to them.
 const CONDITIONS_MAX: usize = 200;
 /// Most values of all lists of a filter.
 const VALUES_MAX: usize = 1_000;
@@ -67,7 +68,7 @@ struct Reader {
     order: Vec<Order>,
     /// The relations that lead to where it reads.
     path: Vec<&'static str>,
-    /// How many conditions and orders it has read.
+    /// How many conditions, orders and relations it has read.
     count: usize,
     /// How many values of lists it has read.
     values: usize,
@@ -111,10 +112,10 @@ impl Reader {
         if self.path.len() >= DEPTH_MAX {
             return Err(refused(property, &format!("at most {DEPTH_MAX} relations lead to a property")));
         }
+        self.count(property, 1)?;
         need_id(needs);
         let object = value.as_struct().ok_or_else(|| refused(property, "it is a struct"))?;
         if let Some(operation) = object.get("operation") {
-            self.count(property, 1)?;
             let presence = presence(operation);
             let presence = presence.ok_or_else(|| refused(property, "of a relation, it is 'is null' or 'not null'"))?;
             conditions.push(Condition::Exists(property, presence));

@@ -1,5 +1,6 @@
 //! JSON and the value tree.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -13,7 +14,8 @@ const DEPTH_MAX: usize = 64;
 /// Numbers from here on are too large.
 const LARGEST: f64 = 9_223_372_036_854_775_807.0;
 
-/// Reads JSON, members in the order in which they come. A member `complexType` names the datatype of its object, and is no member.
+/// Reads JSON, members in the order in which they come. Two of the same name are refused: one reader would take the first for it and
+/// another the last. A member `complexType` names the datatype of its object, and is no member.
 pub(super) fn read(text: &[u8]) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Nested { depth: 0 }.deserialize(&mut reader).map_err(Fault::bad_request)?;
@@ -91,7 +93,11 @@ impl<'de> Visitor<'de> for Nested {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
         let mut object = Struct::default();
+        let mut seen = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
+            if !seen.insert(name.clone()) {
+                return Err(A::Error::custom("two members have the same name"));
+            }
             match members.next_value_seed(inner)? {
                 Value::Text(kind) if name == "complexType" => object.kind = Some(kind),
                 value => object.members.push((name, value)),
