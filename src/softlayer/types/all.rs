@@ -132,10 +132,7 @@ pub static TYPES: &[Type] = &[
         ],
     ),
     plain("SoftLayer_User_Customer_Status", &[int("id"), text("keyName"), text("name")]),
-    plain(
-        "SoftLayer_User_Customer_CustomerPermission_Permission",
-        &[text("key"), text("keyName"), text("name")],
-    ),
+    plain("SoftLayer_User_Customer_CustomerPermission_Permission", &[text("key"), text("keyName"), text("name")]),
     plain(
         "SoftLayer_User_Permission_Action",
         &[text("description"), int("id"), text("key"), text("keyName"), text("name")],
@@ -152,10 +149,7 @@ pub static TYPES: &[Type] = &[
         ],
     ),
     plain("SoftLayer_User_Permission_Role", &[text("description"), int("id"), text("name")]),
-    plain(
-        "SoftLayer_User_Security_Question",
-        &[int("displayOrder"), int("id"), text("question"), int("viewable")],
-    ),
+    plain("SoftLayer_User_Security_Question", &[int("displayOrder"), int("id"), text("question"), int("viewable")]),
     plain(
         "SoftLayer_User_Customer_Security_Answer",
         &[int("id"), int("questionId"), int("userId"), one("question", "SoftLayer_User_Security_Question")],
@@ -243,17 +237,12 @@ pub static TYPES: &[Type] = &[
     extended(
         "SoftLayer_Container_Authentication_Response_Success",
         "SoftLayer_Container_Authentication_Response_Common",
-        &[
-            one("token", "SoftLayer_Container_User_Customer_Portal_Token"),
-            many("accounts", "SoftLayer_Account"),
-        ],
+        &[one("token", "SoftLayer_Container_User_Customer_Portal_Token"), many("accounts", "SoftLayer_Account")],
     ),
     extended(
         "SoftLayer_Container_Authentication_Response_2FactorAuthenticationNeeded",
         "SoftLayer_Container_Authentication_Response_Common",
-        &[
-            many("additionalData", "SoftLayer_Container_Authentication_Response_Factor"),
-        ],
+        &[many("additionalData", "SoftLayer_Container_Authentication_Response_Factor")],
     ),
     plain("SoftLayer_Container_Authentication_Response_Factor", &[text("keyName"), text("name")]),
     extended(
