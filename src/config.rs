@@ -109,6 +109,10 @@ pub struct Settings {
     pub upstream: Option<UpstreamSettings>,
     /// The mail server.
     pub mail: Option<MailSettings>,
+    /// Whether API keys of users with a second factor work on SoftLayer's face.
+    pub softlayer_keys_with_mfa: bool,
+    /// Whether users make classic keys for those below them.
+    pub softlayer_keys_by_ancestors: bool,
     /// Where people reach this service: for links in mails.
     pub public_url: Option<String>,
     /// Least level to log.
@@ -243,6 +247,10 @@ impl Given {
             },
             upstream: self.upstream()?,
             mail: self.mail()?,
+            softlayer_keys_with_mfa: self
+                .required("softlayer_keys_with_mfa", "true or false", |text| text.parse().ok())?,
+            softlayer_keys_by_ancestors: self
+                .required("softlayer_keys_by_ancestors", "true or false", |text| text.parse().ok())?,
             public_url: self.parse(
                 "public_url",
                 "http:// or https://, a host, and perhaps a port and a path",

@@ -210,6 +210,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         meaning: "`http://` or `https://`, host, port and path under which people reach this service, for the links in letters",
     },
+    Setting {
+        name: "softlayer_keys_with_mfa",
+        default: "true",
+        meaning: "whether API keys of users with a second factor work with SoftLayer's clients; `false` is SoftLayer's own rule for users with an active external binding",
+    },
+    Setting {
+        name: "softlayer_keys_by_ancestors",
+        default: "true",
+        meaning: "whether users make classic keys for those below them, too; `false` is SoftLayer's rule since 2020",
+    },
     Setting { name: "log", default: "info", meaning: "least level to log: error, warn, info, debug, trace" },
     Setting { name: "log_format", default: "text", meaning: "text or json" },
 ];

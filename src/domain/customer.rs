@@ -137,6 +137,8 @@ pub struct Customer {
     pub number: i64,
     /// Who invited them; nobody invited the master.
     pub parent: Option<UserId>,
+    /// The parent's number.
+    pub parent_number: Option<i64>,
     /// Login name.
     pub username: String,
     /// Name to show.
@@ -244,6 +246,8 @@ pub struct ClassicKey {
     pub number: i64,
     /// Its owner.
     pub owner: UserId,
+    /// The owner's number.
+    pub owner_number: i64,
     /// The sealed text; only where its owner made it.
     pub sealed: Option<Vec<u8>>,
     /// From where it works; from everywhere where absent.
@@ -265,6 +269,46 @@ pub struct LoginAttempt {
     pub address: Option<String>,
     /// Whether it led to a session.
     pub success: bool,
+}
+
+/// A row of the audit log.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Whose deed.
+    pub user: Option<UserId>,
+    /// Their login name then.
+    pub username: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub address: Option<String>,
+    /// What was done.
+    pub action: String,
+    /// What it was done to.
+    pub resource_type: Option<String>,
+    /// For people.
+    pub message: String,
+    /// `SUCCESSED` or `FAILED`.
+    pub outcome: Option<String>,
+}
+
+/// Which users.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// All.
+    All,
+    /// One, and everybody below.
+    Below(UserId),
+    /// Those with these ids.
+    Ids(Vec<UserId>),
+    /// Those whom these have made.
+    ChildrenOf(Vec<UserId>),
+    /// The one with this number.
+    Number(i64),
+    /// The master.
+    Master,
 }
 
 /// A permission of SoftLayer's.

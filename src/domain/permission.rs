@@ -246,6 +246,8 @@ impl Preset {
 
 /// The super administrator's preset.
 pub const ROOT: &str = "ROOT";
+/// The preset that allows nothing but to read.
+pub const READ_ONLY: &str = "READ_ONLY";
 
 /// The role presets. The contract names them and leaves their actions open; these follow the names.
 pub const PRESETS: &[Preset] = &[

@@ -28,6 +28,7 @@ pub(super) fn fields() -> [Field; 4] {
                 code: member(&mut given, "data", "mfa_code").map(Code::from),
                 interactive: true,
                 ticket: Ticket::Token,
+                answer: None,
             };
             Ok(match login::login(app, &asked.caller, request).await? {
                 Login::Done(done) => logged_in(&ctx, &done),

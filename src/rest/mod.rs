@@ -255,6 +255,7 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
                 code: None,
                 interactive: false,
                 ticket: Ticket::Token,
+                answer: None,
             };
             match login::login(app, caller, request).await? {
                 // Never a 200 without a token: SDKs read it blindly (contract section 1.1).

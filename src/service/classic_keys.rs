@@ -30,6 +30,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
 
+use super::customers::Viewer;
 use super::people::PEOPLE;
 
 /// What such a key is called where keys have names.
@@ -38,12 +39,10 @@ const NAME: &str = "classic";
 const RESTRICTION_MAX: usize = 1_000;
 
 /// A classic key as somebody sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shown {
     /// The key.
     pub key: ClassicKey,
-    /// The owner's number.
-    pub owner: i64,
     /// Its text, for whoever may read it.
     pub text: Option<PlainKey>,
 }
@@ -64,6 +63,10 @@ pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
     // Roles, states and the hierarchy stay as they are.
     tx.beside(PEOPLE).await?;
     let (owner, is_self) = reach(&tx, &actor, user).await?;
+    if !is_self && !app.settings.softlayer_keys_by_ancestors {
+        let text = text!("everybody makes their own API key here", "此处每个用户只能自行创建 API 密钥");
+        return Err(Error::new(Kind::Forbidden, text));
+    }
     if owner.status != Status::Active && owner.status != Status::VpnOnly {
         let status = owner.status.key_name();
         return Err(Error::invalid(text!(
@@ -130,7 +133,7 @@ pub async fn restrict(app: &App, caller: &Caller, number: i64, addresses: &str) 
     let told = text!("classic API key {number} works from {from}", "经典 API 密钥 {number} 的允许地址：{from}");
     tx.note(Entry::done(told).of(API_KEY.name, &key.id));
     let key = find(&tx, &actor, number).await?;
-    let shown = show(app, &tx, &actor, key).await?;
+    let shown = show(app, &actor, key)?;
     tx.commit().await?;
     Ok(shown)
 }
@@ -151,36 +154,46 @@ pub fn check_restriction(addresses: &str) -> Result<Option<String>> {
     Ok(ranges.map(|_| addresses.to_owned()))
 }
 
-/// The classic key of a user, by their number; nothing where there is none.
+/// The classic keys of users, as far as the caller may know of them: one's own, and those of users below.
 ///
 /// # Errors
-/// `NotFound` for a user that the caller is no ancestor of, `Unavailable` when the database is away.
-pub async fn read(app: &App, caller: &Caller, user: i64) -> Result<Option<Shown>> {
-    let permit = authorize(caller, Operation::ReadCustomers)?;
-    let actor = actor(&permit)?.clone();
-    // Nothing is written: a write that is dropped leaves no trace, and sees one state of things.
-    let tx = app.begin(permit).await?;
-    let (owner, _) = reach(&tx, &actor, user).await?;
-    match tx.classic_key_of(&owner.id).await? {
-        Some(key) => show(app, &tx, &actor, key).await.map(Some),
-        None => Ok(None),
+/// `Unavailable` when the database is away.
+pub async fn list(app: &App, viewer: &Viewer, owners: &[UserId]) -> Result<Vec<Shown>> {
+    let mut reached = Vec::new();
+    for owner in owners {
+        if viewer.is_self_or_below(app, owner).await? {
+            reached.push(owner.clone());
+        }
     }
+    let keys = app.store.classic_keys_of(&reached).await?;
+    keys.into_iter().map(|key| show(app, viewer.actor(), key)).collect()
+}
+
+/// A classic key, by its number.
+///
+/// # Errors
+/// `NotFound` for a key that is none, or whose owner the caller is no ancestor of; `Unavailable` when the database is away.
+pub async fn read(app: &App, viewer: &Viewer, number: i64) -> Result<Shown> {
+    let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
+    if !viewer.is_self_or_below(app, &key.owner).await? {
+        return Err(no_such_key());
+    }
+    show(app, viewer.actor(), key)
 }
 
 /// The key as the caller sees it. Its text is for the owner who made it: in a session, or shown by the key itself.
-async fn show(app: &App, tx: &Tx, actor: &Principal, key: ClassicKey) -> Result<Shown> {
-    let owner = tx.number_of(&key.owner).await?;
+fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     let may_read = key.owner == actor.user
         && match &actor.credential {
             CredentialRef::Session(_) => true,
             CredentialRef::ApiKey { id, .. } => *id == key.id,
             CredentialRef::Operator => false,
         };
-    let Some(sealed) = key.sealed.as_deref().filter(|_| may_read) else { return Ok(Shown { key, owner, text: None }) };
+    let Some(sealed) = key.sealed.as_deref().filter(|_| may_read) else { return Ok(Shown { key, text: None }) };
     let opened = app.vault.open(&place(&key.id), sealed);
     let text = opened.and_then(|bytes| key_format::parse(std::str::from_utf8(&bytes).ok()?));
     let text = text.ok_or_else(|| Error::internal(format!("the sealed copy of key {} does not open", key.id)))?;
-    Ok(Shown { key, owner, text: Some(text) })
+    Ok(Shown { key, text: Some(text) })
 }
 
 /// A user who is the caller, or whom the caller is an ancestor of; and which of both.

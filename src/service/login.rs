@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::attempts::Attempt;
 use super::challenges::{self, Answer};
 use super::directory::{self, Checked, Directory};
-use super::{attempts, audit, devices};
+use super::{attempts, audit, customers, devices};
 use crate::app::App;
 use crate::auth::authenticate::{PORTAL_TOKEN, admits};
 use crate::auth::password::Verdict;
@@ -46,6 +46,8 @@ pub struct LoginRequest {
     pub interactive: bool,
     /// What the login is to bring.
     pub ticket: Ticket,
+    /// The answer to a security question, by the question's number.
+    pub answer: Option<(i64, Password)>,
 }
 
 /// What names a session to its user.
@@ -148,6 +150,11 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         Verdict::Stale => Some(app.passwords.hash(request.password.clone(), app.random.as_ref()).await?),
         Verdict::Right | Verdict::Wrong => None,
     };
+    let answered = match &request.answer {
+        _ if !user.answers_required => true,
+        Some((question, answer)) => customers::is_right_answer(app, &user.id, *question, answer.clone()).await?,
+        None => false,
+    };
     let mfa_type = request.mfa_type.unwrap_or(holder.preferred());
     let (tx, holder, amr) = match &request.code {
         None if holder.needs_code() => {
@@ -206,7 +213,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
         return Ok(None);
     }
     attempt.right(&tx).await?;
-    let proven = Proven { holder, user, amr, interactive: request.interactive, ticket: request.ticket };
+    let proven = Proven { holder, user, amr, interactive: request.interactive, ticket: request.ticket, answered };
     begin_session(app, caller, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
 }
 
@@ -232,7 +239,8 @@ pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaT
     let answer = Answer { mfa_type, code, known: known.as_ref() };
     let (tx, holder) = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
     let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
-    let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true, ticket: Ticket::Token };
+    let answered = !user.answers_required;
+    let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true, ticket: Ticket::Token, answered };
     begin_session(app, caller, &policy, tx, proven).await
 }
 
@@ -264,11 +272,12 @@ struct Proven {
     amr: &'static [&'static str],
     interactive: bool,
     ticket: Ticket,
+    answered: bool,
 }
 
 /// Opens their session, as the end of that write.
 async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
-    let Proven { holder, user, amr, interactive, ticket } = proven;
+    let Proven { holder, user, amr, interactive, ticket, answered } = proven;
     let now = app.now();
     let password_expired = policy.expires_password(user.password_updated_at, now);
     if password_expired {
@@ -283,7 +292,7 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
         tx.commit().await?;
         return Err(error);
     }
-    if let Some(error) = barred(caller, &user)? {
+    if let Some(error) = barred(caller, &user, answered)? {
         // Dropped: what was tried counts on, and what was spent is not.
         drop(tx);
         let entry = Entry::failed(error.text().clone()).by(author);
@@ -324,7 +333,14 @@ async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, prov
 }
 
 /// What keeps somebody out whose password, and code, are right. Only they learn of it.
-fn barred(caller: &Caller, user: &LoginUser) -> Result<Option<Error>> {
+fn barred(caller: &Caller, user: &LoginUser, answered: bool) -> Result<Option<Error>> {
+    if !answered {
+        let text = text!(
+            "the answer to a security question is needed, or is wrong: log in with SoftLayer's getPortalLoginToken",
+            "需要安全问题的答案，或答案错误：请使用 SoftLayer 的 getPortalLoginToken 登录"
+        );
+        return Ok(Some(Error::barred(Barred::Answer, text)));
+    }
     if user.status != Status::Active {
         let text = text!("this user is not active: ask somebody who manages users", "该用户未启用：请联系用户管理员");
         return Ok(Some(Error::barred(Barred::Status(user.status), text)));

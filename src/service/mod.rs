@@ -5,6 +5,7 @@ mod attempts;
 pub mod audit;
 mod challenges;
 pub mod classic_keys;
+pub mod customers;
 mod devices;
 mod directory;
 mod factor;

@@ -1,17 +1,85 @@
 //! Users as SoftLayer sees them: numbers that are given once, states, the hierarchy, and the one classic key of each.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use std::collections::{BTreeMap, BTreeSet};
 
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::credentials::{own_actions, role_actions};
 use super::model::{api_key, user};
 use super::people::{number, status};
-use super::{Tx, error, statement};
+use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::api_key::Provenance;
 use crate::domain::clock::{Timestamp, iso, parse_iso};
-use crate::domain::customer::{ClassicKey, Customer, Status};
+use crate::domain::customer::{ClassicKey, Customer, CustomerChange, Status, Which};
 use crate::domain::id::{ApiKeyId, UserId};
-use crate::domain::permission::ROOT;
+use crate::domain::permission::{Actions, ROOT};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
+
+impl Store {
+    /// Users, by their numbers.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
+        customers(&self.read, which).await
+    }
+
+    /// A user and everybody below.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn below(&self, id: &UserId) -> Result<Vec<UserId>> {
+        below(&self.read, id).await
+    }
+
+    /// The classic keys of users.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn classic_keys_of(&self, owners: &[UserId]) -> Result<Vec<ClassicKey>> {
+        let mut found = Vec::new();
+        for owners in owners.chunks(CHUNK) {
+            let theirs = api_key::Column::ClassicOf.is_in(owners.iter().map(UserId::as_str));
+            found.extend(classic_keys(&self.read, theirs).await?);
+        }
+        Ok(found)
+    }
+
+    /// A classic key by its number.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn classic_key(&self, number: i64) -> Result<Option<ClassicKey>> {
+        let by_number = api_key::Column::Number.eq(number).and(api_key::Column::ClassicOf.is_not_null());
+        Ok(classic_keys(&self.read, by_number).await?.pop())
+    }
+
+    /// What users may do now, by their ids.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn rights_of_all(&self, ids: &[UserId]) -> Result<BTreeMap<UserId, Actions>> {
+        let mut found: BTreeMap<UserId, Actions> = BTreeMap::new();
+        for ids in ids.chunks(CHUNK) {
+            let marks: Vec<String> = (1..=ids.len()).map(|at| format!("${at}")).collect();
+            let sql = format!(
+                "SELECT u.id, u.permissions, r.actions FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
+                 LEFT JOIN roles r ON r.id = ur.role_id WHERE u.id IN ({})",
+                marks.join(", ")
+            );
+            let values = ids.iter().map(|id| id.as_str().into()).collect::<Vec<sea_orm::Value>>();
+            let rows = self.read.query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
+            for row in &rows {
+                let id = UserId::from(row.try_get::<String>("", "id").map_err(error)?);
+                let sum = found.entry(id).or_default();
+                *sum = sum.union(&role_actions(row)?).union(&own_actions(row)?);
+            }
+        }
+        Ok(found)
+    }
+}
 
 impl Tx {
     /// A number that nobody had before and nobody else will have.
@@ -39,17 +107,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
-        let row = user::Entity::find().filter(user::Column::Number.eq(number)).one(&self.db).await.map_err(error)?;
-        row.map(read).transpose()
-    }
-
-    /// The number of a user.
-    ///
-    /// # Errors
-    /// `Internal` when there is no such user, `Unavailable` when the database is away.
-    pub async fn number_of(&self, id: &UserId) -> Result<i64> {
-        let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
-        number(&row.ok_or_else(|| Error::internal("a key has lost its owner"))?)
+        Ok(customers(&self.db, Which::Number(number)).await?.pop())
     }
 
     /// Puts a user into another state. One who is not active any more is logged out everywhere.
@@ -69,16 +127,77 @@ impl Tx {
         Ok(())
     }
 
-    /// Says from where a user may log in; from everywhere where absent.
+    /// Changes a user, but for the state.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    pub async fn change_customer(&self, user: &Customer, change: &CustomerChange, now: Timestamp) -> Result<()> {
+        let CustomerChange { username, name, email, address_restriction, answers_required, profile, status: _ } =
+            change;
+        let mut update = user::Entity::update_many().col_expr(user::Column::ModifiedAt, iso(now).into());
+        if let Some(username) = username {
+            update = update
+                .col_expr(user::Column::Username, username.as_str().into())
+                .col_expr(user::Column::DisplayUsername, username.as_str().into());
+        }
+        if let Some(name) = name {
+            update = update.col_expr(user::Column::Name, name.as_str().into());
+        }
+        if let Some(email) = email {
+            update = update.col_expr(user::Column::EmailAddress, email.clone().into());
+            self.delete_resets_of(&user.id).await?;
+        }
+        if let Some(addresses) = address_restriction {
+            let addresses = Some(addresses.clone()).filter(|addresses| !addresses.trim().is_empty());
+            update = update.col_expr(user::Column::AddressRestriction, addresses.into());
+        }
+        if let Some(required) = answers_required {
+            update = update.col_expr(user::Column::AnswersRequired, (*required).into());
+        }
+        if !profile.is_empty() {
+            let mut all = user.profile.clone();
+            all.extend(profile.clone());
+            all.retain(|_, value| !value.is_empty());
+            let all = serde_json::to_string(&all).map_err(Error::internal)?;
+            update = update.col_expr(user::Column::Profile, all.into());
+        }
+        let done = update.filter(user::Column::Id.eq(user.id.as_str())).exec(&self.db).await;
+        done.map_err(|cause| match username {
+            Some(name) if is_taken(&cause) => {
+                Error::invalid(text!("username {name:?} is taken already", "username {name:?} 已被使用"))
+            }
+            _ => error(cause),
+        })?;
+        Ok(())
+    }
+
+    /// Sets the permissions that a user has beside what the role gives.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn restrict_user(&self, id: &UserId, addresses: Option<String>, now: Timestamp) -> Result<()> {
-        let update = user::Entity::update_many()
-            .col_expr(user::Column::AddressRestriction, addresses.into())
-            .col_expr(user::Column::ModifiedAt, iso(now).into());
+    pub async fn set_permissions(&self, id: &UserId, permissions: &BTreeSet<String>) -> Result<()> {
+        let json = serde_json::to_string(permissions).map_err(Error::internal)?;
+        let update = user::Entity::update_many().col_expr(user::Column::Permissions, json.into());
         update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
+    }
+
+    /// Gives a user another parent.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn set_parent(&self, id: &UserId, parent: &UserId) -> Result<()> {
+        let update = user::Entity::update_many().col_expr(user::Column::Parent, Some(parent.to_string()).into());
+        update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
+        Ok(())
+    }
+
+    /// A user and everybody below, as this write sees them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
+        customers(&self.db, which).await
     }
 
     /// Tells whether a user made another one, or somebody who did, and so on.
@@ -99,15 +218,7 @@ impl Tx {
     /// `Unavailable` when the database is away.
     pub async fn classic_key(&self, number: i64) -> Result<Option<ClassicKey>> {
         let by_number = api_key::Column::Number.eq(number).and(api_key::Column::ClassicOf.is_not_null());
-        classic_key(&self.db, by_number).await
-    }
-
-    /// The classic key of a user.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn classic_key_of(&self, user: &UserId) -> Result<Option<ClassicKey>> {
-        classic_key(&self.db, api_key::Column::ClassicOf.eq(user.as_str())).await
+        Ok(classic_keys(&self.db, by_number).await?.pop())
     }
 
     /// Says from where a classic key works; from everywhere where absent.
@@ -170,12 +281,68 @@ impl Tx {
     }
 }
 
-fn read(row: user::Model) -> Result<Customer> {
+/// How many ids go into one statement.
+const CHUNK: usize = 5_000;
+
+/// One, and everybody below.
+const BELOW: &str = "WITH RECURSIVE below(id) AS (SELECT id FROM users WHERE id = $1 \
+    UNION SELECT u.id FROM users u JOIN below b ON u.parent = b.id) SELECT id FROM below";
+
+async fn customers(db: &impl ConnectionTrait, which: Which) -> Result<Vec<Customer>> {
+    let rows = match which {
+        Which::All => rows(db, None).await?,
+        Which::Number(number) => rows(db, Some(user::Column::Number.eq(number))).await?,
+        Which::Master => rows(db, Some(user::Column::Parent.is_null())).await?,
+        Which::Ids(ids) => rows_in(db, user::Column::Id, ids).await?,
+        Which::ChildrenOf(ids) => rows_in(db, user::Column::Parent, ids).await?,
+        Which::Below(id) => rows_in(db, user::Column::Id, below(db, &id).await?).await?,
+    };
+    let parents: BTreeSet<String> = rows.iter().filter_map(|row| row.parent.clone()).collect();
+    let numbers = numbers(db, parents).await?;
+    rows.into_iter().map(|row| read(row, &numbers)).collect()
+}
+
+async fn rows(db: &impl ConnectionTrait, which: Option<Expr>) -> Result<Vec<user::Model>> {
+    let query = user::Entity::find().order_by_asc(user::Column::Number);
+    let query = which.into_iter().fold(query, |query, which| query.filter(which));
+    query.all(db).await.map_err(error)
+}
+
+async fn rows_in(db: &impl ConnectionTrait, column: user::Column, ids: Vec<UserId>) -> Result<Vec<user::Model>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(CHUNK) {
+        found.extend(rows(db, Some(column.is_in(ids.iter().map(UserId::as_str)))).await?);
+    }
+    found.sort_by_key(|row| row.number);
+    Ok(found)
+}
+
+pub(super) async fn below(db: &impl ConnectionTrait, id: &UserId) -> Result<Vec<UserId>> {
+    let query = statement(db.get_database_backend(), BELOW, [id.as_str().into()]);
+    let rows = db.query_all_raw(query).await.map_err(error)?;
+    rows.iter().map(|row| row.try_get::<String>("", "id").map(UserId::from).map_err(error)).collect()
+}
+
+/// The numbers of users, by their ids.
+async fn numbers(db: &impl ConnectionTrait, ids: BTreeSet<String>) -> Result<BTreeMap<String, i64>> {
+    let mut numbers = BTreeMap::new();
+    let ids: Vec<String> = ids.into_iter().collect();
+    for ids in ids.chunks(CHUNK) {
+        let query = user::Entity::find().filter(user::Column::Id.is_in(ids));
+        let query = query.select_only().columns([user::Column::Id, user::Column::Number]);
+        let rows: Vec<(String, Option<i64>)> = query.into_tuple().all(db).await.map_err(error)?;
+        numbers.extend(rows.into_iter().filter_map(|(id, number)| Some((id, number?))));
+    }
+    Ok(numbers)
+}
+
+fn read(row: user::Model, numbers: &BTreeMap<String, i64>) -> Result<Customer> {
     let permissions: Vec<String> = serde_json::from_str(&row.permissions).map_err(Error::internal)?;
     Ok(Customer {
         number: number(&row)?,
         status: status(&row.status)?,
         id: UserId::from(row.id),
+        parent_number: row.parent.as_ref().and_then(|parent| numbers.get(parent)).copied(),
         parent: row.parent.map(UserId::from),
         username: row.username,
         name: row.name,
@@ -191,16 +358,21 @@ fn read(row: user::Model) -> Result<Customer> {
     })
 }
 
-async fn classic_key(db: &impl ConnectionTrait, which: Expr) -> Result<Option<ClassicKey>> {
-    let found = api_key::Entity::find().filter(which).one(db).await.map_err(error)?;
-    let Some(row) = found else { return Ok(None) };
+async fn classic_keys(db: &impl ConnectionTrait, which: Expr) -> Result<Vec<ClassicKey>> {
+    let rows =
+        api_key::Entity::find().filter(which).order_by_asc(api_key::Column::Number).all(db).await.map_err(error)?;
+    let numbers = numbers(db, rows.iter().map(|row| row.user_id.clone()).collect()).await?;
     let lost = || Error::internal("a classic key has lost a part");
-    Ok(Some(ClassicKey {
-        number: row.number.ok_or_else(lost)?,
-        changed_at: row.changed_at.as_deref().and_then(parse_iso).ok_or_else(lost)?,
-        id: ApiKeyId::from(row.id),
-        owner: UserId::from(row.user_id),
-        sealed: row.sealed,
-        address_restriction: row.address_restriction,
-    }))
+    let key = |row: api_key::Model| {
+        Ok(ClassicKey {
+            number: row.number.ok_or_else(lost)?,
+            changed_at: row.changed_at.as_deref().and_then(parse_iso).ok_or_else(lost)?,
+            owner_number: numbers.get(&row.user_id).copied().ok_or_else(lost)?,
+            id: ApiKeyId::from(row.id),
+            owner: UserId::from(row.user_id),
+            sealed: row.sealed,
+            address_restriction: row.address_restriction,
+        })
+    };
+    rows.into_iter().map(key).collect()
 }

@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod connect;
 mod credentials;
+mod customer_parts;
 mod customers;
 mod devices;
 mod inventory;
@@ -36,6 +37,7 @@ use sea_orm::{
 
 pub use audit::{Found, Scribe};
 pub use credentials::{KeyRow, SessionRow};
+pub use customer_parts::{AnswerRow, FactorRow};
 pub use devices::DeviceMarks;
 pub use letters::LetterRow;
 pub use list::{Budget, Node, Projection, Scope};

@@ -13,6 +13,7 @@ pub(super) mod organization;
 pub(super) mod password_reset;
 pub(super) mod recovery_code;
 pub(super) mod role;
+pub(super) mod security_answer;
 pub(super) mod session;
 pub(super) mod signing_key;
 pub(super) mod task;

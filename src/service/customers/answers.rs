@@ -1,0 +1,76 @@
+//! Answers to security questions: three of one's own, hashed like passwords, compared exactly.
+
+use std::collections::BTreeSet;
+
+use super::super::login::own_session;
+use crate::app::App;
+use crate::auth::password::Verdict;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::customer::{ANSWERS, QUESTIONS};
+use crate::domain::entity::USER;
+use crate::domain::id::{UserId, uuid_v7};
+use crate::domain::operation::Operation;
+use crate::domain::permit::authorize;
+use crate::domain::secret::Password;
+use crate::domain::text::text;
+use crate::error::{Error, Result};
+
+/// Most bytes of an answer.
+const ANSWER_MAX: usize = 1_024;
+
+/// Sets the caller's answers, in place of those before.
+///
+/// # Errors
+/// `Invalid` for other than three different questions that there are, and for answers that are empty, too long or not different;
+/// `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the database is away.
+pub async fn update(app: &App, caller: &Caller, questions: &[i64], answers: Vec<Password>) -> Result<()> {
+    let permit = authorize(caller, Operation::UpdateSecurityAnswers)?;
+    let (_, user) = own_session(&permit)?;
+    if questions.len() != ANSWERS || questions.iter().collect::<BTreeSet<_>>().len() != ANSWERS {
+        return Err(Error::invalid(text!(
+            "Please provide three different security questions.",
+            "请提供三个不同的安全问题。"
+        )));
+    }
+    let different: BTreeSet<&str> = answers.iter().map(Password::expose).filter(|answer| !answer.is_empty()).collect();
+    if answers.len() != ANSWERS || different.len() != ANSWERS || different.iter().any(|it| it.len() > ANSWER_MAX) {
+        return Err(Error::invalid(text!(
+            "Please provide three unique security question answers.",
+            "请提供三个不同的安全问题答案。"
+        )));
+    }
+    let valid = |question: &i64| usize::try_from(*question).is_ok_and(|at| (1..=QUESTIONS.len()).contains(&at));
+    if !questions.iter().all(valid) {
+        return Err(Error::invalid(text!("Please provide valid security questions.", "请提供有效的安全问题。")));
+    }
+    let now = app.now();
+    let mut rows = Vec::new();
+    for (question, answer) in questions.iter().zip(answers) {
+        let id = uuid_v7(now, app.random.as_ref())?.to_string();
+        let hash = app.passwords.hash(answer, app.random.as_ref()).await?;
+        rows.push((i32::try_from(*question).map_err(Error::internal)?, id, hash));
+    }
+    let tx = app.begin(permit).await?;
+    tx.put_answers(&user, rows, now).await?;
+    tx.note(Entry::done(text!("security answers set", "已设置安全问题答案")).of(USER.name, &user));
+    tx.commit().await
+}
+
+/// To which questions a user has answers.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn which(app: &App, user: &UserId) -> Result<Vec<i64>> {
+    Ok(app.store.answers_of(user).await?.into_iter().map(|answer| answer.question).collect())
+}
+
+/// Tells whether somebody knows the answer to a question of a user.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(in crate::service) async fn is_right(app: &App, user: &UserId, question: i64, answer: Password) -> Result<bool> {
+    let stored = app.store.answers_of(user).await?.into_iter().find(|known| known.question == question);
+    let verdict = app.passwords.verify(answer, stored.map(|known| known.hash)).await?;
+    Ok(verdict != Verdict::Wrong)
+}

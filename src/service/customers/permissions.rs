@@ -1,0 +1,175 @@
+//! Permissions given to users below, and taken from them; and other parents.
+
+use std::collections::BTreeSet;
+
+use super::super::people::Change;
+use super::no_such_user;
+use crate::app::App;
+use crate::domain::audit::Entry;
+use crate::domain::caller::Caller;
+use crate::domain::customer::{Customer, PERMISSIONS, Permission, Which};
+use crate::domain::entity::USER;
+use crate::domain::operation::Operation;
+use crate::domain::permission::{Action, Actions};
+use crate::domain::permit::authorize;
+use crate::domain::text::text;
+use crate::error::{Error, Result};
+
+/// The permissions that a user has: their own, and what their role comes to. Who may do anything has all.
+#[must_use]
+pub fn held(user: &Customer, rights: &Actions) -> Vec<&'static Permission> {
+    let has = |permission: &&Permission| {
+        rights.allows(Action::ALL)
+            || user.permissions.contains(permission.key_name)
+            || permission.action().is_some_and(|action| rights.allows(action))
+    };
+    PERMISSIONS.iter().filter(has).collect()
+}
+
+/// Gives a user below the caller permissions that the caller has.
+///
+/// # Errors
+/// `NotFound` for a user whom the caller does not see, `Invalid` for oneself, for users who are not below, for names that are no
+/// permission's and for permissions that the caller lacks; `Forbidden` for a caller who does not manage users and for a key that is not
+/// classic, `Unavailable` when the database is away.
+pub async fn give(app: &App, caller: &Caller, number: i64, names: &[String]) -> Result<()> {
+    let permit = authorize(caller, Operation::ChangePermissions)?;
+    let at_work = Change::begin(app, permit).await?;
+    let user = below(&at_work, number, "add", "to").await?;
+    let wanted = known(names)?;
+    let actor = own(&at_work).await?;
+    let has: BTreeSet<&str> = held(&actor, &at_work.actor.rights)
+        .into_iter()
+        .filter(|permission| permission.action().is_none_or(|action| at_work.actor.rights.allows(action)))
+        .map(|permission| permission.key_name)
+        .collect();
+    if let Some(lacks) = wanted.iter().find(|permission| !has.contains(permission.key_name)) {
+        let name = lacks.key_name;
+        let text = text!("You do not have the permission {name} yourself.", "您自己没有权限 {name}。");
+        return Err(Error::invalid(text));
+    }
+    let all = user.permissions.iter().cloned().chain(wanted.iter().map(|it| it.key_name.to_owned())).collect();
+    store(&at_work, &user, &all).await?;
+    at_work.tx.commit().await
+}
+
+/// Takes permissions from a user below the caller, and, if that is wished, from everybody below that user.
+///
+/// # Errors
+/// Like [`give`]; `Invalid` too for a permission that comes with the user's role.
+pub async fn take(app: &App, caller: &Caller, number: i64, names: &[String], cascade: bool) -> Result<()> {
+    let permit = authorize(caller, Operation::ChangePermissions)?;
+    let at_work = Change::begin(app, permit).await?;
+    let user = below(&at_work, number, "remove", "from").await?;
+    let unwanted: BTreeSet<&str> = known(names)?.into_iter().map(|it| it.key_name).collect();
+    let users = match cascade {
+        true => at_work.tx.customers(Which::Below(user.id.clone())).await?,
+        false => vec![user],
+    };
+    for user in users {
+        let left: BTreeSet<String> =
+            user.permissions.iter().filter(|name| !unwanted.contains(name.as_str())).cloned().collect();
+        if left != user.permissions {
+            store(&at_work, &user, &left).await?;
+        }
+    }
+    at_work.tx.commit().await
+}
+
+/// Gives a user below the caller another parent: the caller, or somebody else below.
+///
+/// # Errors
+/// `NotFound` for users whom the caller does not see, `Invalid` for oneself, for users who are not below, for a parent who is the user or
+/// below them, or already the parent, and for a parent who lacks permissions of the user unless they are to be taken; `Forbidden` for a
+/// caller who does not manage users and for a key that is not classic, `Unavailable` when the database is away.
+pub async fn assign_parent(app: &App, caller: &Caller, number: i64, parent: i64, cascade: bool) -> Result<()> {
+    let permit = authorize(caller, Operation::AssignParent)?;
+    let at_work = Change::begin(app, permit).await?;
+    let tx = &at_work.tx;
+    let actor = at_work.actor.user.clone();
+    let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
+    let parent = tx.customer(parent).await?.ok_or_else(no_such_user)?;
+    if user.id == actor {
+        return Err(Error::invalid(text!("You may not change your own parent.", "不能更改自己的上级。")));
+    }
+    if !tx.is_above(&actor, &user.id).await? || (parent.id != actor && !tx.is_above(&actor, &parent.id).await?) {
+        return Err(no_such_user());
+    }
+    if parent.id == user.id || tx.is_above(&user.id, &parent.id).await? || user.parent.as_ref() == Some(&parent.id) {
+        let text = text!(
+            "The new parent must be another user of the account, and must not be below the user.",
+            "新的上级必须是账户中的其他用户，且不能在该用户之下。"
+        );
+        return Err(Error::invalid(text));
+    }
+    let rights = tx.rights_of(&parent.id).await?;
+    let allowed: BTreeSet<&str> = held(&parent, &rights).into_iter().map(|it| it.key_name).collect();
+    for below in tx.customers(Which::Below(user.id.clone())).await? {
+        let left: BTreeSet<String> =
+            below.permissions.iter().filter(|name| allowed.contains(name.as_str())).cloned().collect();
+        if left == below.permissions {
+            continue;
+        }
+        if !cascade {
+            let text = text!(
+                "The new parent lacks permissions of the user: set cascadePermissionsFlag to take them.",
+                "新的上级缺少该用户的权限：请设置 cascadePermissionsFlag 以移除这些权限。"
+            );
+            return Err(Error::invalid(text));
+        }
+        store(&at_work, &below, &left).await?;
+    }
+    tx.set_parent(&user.id, &parent.id).await?;
+    let (name, above) = (&user.username, &parent.username);
+    let text = text!("user {name} belongs to {above}", "用户 {name} 的上级为 {above}");
+    tx.note(Entry::done(text).of(USER.name, &user.id));
+    at_work.tx.commit().await
+}
+
+async fn store(at_work: &Change, user: &Customer, permissions: &BTreeSet<String>) -> Result<()> {
+    at_work.tx.set_permissions(&user.id, permissions).await?;
+    let name = &user.username;
+    let all = permissions.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let text = text!("permissions of user {name}: {all}", "用户 {name} 的权限：{all}");
+    at_work.tx.note(Entry::done(text).of(USER.name, &user.id));
+    Ok(())
+}
+
+async fn own(at_work: &Change) -> Result<Customer> {
+    let own = at_work.tx.customer(at_work.actor.number).await?;
+    own.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
+}
+
+/// A user below the caller, whose permissions are to change.
+async fn below(at_work: &Change, number: i64, verb: &str, preposition: &str) -> Result<Customer> {
+    let user = at_work.tx.customer(number).await?.ok_or_else(no_such_user)?;
+    if user.id == at_work.actor.user {
+        let text =
+            text!("You may not {verb} permissions {preposition} your account.", "不能修改自己账户的权限（{verb}）。");
+        return Err(Error::invalid(text));
+    }
+    if !at_work.tx.is_above(&at_work.actor.user, &user.id).await? {
+        let text =
+            text!("You may not {verb} permissions {preposition} this account.", "不能修改该账户的权限（{verb}）。");
+        return Err(Error::invalid(text));
+    }
+    let theirs = at_work.tx.rights_of(&user.id).await?;
+    at_work.covers(&theirs, || format!("User {:?}", user.username))?;
+    Ok(user)
+}
+
+fn known(names: &[String]) -> Result<Vec<&'static Permission>> {
+    let find = |name: &String| {
+        if name.is_empty() {
+            return Err(Error::invalid(text!("Please specify a permission key name.", "请指定权限的 keyName。")));
+        }
+        Permission::find(name).ok_or_else(|| {
+            let name: String = name.chars().take(100).collect();
+            Error::invalid(text!(
+                "Unable to locate a permission with the key name {name}.",
+                "找不到 keyName 为 {name} 的权限。"
+            ))
+        })
+    };
+    names.iter().map(find).collect()
+}
