@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::caller::language;
 use crate::http::{error_body, health, jwks, no_such_route, passive, shell};
-use crate::{console, graphql, rest};
+use crate::{console, graphql, rest, softlayer};
 
 /// The whole service.
 ///
@@ -24,6 +24,7 @@ pub fn router(app: Arc<App>) -> Result<Router> {
     let active = Router::new()
         .merge(rest::routes())
         .merge(graphql::routes(schema))
+        .merge(softlayer::routes())
         .merge(console::routes())
         .merge(health::probe());
     Ok(Router::new()

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::app::App;
+use crate::auth::authenticate::Credential;
 use crate::domain::caller::{AGENT_MAX, Caller};
 use crate::domain::mfa::DEVICE_LIFE;
 use crate::domain::secret::Handle;
@@ -34,6 +35,23 @@ pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
     let caller = stranger(app, parts)?;
     match principal(app, &parts.headers, caller.address).await {
         Ok(principal) => Ok(Caller { principal, ..caller }),
+        Err(error) => {
+            if error.kind() == Kind::Unauthenticated {
+                audit::refused(app, caller.address, &error);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The caller who shows a credential in another way.
+///
+/// # Errors
+/// Like [`caller`].
+pub async fn identify(app: &App, parts: &Parts, credential: Credential<'_>) -> Result<Caller> {
+    let caller = stranger(app, parts)?;
+    match app.authenticate(credential, caller.address).await {
+        Ok(principal) => Ok(Caller { principal: Some(principal), ..caller }),
         Err(error) => {
             if error.kind() == Kind::Unauthenticated {
                 audit::refused(app, caller.address, &error);

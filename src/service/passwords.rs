@@ -17,9 +17,9 @@ use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::id::uuid_v7;
 use crate::domain::operation::Operation;
-use crate::domain::password::{check_is_no_name, is_the_old_one};
+use crate::domain::password::{PASSWORD_MAX, check_is_no_name, is_the_old_one};
 use crate::domain::permit::authorize;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Complexity, Policy};
 use crate::domain::random;
 use crate::domain::secret::{Handle, Password};
 use crate::domain::text::{Language, text};
@@ -197,6 +197,18 @@ pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) ->
     tx.commit().await?;
     tracing::info!(user.name = holder.username, "own password set with a mailed link");
     Ok(())
+}
+
+/// The least characters and the most bytes of a new password.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub async fn lengths(app: &App) -> Result<(usize, usize)> {
+    let least = match app.store.policy().await?.complexity() {
+        Complexity::High => 12,
+        Complexity::Low | Complexity::Middle => 8,
+    };
+    Ok((least, PASSWORD_MAX))
 }
 
 /// Checks a new password of somebody.

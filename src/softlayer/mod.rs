@@ -1,16 +1,220 @@
 //! SoftLayer's dialects: XML-RPC, REST and SOAP, three codecs onto one value tree and one table of methods.
+//!
+//! ```text
+//! bytes ─ xmlrpc, rest, soap ─> Call ─ who ─> Caller ─ act ─> a function of service/ ─ load ─> Value ─ codec ─> bytes
+//!              │                          table: (service, method) -> operation, parameters, what it does
+//!              └ mask, filter, limit      types: what there is to be asked for
+//! ```
+//!
+//! Their oddities stay here: the services know users, keys and permissions, and nothing of faults and masks.
 
+mod act;
+mod arguments;
 pub mod call;
 pub mod fault;
 pub mod filter;
 mod headers;
+mod load;
+mod logins;
 pub mod mask;
+mod refusal;
 pub mod rest;
+mod rows;
 mod scalar;
 pub mod soap;
 pub mod table;
+mod template;
 pub mod types;
 pub mod value;
+mod who;
 pub mod wsdl;
 pub mod xml;
 pub mod xmlrpc;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+
+use act::Acting;
+use call::{Call, Reply};
+use fault::Fault;
+use refusal::{Outcome, Refusal};
+
+use crate::app::App;
+use crate::domain::operation::Needs;
+use crate::error::Kind;
+use crate::http::body;
+use crate::service::audit;
+
+/// How many rows a list has in all. (The contract spells it `SoftLayer-Total-Items`; names of headers have no case.)
+const TOTAL_ITEMS: HeaderName = HeaderName::from_static("softlayer-total-items");
+/// The versions of the interface; they are the same.
+const VERSIONS: [&str; 2] = ["v3", "v3.1"];
+const XML: &str = "text/xml; charset=utf-8";
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/xmlrpc/{version}/{service}", post(xml_rpc))
+        .route("/rest/{version}/{*path}", any(rest))
+        .route("/soap/{version}/{service}", get(description).post(soap))
+        .route("/soap/{version}/soap-encoding.xsd", get(soap_encoding))
+}
+
+async fn xml_rpc(
+    State(app): State<Arc<App>>,
+    Path((version, service)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = async {
+        check_version(&version)?;
+        let body = body::read(&app, body).await.map_err(whole)?;
+        answer(&app, &parts, xmlrpc::decode(&service, &body)?).await.map(|(_, reply)| reply)
+    };
+    match answer.await {
+        Ok(reply) => respond(StatusCode::OK, XML, xmlrpc::encode(&reply.value), reply.total),
+        // The clients read faults from answers that succeed only; what no client can help is told to what stands in between as well.
+        Err(fault) => respond(transport_status(&fault, StatusCode::OK), XML, xmlrpc::encode_fault(&fault), None),
+    }
+}
+
+async fn soap(
+    State(app): State<Arc<App>>,
+    Path((version, service)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = async {
+        check_version(&version)?;
+        let body = body::read(&app, body).await.map_err(whole)?;
+        answer(&app, &parts, soap::decode(&service, &body)?).await
+    };
+    match answer.await {
+        Ok((method, reply)) => {
+            let text = soap::encode(&soap::namespace(&version), method, &reply);
+            respond(StatusCode::OK, XML, text, reply.total)
+        }
+        Err(fault) => {
+            let status = transport_status(&fault, StatusCode::INTERNAL_SERVER_ERROR);
+            respond(status, XML, soap::encode_fault(&fault), None)
+        }
+    }
+}
+
+async fn rest(State(app): State<Arc<App>>, Path((version, _)): Path<(String, String)>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // As it was sent: what a percent sign stands for is no slash.
+    let path = parts.uri.path().splitn(4, '/').nth(3).unwrap_or_default().to_owned();
+    let format = rest::Format::of(&path);
+    let answer = async {
+        check_version(&version)?;
+        let body =
+            if parts.method == Method::GET { Vec::new() } else { body::read(&app, body).await.map_err(whole)? };
+        let request = rest::Request { verb: parts.method.as_str(), path: &path, query: parts.uri.query(), body: &body };
+        let (call, _) = rest::decode(&request)?;
+        answer(&app, &parts, call).await
+    };
+    match answer.await {
+        Ok((_, reply)) => {
+            let (kind, text) = rest::encode(&reply, format);
+            respond(StatusCode::OK, kind, text, reply.total)
+        }
+        Err(fault) => {
+            let fault = denied(fault);
+            let (kind, text) = rest::encode_fault(&fault, format);
+            respond(StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), kind, text, None)
+        }
+    }
+}
+
+/// What the live service says on REST of every credential that is missing or does not work.
+fn denied(fault: Fault) -> Fault {
+    if fault.status == 401 { Fault::new(fault::PUBLIC, "Access Denied. ", 401) } else { fault }
+}
+
+/// The WSDL and the XSD of a service.
+async fn description(
+    State(app): State<Arc<App>>,
+    Path((version, service)): Path<(String, String)>,
+    request: Request<Body>,
+) -> Response {
+    let known = VERSIONS.contains(&version.as_str()) && table::service(&service).is_some();
+    let base = base(&app, request.headers());
+    match request.uri().query().map(str::to_ascii_lowercase).as_deref() {
+        Some("wsdl") if known => respond(StatusCode::OK, XML, wsdl::wsdl(&base, &version, &service), None),
+        Some("xsd") if known => respond(StatusCode::OK, XML, wsdl::xsd(&base, &version, &service), None),
+        _ => respond(StatusCode::NOT_FOUND, XML, soap::encode_fault(&Fault::no_service()), None),
+    }
+}
+
+async fn soap_encoding() -> Response {
+    respond(StatusCode::OK, XML, wsdl::soap_encoding().to_owned(), None)
+}
+
+/// Where clients reach this service: as the settings say, or as the request does.
+fn base(app: &App, headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    app.settings.public_url.clone().unwrap_or_else(|| format!("http://{host}"))
+}
+
+/// Answers a call.
+async fn answer(app: &App, parts: &Parts, call: Call) -> Result<(&'static table::Method, Reply), Fault> {
+    let service = table::service(&call.service).ok_or_else(Fault::no_service)?;
+    let name: String = call.method.chars().take(100).collect();
+    let method = table::method_of(service, &call.method).ok_or_else(|| Fault::no_method(&name))?;
+    let id = call.id.as_ref().and_then(value::Value::as_text).unwrap_or_default();
+    run(app, parts, method, call).await.map(|reply| (method, reply)).map_err(|refusal| refusal.into_fault(&id))
+}
+
+async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call: Call) -> Outcome<Reply> {
+    let open = method.operation.needs() == Needs::Nothing;
+    let shown = call.shown.take();
+    let caller = match open {
+        // A login needs no credential, and one that is dead does not keep anybody from it.
+        true => crate::http::caller::stranger(app, parts)?,
+        false => who::caller(app, parts, shown).await?,
+    };
+    if caller.principal.is_none() && !open {
+        return Err(who::nothing().into());
+    }
+    let acting = Acting { app, caller: &caller, method, call: &call };
+    let outcome = acting.run().await;
+    if let Some(error) = outcome.as_ref().err().and_then(Refusal::error).filter(|it| it.kind() != Kind::LoginFailed) {
+        audit::failed(app, &caller, method.operation, error).await;
+    }
+    outcome
+}
+
+/// What is told of a body that did not come whole.
+fn whole(error: crate::error::Error) -> Fault {
+    Refusal::Error(error).into_fault("")
+}
+
+fn check_version(version: &str) -> Result<(), Fault> {
+    if VERSIONS.contains(&version) { Ok(()) } else { Err(Fault::no_service()) }
+}
+
+/// The status where faults have one of their own: that of the fault, where every dialect has it alike.
+fn transport_status(fault: &Fault, usual: StatusCode) -> StatusCode {
+    match fault.status {
+        408 | 413 | 503 => StatusCode::from_u16(fault.status).unwrap_or(usual),
+        _ => usual,
+    }
+}
+
+fn respond(status: StatusCode, kind: &'static str, text: String, total: Option<u64>) -> Response {
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(total) = total {
+        response.headers_mut().insert(TOTAL_ITEMS, HeaderValue::from(total));
+    }
+    response
+}

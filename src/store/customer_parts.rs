@@ -1,7 +1,6 @@
 //! What hangs on users as SoftLayer sees them: logins, security answers, second factors, events.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 
 use super::model::{factor, security_answer, user};
@@ -14,9 +13,9 @@ use crate::error::{Error, Result};
 /// How many ids go into one statement.
 const CHUNK: usize = 5_000;
 /// Most logins of one user that are told of, the newest.
-pub const LOGINS_MAX: i64 = 1_000;
+const LOGINS_MAX: i64 = 1_000;
 /// Most events that are told of, the newest.
-pub const EVENTS_MAX: i64 = 1_000;
+const EVENTS_MAX: i64 = 1_000;
 
 /// A second factor as it is told of.
 #[derive(Debug, Clone)]
@@ -75,7 +74,7 @@ impl Store {
         Ok(rows.into_iter().map(answer).collect())
     }
 
-    /// The logins of users, newest first, as the audit log tells of them: at most [`LOGINS_MAX`] of each.
+    /// The logins of users, newest first, as the audit log tells of them: at most 1,000 of each.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
@@ -107,7 +106,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The newest rows of the audit log, at most [`EVENTS_MAX`]: of one user, or of all.
+    /// The newest rows of the audit log, at most 1,000: of one user, or of all.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.

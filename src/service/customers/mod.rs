@@ -44,6 +44,13 @@ impl Viewer {
         Ok(Self { actor, below: OnceLock::new() })
     }
 
+    /// Somebody who showed nothing, and sees nobody.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let actor = Principal { rights: Actions::NONE, ..Principal::operator() };
+        Self { actor, below: OnceLock::from(BTreeSet::new()) }
+    }
+
     /// Who they are.
     #[must_use]
     pub fn actor(&self) -> &Principal {

@@ -1,0 +1,88 @@
+//! Why a call is not answered: a fault of its own making, or an error of a service, which becomes the fault that SoftLayer has for it.
+
+use super::fault::{Fault, PLAIN, PUBLIC};
+use crate::error::{Barred, Error, Kind};
+use crate::http::log;
+
+/// A result of a call.
+pub(super) type Outcome<T> = Result<T, Refusal>;
+
+/// Why a call is not answered.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It can't be.
+    Fault(Fault),
+    /// A service refused it.
+    Error(Error),
+    /// A service refused it for what SoftLayer tells in public.
+    Public(Error),
+    /// A login failed.
+    Login(Error),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Refusal {
+    /// The error of a service, where it is one.
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Fault(_) => None,
+            Self::Error(error) | Self::Public(error) | Self::Login(error) => Some(error),
+        }
+    }
+
+    /// The fault of a call that is about the object `id`.
+    pub(super) fn into_fault(self, id: &str) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Public(error) if error.kind() == Kind::Invalid => Fault::public(error.public()),
+            Self::Login(error) => login(&error).unwrap_or_else(|| general(&error, id)),
+            Self::Error(error) | Self::Public(error) => general(&error, id),
+        }
+    }
+}
+
+/// What a login is told (contract, section 5.1).
+fn login(error: &Error) -> Option<Fault> {
+    let fault = |name: &str, text: String| Fault::new(&format!("SoftLayer_Exception_User_Customer_{name}"), text, 500);
+    Some(match (error.bar(), error.kind()) {
+        (Some(Barred::Address), _) => Fault::public("Unauthorized IP Address!"),
+        (Some(Barred::Status(status)), _) => {
+            let text = format!("User account is currently {}.", status.key_name().to_lowercase());
+            fault("InvalidUserStatus", text)
+        }
+        (Some(Barred::Answer), _) => {
+            fault("InvalidSecurityQuestionAnswer", "Invalid answer provided for security question.".to_owned())
+        }
+        (None, Kind::LoginFailed) => fault("LoginFailed", "Invalid login credentials provided.".to_owned()),
+        (None, Kind::TooMany) => fault("AccountLocked", "Account has been locked for 30 minutes.".to_owned()),
+        _ => return None,
+    })
+}
+
+fn general(error: &Error, id: &str) -> Fault {
+    log(error);
+    let text = error.public();
+    match error.kind() {
+        Kind::Invalid => Fault::invalid(text),
+        Kind::NotFound => Fault::no_object(id),
+        Kind::Forbidden => Fault::new("SoftLayer_Exception_PermissionDenied", text, 500),
+        Kind::Unauthenticated => Fault::new(PLAIN, "No valid authentication headers found.", 401),
+        Kind::TooMany => Fault::new("SoftLayer_Exception_WebService_RateLimitExceeded", text, 429),
+        Kind::LoginFailed | Kind::StepUp | Kind::MustEnrollMfa | Kind::MustChangePassword => Fault::public(text),
+        Kind::Timeout => Fault::new(PLAIN, text, 408),
+        Kind::TooLarge => Fault::new(PLAIN, text, 413),
+        Kind::Unavailable => Fault::new(PLAIN, text, 503),
+        _ => Fault::new(PUBLIC, "An internal error occurred.", 500),
+    }
+}

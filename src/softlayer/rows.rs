@@ -1,0 +1,180 @@
+//! The objects behind the datatypes, each with what belongs to it as it is, before a mask says how much of it is wanted.
+
+use super::value::{Struct, Value};
+use crate::domain::customer::{
+    Customer, DEPARTMENTS, Event, LoginAttempt, PERMISSIONS, PROFILE_FLAGS, PROFILE_NUMBERS, PROFILE_TEXTS, Permission,
+    QUESTIONS, Status,
+};
+use crate::domain::id::UserId;
+use crate::service::classic_keys::Shown;
+
+/// The one account that there is.
+pub(super) const ACCOUNT: i64 = 1;
+
+/// An object.
+#[derive(Debug, Clone)]
+pub(super) enum Row {
+    /// A user.
+    User(Box<Customer>),
+    /// A classic key.
+    Key(Box<Shown>),
+    /// Anything else: all its local properties and relations, and whose it is.
+    Plain(Struct, Option<UserId>),
+    /// The account.
+    Account,
+}
+
+/// A local property of a user.
+pub(super) fn of_user(user: &Customer, name: &str) -> Value {
+    let text = || user.profile.get(name).cloned();
+    match name {
+        "accountId" => ACCOUNT.into(),
+        "createDate" => user.created_at.into(),
+        "displayName" => user.name.as_str().into(),
+        "email" => user.email.clone().into(),
+        "id" => user.number.into(),
+        "ipAddressRestriction" => user.address_restriction.clone().into(),
+        "isMasterUserFlag" => user.is_master().into(),
+        "managedByFederationFlag" | "managedByOpenIdConnectFlag" => false.into(),
+        "modifyDate" => user.modified_at.into(),
+        "parentId" => user.parent_number.into(),
+        "permissionSystemVersion" => 2.into(),
+        "secondaryLoginRequiredFlag" => user.answers_required.into(),
+        "statusDate" => user.status_at.into(),
+        "userStatusId" => user.status.id().into(),
+        "username" => user.username.as_str().into(),
+        name if PROFILE_TEXTS.contains(&name) => text().into(),
+        name if PROFILE_FLAGS.contains(&name) => (text().as_deref() == Some("true")).into(),
+        name if PROFILE_NUMBERS.contains(&name) => text().and_then(|digits| digits.parse::<i64>().ok()).into(),
+        _ => Value::Null,
+    }
+}
+
+/// A local property of a key.
+pub(super) fn of_key(shown: &Shown, name: &str) -> Value {
+    match name {
+        "authenticationKey" => shown.text.as_ref().map(|text| text.expose().to_owned()).into(),
+        "id" => shown.key.number.into(),
+        "ipAddressRestriction" => shown.key.address_restriction.clone().unwrap_or_default().into(),
+        "timestampKey" => shown.key.changed_at.timestamp().into(),
+        "userId" => shown.key.owner_number.into(),
+        _ => Value::Null,
+    }
+}
+
+/// A state.
+pub(super) fn status(status: Status) -> Row {
+    let mut object = Struct::of("SoftLayer_User_Customer_Status");
+    object.put("id", status.id());
+    object.put("keyName", status.key_name());
+    object.put("name", status.name());
+    Row::Plain(object, None)
+}
+
+/// A permission that somebody has.
+pub(super) fn permission(permission: &Permission) -> Row {
+    let mut object = Struct::of("SoftLayer_User_Customer_CustomerPermission_Permission");
+    object.put("key", permission.key);
+    object.put("keyName", permission.key_name);
+    object.put("name", permission.name);
+    Row::Plain(object, None)
+}
+
+fn action(permission: &Permission) -> Struct {
+    let mut object = Struct::of("SoftLayer_User_Permission_Action");
+    object.put("description", permission.description);
+    object.put("id", permission.id);
+    object.put("key", permission.key);
+    object.put("keyName", permission.key_name);
+    object.put("name", permission.name);
+    object
+}
+
+/// All permissions that there are.
+pub(super) fn actions() -> Vec<Row> {
+    PERMISSIONS.iter().map(|permission| Row::Plain(action(permission), None)).collect()
+}
+
+/// All permissions, by department.
+pub(super) fn departments() -> Vec<Row> {
+    let department = |(id, key_name, name): &(i64, &'static str, &'static str)| {
+        let theirs = PERMISSIONS.iter().filter(|permission| permission.department == *key_name);
+        let mut object = Struct::of("SoftLayer_User_Permission_Department");
+        object.put("description", *name);
+        object.put("id", *id);
+        object.put("keyName", *key_name);
+        object.put("name", *name);
+        object.put("permissions", theirs.map(|permission| Value::Struct(action(permission))).collect::<Vec<_>>());
+        Row::Plain(object, None)
+    };
+    DEPARTMENTS.iter().map(department).collect()
+}
+
+fn question(number: i64) -> Struct {
+    let text = usize::try_from(number - 1).ok().and_then(|at| QUESTIONS.get(at)).copied().unwrap_or_default();
+    let mut object = Struct::of("SoftLayer_User_Security_Question");
+    object.put("displayOrder", number);
+    object.put("id", number);
+    object.put("question", text);
+    object.put("viewable", 1);
+    object
+}
+
+/// All security questions.
+pub(super) fn questions() -> Vec<Row> {
+    (1_i64..).take(QUESTIONS.len()).map(|number| Row::Plain(question(number), None)).collect()
+}
+
+/// That a user has answered a question.
+pub(super) fn answer(user: &Customer, number: i64) -> Row {
+    let mut object = Struct::of("SoftLayer_User_Customer_Security_Answer");
+    object.put("id", number_of_part(user, number));
+    object.put("questionId", number);
+    object.put("userId", user.number);
+    object.put("question", question(number));
+    Row::Plain(object, None)
+}
+
+/// A second factor.
+pub(super) fn binding(user: &Customer, mfa_type: &str, since: Option<crate::domain::clock::Timestamp>) -> Row {
+    let place = if mfa_type == "Totp" { 1 } else { 2 };
+    let mut object = Struct::of("SoftLayer_User_External_Binding");
+    object.put("active", true);
+    object.put("createDate", since);
+    object.put("id", number_of_part(user, place));
+    object.put("type", mfa_type);
+    object.put("userId", user.number);
+    Row::Plain(object, None)
+}
+
+/// A stable number for what a user has at most 99 of.
+fn number_of_part(user: &Customer, place: i64) -> i64 {
+    user.number.saturating_mul(100).saturating_add(place)
+}
+
+/// A login that was tried.
+pub(super) fn attempt(user: &Customer, attempt: &LoginAttempt) -> Row {
+    let mut object = Struct::of("SoftLayer_User_Customer_Access_Authentication");
+    object.put("createDate", attempt.at);
+    object.put("ipAddress", attempt.address.clone());
+    object.put("successFlag", attempt.success);
+    object.put("userId", user.number);
+    object.put("username", attempt.username.as_str());
+    Row::Plain(object, Some(user.id.clone()))
+}
+
+/// A row of the audit log; `number` is its user's.
+pub(super) fn event(event: &Event, number: Option<i64>) -> Row {
+    let mut object = Struct::of("SoftLayer_Event_Log");
+    object.put("eventCreateDate", event.at);
+    object.put("eventName", event.action.as_str());
+    object.put("ipAddress", event.address.clone());
+    object.put("label", event.message.as_str());
+    object.put("metaData", event.outcome.clone());
+    object.put("objectName", event.resource_type.as_deref().unwrap_or("User"));
+    object.put("traceId", event.id.as_str());
+    object.put("userId", number);
+    object.put("userType", "CUSTOMER");
+    object.put("username", event.username.clone());
+    Row::Plain(object, event.user.clone())
+}
