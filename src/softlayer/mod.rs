@@ -5,3 +5,4 @@ pub mod fault;
 pub mod table;
 pub mod types;
 pub mod value;
+pub mod wsdl;

@@ -51,7 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Where each crate that we depend on may be used. One without a row fails the suite.
 const CRATES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
-    ("askama", &["mail"]),
+    ("askama", &["mail", "softlayer"]),
     ("async_graphql", &["graphql"]),
     ("async_graphql_axum", &["graphql"]),
     ("async_trait", &["service"]),
