@@ -11,7 +11,7 @@ const ADDED: [(&str, Column, &str); 15] = [
     ("api_keys", ("address_restriction", Type::Text, false), ""),
     ("api_keys", ("changed_at", Type::Text, false), ""),
     ("api_keys", ("classic_of", Type::Text, false), ""),
-    ("api_keys", ("creator_id", Type::Text, false), ""),
+    ("api_keys", ("made_by", Type::Text, false), ""),
     ("api_keys", ("number", Type::Long, false), ""),
     ("api_keys", ("sealed", Type::Bytes, false), ""),
     ("sessions", ("digest", Type::Bytes, false), ""),
@@ -19,7 +19,7 @@ const ADDED: [(&str, Column, &str); 15] = [
     ("users", ("answers_required", Type::Bool, false), ""),
     ("users", ("modified_at", Type::Text, false), ""),
     ("users", ("number", Type::Long, false), ""),
-    ("users", ("parent_id", Type::Text, false), ""),
+    ("users", ("parent", Type::Text, false), ""),
     ("users", ("permissions", Type::Json, true), "[]"),
     ("users", ("profile", Type::Json, true), "{}"),
     ("users", ("status_at", Type::Text, false), ""),
@@ -32,17 +32,17 @@ const INDEXES: [(&str, &str, bool); 5] = [
     ("api_keys", "number", true),
     ("sessions", "digest", true),
     ("users", "number", true),
-    ("users", "parent_id", false),
+    ("users", "parent", false),
 ];
 
 /// Numbers those who are there, oldest first.
 const NUMBER: &str = "UPDATE users SET number = 1000 + (SELECT COUNT(*) FROM users o \
     WHERE o.created_at < users.created_at OR (o.created_at = users.created_at AND o.id <= users.id))";
 /// The oldest who holds everything is the master; where nobody does, the oldest. All others are theirs.
-const PARENTS: &str = "UPDATE users SET parent_id = (SELECT m.id FROM users m \
+const PARENTS: &str = "UPDATE users SET parent = (SELECT m.id FROM users m \
     LEFT JOIN user_roles ur ON ur.user_id = m.id LEFT JOIN roles r ON r.id = ur.role_id AND r.preset = 'ROOT' \
     ORDER BY CASE WHEN r.id IS NULL THEN 1 ELSE 0 END, m.number LIMIT 1)";
-const MASTER: &str = "UPDATE users SET parent_id = NULL WHERE parent_id = id";
+const MASTER: &str = "UPDATE users SET parent = NULL WHERE parent = id";
 /// The last number that was given.
 const LAST: &str = "INSERT INTO meta (id, value) \
     SELECT 'last_number', CAST(1000 + COUNT(*) AS TEXT) FROM users";

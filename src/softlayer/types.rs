@@ -5,7 +5,7 @@ mod all;
 pub use all::TYPES;
 
 /// A datatype.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Type {
     /// For example `SoftLayer_User_Customer`.
     pub name: &'static str,
@@ -16,7 +16,7 @@ pub struct Type {
 }
 
 /// A property.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Property {
     /// For example `username`.
     pub name: &'static str,

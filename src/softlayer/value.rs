@@ -2,6 +2,12 @@
 
 use crate::domain::clock::Timestamp;
 
+/// Writes a moment as SoftLayer does, to the second: `2018-05-08T15:28:32+00:00`.
+#[must_use]
+pub fn date_text(moment: &Timestamp) -> String {
+    moment.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
 /// A value of the wire.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -160,5 +166,17 @@ impl From<Vec<Value>> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date_text;
+    use crate::domain::clock::parse_iso;
+
+    #[test]
+    fn moments_are_written_to_the_second_with_an_offset() {
+        let moment = parse_iso("2018-05-08T15:28:32.999-06:00").unwrap();
+        assert_eq!(date_text(&moment), "2018-05-08T21:28:32+00:00");
     }
 }

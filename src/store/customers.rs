@@ -30,7 +30,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn master(&self) -> Result<Option<UserId>> {
-        let row = user::Entity::find().filter(user::Column::ParentId.is_null()).one(&self.db).await.map_err(error)?;
+        let row = user::Entity::find().filter(user::Column::Parent.is_null()).one(&self.db).await.map_err(error)?;
         Ok(row.map(|row| UserId::from(row.id)))
     }
 
@@ -87,8 +87,8 @@ impl Tx {
     /// `Unavailable` when the database is away.
     pub async fn is_above(&self, ancestor: &UserId, user: &UserId) -> Result<bool> {
         // UNION, not UNION ALL: a circle would end as well.
-        let sql = "WITH RECURSIVE up(id) AS (SELECT parent_id FROM users WHERE id = $1 \
-            UNION SELECT u.parent_id FROM users u JOIN up ON u.id = up.id) SELECT id FROM up WHERE id = $2";
+        let sql = "WITH RECURSIVE up(id) AS (SELECT parent FROM users WHERE id = $1 \
+            UNION SELECT u.parent FROM users u JOIN up ON u.id = up.id) SELECT id FROM up WHERE id = $2";
         let query = statement(self.db.get_database_backend(), sql, [user.as_str().into(), ancestor.as_str().into()]);
         Ok(self.db.query_one_raw(query).await.map_err(error)?.is_some())
     }
@@ -141,12 +141,12 @@ impl Tx {
     pub(super) async fn orphan(&self, id: &UserId) -> Result<()> {
         let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         let Some(row) = row else { return Ok(()) };
-        let parent = match row.parent_id {
+        let parent = match row.parent {
             Some(parent) => Some(parent),
             None => self.crown_heir(id).await?,
         };
-        let adopt = user::Entity::update_many().col_expr(user::Column::ParentId, parent.into());
-        adopt.filter(user::Column::ParentId.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
+        let adopt = user::Entity::update_many().col_expr(user::Column::Parent, parent.into());
+        adopt.filter(user::Column::Parent.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Tx {
     async fn crown_heir(&self, master: &UserId) -> Result<Option<String>> {
         let heir = self.heir(master).await?;
         if let Some(heir) = &heir {
-            let rise = user::Entity::update_many().col_expr(user::Column::ParentId, Option::<String>::None.into());
+            let rise = user::Entity::update_many().col_expr(user::Column::Parent, Option::<String>::None.into());
             rise.filter(user::Column::Id.eq(heir.as_str())).exec(&self.db).await.map_err(error)?;
         }
         Ok(heir)
@@ -176,7 +176,7 @@ fn read(row: user::Model) -> Result<Customer> {
         number: number(&row)?,
         status: status(&row.status)?,
         id: UserId::from(row.id),
-        parent: row.parent_id.map(UserId::from),
+        parent: row.parent.map(UserId::from),
         username: row.username,
         name: row.name,
         email: row.email_address,

@@ -34,7 +34,7 @@ impl Tx {
             changed_at: Set(number.map(|_| iso(now))),
             classic_of: Set(number.map(|_| key.user.to_string())),
             created_at: Set(iso(now)),
-            creator_id: Set(creator),
+            made_by: Set(creator),
             description: Set(key.description),
             digest: Set(key.digest.as_bytes().to_vec()),
             editable: Set(true),

@@ -64,7 +64,7 @@ impl Tx {
             modified_at: Set(None),
             name: Set(new.name),
             number: Set(Some(self.next_number().await?)),
-            parent_id: Set(new.parent.map(|parent| parent.to_string())),
+            parent: Set(new.parent.map(|parent| parent.to_string())),
             password_expired: Set(Some(false)),
             password_updated_at: Set(new.password_hash.as_ref().map(|_| iso(now))),
             password_hash: Set(new.password_hash),

@@ -170,8 +170,13 @@ async fn a_classic_key_does_what_its_owner_may_do_now_and_an_ancestors_no_more_t
         assert!(expected.iter().all(|action| held.contains(action)) && held.is_empty() == expected.is_empty());
     }
     // Whoever holds less than a user does not act for them, be they their ancestor or not.
-    service.database().execute("UPDATE users SET parent_id = NULL WHERE username = 'child'").await;
-    service.database().execute("UPDATE users SET parent_id = (SELECT c.id FROM users c WHERE c.username = 'child') WHERE username = 'root'").await;
+    service.database().execute("UPDATE users SET parent = NULL WHERE username = 'child'").await;
+    service
+        .database()
+        .execute(
+            "UPDATE users SET parent = (SELECT c.id FROM users c WHERE c.username = 'child') WHERE username = 'root'",
+        )
+        .await;
     assert_eq!(kind(classic_keys::add(app, &child.caller, root.number).await), Some(Kind::Forbidden));
 }
 
@@ -341,7 +346,7 @@ async fn every_user_has_a_number_of_their_own_and_a_parent_and_nobody_gets_it_ag
     let heir = service.app.store.find_login_user(&heir).await.unwrap().unwrap();
     assert_eq!(master, heir.id);
     drop(tx);
-    let orphans = "SELECT COUNT(*) FROM users WHERE parent_id IS NULL OR parent_id NOT IN (SELECT id FROM users)";
+    let orphans = "SELECT COUNT(*) FROM users WHERE parent IS NULL OR parent NOT IN (SELECT id FROM users)";
     assert_eq!(service.database().number(orphans).await, 1);
     let grandchild = grandchild.caller.principal.as_ref().unwrap().user.clone();
     let tx = service.app.begin(authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();

@@ -198,7 +198,7 @@ async fn a_first_start_that_is_killed_leaves_nothing_that_stops_the_next() {
         let key = peer.mint(&token, "after the kill").await.unwrap_or_else(|| panic!("round {round}"));
         assert_eq!(peer.show(Face::Graphql, &key).await, Some(200), "round {round}");
         for (table, rows) in
-            [("users", 1), ("organizations", 1), ("signing_keys", 1), ("meta", 3), ("global_settings", 1)]
+            [("users", 1), ("organizations", 1), ("signing_keys", 1), ("meta", 4), ("global_settings", 1)]
         {
             assert_eq!(database.number(&format!("SELECT COUNT(*) FROM {table}")).await, rows, "round {round}: {table}");
         }

@@ -76,6 +76,7 @@ mod relations;
 mod roles;
 mod sessions;
 mod smoke;
+mod softlayer_fuzz_language;
 mod start;
 mod stop;
 mod tasks;

@@ -15,7 +15,7 @@ pub(in crate::store) struct Model {
     pub changed_at: Option<String>,
     pub classic_of: Option<String>,
     pub created_at: String,
-    pub creator_id: Option<String>,
+    pub made_by: Option<String>,
     pub description: String,
     pub digest: Vec<u8>,
     pub editable: bool,

@@ -19,7 +19,7 @@ pub(in crate::store) struct Model {
     pub modified_at: Option<String>,
     pub name: String,
     pub number: Option<i64>,
-    pub parent_id: Option<String>,
+    pub parent: Option<String>,
     pub password_expired: Option<bool>,
     pub password_hash: Option<String>,
     pub password_recover_qa: String,
