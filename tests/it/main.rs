@@ -79,6 +79,7 @@ mod smoke;
 mod softlayer_clients;
 mod softlayer_fuzz_language;
 mod softlayer_hostile;
+mod softlayer_hostile_values;
 mod start;
 mod stop;
 mod tasks;

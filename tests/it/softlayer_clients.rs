@@ -47,12 +47,12 @@ async fn softlayer_logs_in_over_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn softlayer_masks_filters_and_pages_over_xml_rpc() {
-    check(CURRENT, "softlayer_client.py", "AskingOverXmlRpc", 15).await;
+    check(CURRENT, "softlayer_lists_client.py", "AskingOverXmlRpc", 15).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn softlayer_masks_filters_and_pages_over_rest() {
-    check(CURRENT, "softlayer_client.py", "AskingOverRest", 13).await;
+    check(CURRENT, "softlayer_lists_client.py", "AskingOverRest", 13).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
