@@ -60,9 +60,10 @@ class Asking:
         for mask in ["mask[id,userStatus[name]]", "mask[id,userStatus.name]", "[mask.id,mask.userStatus.name]", "id, userStatus(SoftLayer_User_Customer_Status)[name]"]:
             with self.subTest(mask):
                 self.assertEqual(self.get(mask=mask), {"id": both["id"], "userStatus": {"name": "Active"}})
-        deep = self.get(mask="mask[id,parent[username,userStatus[keyName],childUsers[parent[id]]]]")
+        deep = self.get(mask="mask[id,parent[username,userStatus[keyName],childUsers[parent[id],city]]]")
         self.assertEqual(deep["parent"]["userStatus"], {"keyName": "ACTIVE"})
-        self.assertEqual(deep["parent"]["childUsers"], [{"parent": {"id": self.boss["id"]}}] * 14)
+        parent = {"parent": {"id": self.boss["id"]}}
+        self.assertEqual(deep["parent"]["childUsers"], [{**parent, **({"city": "Oslo"} if number % 2 else {})} for number in range(14)])
 
     def test_no_mask_gives_the_local_properties(self):
         plain = self.get()

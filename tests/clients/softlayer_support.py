@@ -66,7 +66,10 @@ class Answered:
         if response is not None:
             # REST's exception holds the status; the code stands in the answer only.
             self.status = response.status_code
-            self.code = response.json().get("code")
+            try:
+                self.code = response.json().get("code")
+            except ValueError:
+                self.code = f"no JSON: {response.text}"
 
 
 class Face(unittest.TestCase):
