@@ -20,6 +20,7 @@ from SoftLayer.auth import BasicHTTPAuthentication
 from SoftLayer.transports.soap import SoapTransport
 from zeep import xsd
 from zeep.helpers import serialize_object
+from zeep.xsd import SkipValue
 
 from softlayer_support import KEY, KEYS, NO_KEY_ID, PASSWORD, PUBLIC, SERVICE, USER, Face, XmlRpc, graphql, graphql_login
 
@@ -158,6 +159,14 @@ class Bare(XmlRpc, Face):
     def user(self, **members):
         return self.of_type(USER, **members)
 
+    def many(self, name, *values, service=USER):
+        """A list as an argument, which zeep wants to be told."""
+        return self.soap(service).get_type(f"{{{self.namespace}}}{name}")(list(values))
+
+    def log_me_in(self, username, password, **options):
+        # What is left out has to be named: it is not sent then.
+        return self.call("getPortalLoginToken", username, password, SkipValue, SkipValue, shown=False, **options)
+
     def faults(self, code, text, call, *arguments, **named):
         with self.assertRaises(zeep.exceptions.Fault) as refused:
             call(*arguments, **named)
@@ -165,22 +174,22 @@ class Bare(XmlRpc, Face):
 
     def create(self, stem="new", **members):
         name = self.name(stem)
-        return self.call("createObject", self.user(username=name, email=f"{name}@example.com", **members), PASSWORD)
+        return self.call("createObject", self.user(username=name, email=f"{name}@example.com", **members), PASSWORD, SkipValue)
 
 
 class Calls:
     def test_a_login_and_its_token(self):
-        answer = self.call("getPortalLoginToken", self.boss["username"], PASSWORD, shown=False)
+        answer = self.log_me_in(self.boss["username"], PASSWORD)
         self.assertEqual(answer.userId, self.number)
         shown = self.header(USER, "authenticate", "PortalLoginToken", userId=answer.userId, authToken=answer.hash, username="", apiKey="")
         user = self.call("getObject", shown=False, number=self.number, headers=[shown])
         self.assertEqual(user.username, self.boss["username"])
         # By name, as SOAP has it; the rest may lack.
-        answer = self.call("getPortalLoginToken", shown=False, password=PASSWORD, username=self.boss["username"])
+        answer = self.call("getPortalLoginToken", shown=False, password=PASSWORD, username=self.boss["username"], securityQuestionId=SkipValue, securityQuestionAnswer=SkipValue)
         self.assertEqual(answer.userId, self.number)
         code = "SoftLayer_Exception_User_Customer_LoginFailed"
-        self.faults(code, FAILED, self.call, "getPortalLoginToken", self.boss["username"], "not " + PASSWORD, shown=False)
-        self.call("getPortalLoginToken", self.boss["username"], PASSWORD, shown=False)
+        self.faults(code, FAILED, self.log_me_in, self.boss["username"], "not " + PASSWORD)
+        self.log_me_in(self.boss["username"], PASSWORD)
 
     def test_what_shows_nothing_or_the_wrong_thing_is_refused(self):
         self.faults("SoftLayer_Exception", "No valid authentication headers found.", self.call, "getObject", number=self.number, shown=False)
@@ -233,19 +242,19 @@ class Calls:
         mask = self.header(USER, "SoftLayer_ObjectMask", mask="mask[id,userStatus[name]]")
         self.assertEqual(short(self.call("getObject", number=child.id, headers=[mask])), {"id": child.id, "userStatus": {"name": "Disabled"}})
         with self.assertRaises(zeep.exceptions.Fault) as refused:
-            self.call("createObject", self.user(username=child.username, email="twice@example.com"), PASSWORD)
+            self.call("createObject", self.user(username=child.username, email="twice@example.com"), PASSWORD, SkipValue)
         self.assertEqual(refused.exception.code, "SoftLayer_Exception_InvalidValue")
-        self.assertIs(self.call("editObjects", [self.user(id=child.id, userStatusId=1001, city="Oslo")]), True)
+        self.assertIs(self.call("editObjects", self.many(f"{USER}Array", self.user(id=child.id, userStatusId=1001, city="Oslo"))), True)
         self.assertEqual(self.call("getObject", number=child.id).city, "Oslo")
 
     def test_permissions_take_lists(self):
         child = self.create()
         kind = "SoftLayer_User_Customer_CustomerPermission_Permission"
         one, two = (self.of_type(kind, keyName=name) for name in ("TICKET_VIEW", "USER_MANAGE"))
-        self.assertIs(self.call("addBulkPortalPermission", [one, two], number=child.id), True)
+        self.assertIs(self.call("addBulkPortalPermission", self.many(kind + "Array", one, two), number=child.id), True)
         held = lambda: sorted(permission.keyName for permission in self.call("getPermissions", number=child.id) or [])
         self.assertEqual(held(), ["TICKET_VIEW", "USER_MANAGE"])
-        self.assertIs(self.call("removePortalPermission", one, number=child.id), True)
+        self.assertIs(self.call("removePortalPermission", one, SkipValue, number=child.id), True)
         self.assertEqual(held(), ["USER_MANAGE"])
         text = "You may not add permissions to your account."
         self.faults(PUBLIC, text, self.call, "addPortalPermission", one, number=self.number)
@@ -264,14 +273,16 @@ class Calls:
     def test_a_filter_with_options(self):
         child = self.create()
         kind = f"{ACCOUNT}ObjectFilter"
-        operation = {"operation": "in", "options": [{"name": "data", "value": [child.username]}]}
+        option = {"name": "data", "value": self.many("ArrayOfstring", child.username, "nobody", service=ACCOUNT)}
+        options = self.many("SoftLayer_Utility_ObjectFilter_Operation_OptionArray", option, service=ACCOUNT)
+        operation = {"operation": "in", "options": options}
         wanted = self.header(ACCOUNT, kind, users={"username": operation})
         found = self.call("getUsers", service=ACCOUNT, headers=[wanted])
         self.assertEqual([user.id for user in found], [child.id])
 
     def test_a_password_is_changed_and_nothing_is_answered(self):
         child = self.create()
-        answer = self.call("getPortalLoginToken", child.username, PASSWORD, shown=False)
+        answer = self.log_me_in(child.username, PASSWORD)
         shown = self.header(USER, "authenticate", "PortalLoginToken", userId=answer.userId, authToken=answer.hash, username="", apiKey="")
         self.assertFalse(short(self.call("selfPasswordChange", PASSWORD, "another password of theirs", headers=[shown], shown=False)))
         self.works(self.log_in(child.username, "another password of theirs"), child.username)
@@ -323,7 +334,7 @@ class SecondFactor(Bare):
         confirm = "mutation($data: CodeInput!) { confirmTotp(data: $data) { recovery_codes } }"
         graphql(confirm, {"data": {"code": app.at(now - 30)}}, token)
         with self.assertRaises(zeep.exceptions.Fault):
-            self.call("getPortalLoginToken", user.username, PASSWORD, shown=False)
+            self.log_me_in(user.username, PASSWORD)
         kind = "SoftLayer_Container_User_Customer_External_Binding_Totp"
         perform = lambda code: self.call("performExternalAuthentication", self.of_type(
             kind, username=user.username, password=PASSWORD, vendor="TOTP", securityCode=code), shown=False)
