@@ -180,7 +180,7 @@ class Keys(Family):
         key = self.add_key(self.child_login, self.child)
         remove = lambda *told, **options: self.child_login.call(USER, "removeApiAuthenticationKey", *told, **options)
         record = self.record(self.child_login, self.child)
-        for told in [(), (None,), (0,), (999999,), (-1,), (2**40,), ("",), ("abc",), (self.child["id"],), ([record["id"]],), ({"id": record["id"]},), (key,)]:
+        for told in [(), (None,), (0,), (999999,), (-1,), (2**31 - 1,), ("",), ("abc",), (self.child["id"],), ([record["id"]],), ({"id": record["id"]},), (key,)]:
             with self.subTest(told):
                 self.refused(PUBLIC, NO_KEY_ID, 500, remove, *told)
         self.refused(PUBLIC, NO_KEY_ID, 500, remove, id=self.child["id"])
