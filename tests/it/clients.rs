@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::support::node::{self, borrowed, settings};
-use crate::support::program::run;
-use crate::support::{Database, Node, ROOT_PASSWORD, Service, tool};
+use crate::support::program::{self, run};
+use crate::support::{Database, Node, Service, tool};
 
 /// Runs checks of a script on a service: all of those classes, and none of them empty.
 async fn check(service: &Service, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
@@ -17,16 +17,7 @@ async fn check(service: &Service, script: &str, classes: &[(&str, usize)], envir
 
 /// The same, of a service at an address.
 async fn check_at(url: &str, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
-    let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
-    let arguments: Vec<&str> =
-        ["-B", &script].into_iter().chain(classes.iter().map(|(class, _)| *class)).chain(["--verbose"]).collect();
-    let mut own = vec![("KEYTOWER", url), ("ROOT_PASSWORD", ROOT_PASSWORD)];
-    own.extend_from_slice(environment);
-    let finished = run(&tool("KT_TEST_PYTHON"), &arguments, &own).await.succeeded();
-    for (class, checks) in classes {
-        let done = finished.stderr.lines().filter(|line| line.contains(&format!("{class}.")) && line.ends_with("ok"));
-        assert_eq!(done.count(), *checks, "checks of {class} in\n{}", finished.stderr);
-    }
+    program::check("KT_TEST_PYTHON", url, script, classes, environment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

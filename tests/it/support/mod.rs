@@ -18,6 +18,7 @@ pub mod samples;
 pub mod schema;
 pub mod service;
 pub mod signer;
+pub mod softlayer;
 pub mod tasks;
 pub mod tower;
 pub mod trail;

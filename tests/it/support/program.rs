@@ -45,3 +45,17 @@ pub async fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
+
+/// Runs checks of a script of `tests/clients` on a service at an address: all of those classes, and none of them empty.
+pub async fn check(python: &str, url: &str, script: &str, classes: &[(&str, usize)], environment: &[(&str, &str)]) {
+    let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let arguments: Vec<&str> =
+        ["-B", &script].into_iter().chain(classes.iter().map(|(class, _)| *class)).chain(["--verbose"]).collect();
+    let mut own = vec![("KEYTOWER", url), ("ROOT_PASSWORD", super::ROOT_PASSWORD)];
+    own.extend_from_slice(environment);
+    let finished = run(&super::tool(python), &arguments, &own).await.succeeded();
+    for (class, checks) in classes {
+        let done = finished.stderr.lines().filter(|line| line.contains(&format!("{class}.")) && line.ends_with("ok"));
+        assert_eq!(done.count(), *checks, "checks of {class} in\n{}", finished.stderr);
+    }
+}
