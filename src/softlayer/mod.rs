@@ -34,11 +34,10 @@ pub mod xmlrpc;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
@@ -68,12 +67,9 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/soap/{version}/soap-encoding.xsd", get(soap_encoding))
 }
 
-async fn xml_rpc(
-    State(app): State<Arc<App>>,
-    Path((version, service)): Path<(String, String)>,
-    request: Request,
-) -> Response {
+async fn xml_rpc(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let (version, service) = address(&parts.uri);
     let answer = async {
         check_version(&version)?;
         let body = body::read(&app, body).await.map_err(whole)?;
@@ -86,12 +82,9 @@ async fn xml_rpc(
     }
 }
 
-async fn soap(
-    State(app): State<Arc<App>>,
-    Path((version, service)): Path<(String, String)>,
-    request: Request,
-) -> Response {
+async fn soap(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let (version, service) = address(&parts.uri);
     let answer = async {
         check_version(&version)?;
         let body = body::read(&app, body).await.map_err(whole)?;
@@ -109,10 +102,9 @@ async fn soap(
     }
 }
 
-async fn rest(State(app): State<Arc<App>>, Path((version, _)): Path<(String, String)>, request: Request) -> Response {
+async fn rest(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // As it was sent: what a percent sign stands for is no slash.
-    let path = parts.uri.path().splitn(4, '/').nth(3).unwrap_or_default().to_owned();
+    let (version, path) = address(&parts.uri);
     let format = rest::Format::of(&path);
     let answer = async {
         check_version(&version)?;
@@ -141,11 +133,8 @@ fn denied(fault: Fault) -> Fault {
 }
 
 /// The WSDL and the XSD of a service.
-async fn description(
-    State(app): State<Arc<App>>,
-    Path((version, service)): Path<(String, String)>,
-    request: Request<Body>,
-) -> Response {
+async fn description(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (version, service) = address(request.uri());
     let known = VERSIONS.contains(&version.as_str()) && table::service(&service).is_some();
     let base = base(&app, request.headers());
     match request.uri().query().map(str::to_ascii_lowercase).as_deref() {
@@ -196,6 +185,12 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
 /// What is told of a body that did not come whole.
 fn whole(error: crate::error::Error) -> Fault {
     Refusal::Error(error).into_fault("")
+}
+
+/// The version, and what stands behind it, as they were sent: what a percent sign stands for is no slash.
+fn address(uri: &Uri) -> (String, String) {
+    let mut parts = uri.path().splitn(4, '/').skip(2).map(str::to_owned);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 fn check_version(version: &str) -> Result<(), Fault> {

@@ -70,7 +70,7 @@ class Credentials:
             (self.username, self.key[:-1]), (self.username, self.key + "a"), (self.username, f" {self.key}"),
             (self.username, "x"), (self.username, others), (self.username, minted), (self.username, PASSWORD),
             (self.username.upper(), self.key), ("nobody", self.key), ("apikey", "0" * 64), ("apikey", PASSWORD),
-            ("root", self.key), (str(self.ada["id"]), "0" * 64), ("root' OR '1'='1", self.key), ("ädä", "ключ"),
+            ("root", self.key), (str(self.ada["id"]), "0" * 64), ("root' OR '1'='1", self.key), ("ädä", "schlüssel"),
         ]:
             with self.subTest(username=username, key=key):
                 self.no_such_key(self.me, self.with_key(username, key))

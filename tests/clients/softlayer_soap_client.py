@@ -69,7 +69,9 @@ class Transported(XmlRpc, Face):
         })
         self.assertEqual(short(self.soap().call(USER, "getObject", id=self.boss["id"], mask="id,username")), {"id": self.boss["id"], "username": self.boss["username"]})
         record = self.record(self.own, self.boss)
-        self.assertEqual(short(self.soap().call(KEYS, "getObject", id=record["id"])), record)
+        # Empty text is nothing to zeep.
+        told = {name: value for name, value in record.items() if value != ""}
+        self.assertEqual(short(self.soap().call(KEYS, "getObject", id=record["id"])), told)
 
     def test_lists_with_mask_filter_and_limit(self):
         wanted = {"users": {"username": {"operation": f"^= {self.stem}"}}}
@@ -79,7 +81,8 @@ class Transported(XmlRpc, Face):
         self.assertEqual(names(soap.call("Account", "getUsers", filter=wanted, mask="mask[username]")), expected)
         self.assertEqual(names(soap.call("Account", "getUsers", filter=wanted, limit=2, offset=1)), expected[1:3])
         self.assertGreaterEqual(len(soap.call("Account", "getUsers")), 6)
-        self.assertEqual(short(soap.call(USER, "getApiAuthenticationKeys", id=self.boss["id"])), self.keys_of(self.own, self.boss))
+        keys = [{name: value for name, value in key.items() if value != ""} for key in self.keys_of(self.own, self.boss)]
+        self.assertEqual(short(soap.call(USER, "getApiAuthenticationKeys", id=self.boss["id"])), keys)
         nested = soap.call("Account", "getUsers", filter=wanted, mask="mask[id,parent[id,apiAuthenticationKeys[authenticationKey]]]", limit=1, offset=0)
         self.assertEqual(short(nested), [{"id": self.rows[0]["id"], "parent": {"id": self.boss["id"], "apiAuthenticationKeys": [{"authenticationKey": self.key}]}}])
 
@@ -200,7 +203,7 @@ class Calls:
         self.faults("SoftLayer_Exception", "Invalid API token.", self.call, "getObject", number=self.number, headers=[wrong], shown=False)
         half = self.header(USER, "authenticate", username=self.boss["username"], apiKey="")
         self.faults("SoftLayer_Exception", "No valid authentication headers found.", self.call, "getObject", number=self.number, headers=[half], shown=False)
-        self.faults("-32602", "server error. invalid method init parameters", self.call, "getObject")
+        self.faults(PUBLIC, "server error. invalid method init parameters", self.call, "getObject")
 
     def test_headers_as_the_wsdl_declares_them(self):
         child = self.create()

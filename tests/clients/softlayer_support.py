@@ -204,7 +204,7 @@ class Face(unittest.TestCase):
     def unknown_to(self, value, *answers):
         """No answer holds a secret."""
         for answer in answers:
-            self.assertNotIn(value, json.dumps(answer))
+            self.assertNotIn(value, json.dumps(answer, default=str))
 
 
 class XmlRpc:

@@ -56,7 +56,7 @@ async fn expect_one_set_of_rows(database: &Database) {
         ("organizations", 1),
         ("roles", presets),
         ("signing_keys", 1),
-        ("meta", 3),
+        ("meta", 4),
         ("global_settings", 1),
         ("seaql_migrations", steps),
     ] {

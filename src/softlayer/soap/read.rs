@@ -77,7 +77,9 @@ fn value(element: Element) -> Result<Value, Fault> {
 
 fn is_list(element: &Element) -> bool {
     let kind = element.kind.as_deref().unwrap_or_default();
-    let items = !element.children.is_empty() && element.children.iter().all(|child| child.name == "item");
+    // Clients name the elements of a list after their datatype, too.
+    let is_item = |child: &Element| child.name == "item" || child.name.starts_with("SoftLayer_");
+    let items = !element.children.is_empty() && element.children.iter().all(is_item);
     element.array || kind.ends_with("Array") || items
 }
 
@@ -221,6 +223,7 @@ mod tests {
             ("<a SOAP-ENC:arrayType='xsd:int[0]'/>", Value::List(vec![])),
             ("<a><item>1</item><item xsi:nil='true'/></a>", vec!["1".into(), Value::Null].into()),
             ("<a xsi:type='ns1:ArrayOfstring'><item>1</item></a>", vec!["1".into()].into()),
+            ("<a><SoftLayer_T>1</SoftLayer_T><SoftLayer_T>2</SoftLayer_T></a>", vec!["1".into(), "2".into()].into()),
             ("<a><item>1</item><b>2</b></a>", object(None, &[("item", "1".into()), ("b", "2".into())])),
         ] {
             assert_eq!(argument(element).unwrap(), value, "{element}");
