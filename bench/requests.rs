@@ -15,6 +15,21 @@ struct Call {
     path: &'static str,
     credential: Option<String>,
     body: Option<Value>,
+    /// A body that is no JSON.
+    text: Option<String>,
+}
+
+/// The call of SoftLayer's clients that asks who one is, as `get-my-info` does.
+fn xml_rpc(key: &str) -> String {
+    let member = |name: &str, value: &str| format!("<member><name>{name}</name><value>{value}</value></member>");
+    let text = |text: &str| format!("<string>{text}</string>");
+    let shown = [member("username", &text("root")), member("apiKey", &text(key))].concat();
+    let headers = member("authenticate", &format!("<struct>{shown}</struct>"));
+    let headers = member("headers", &format!("<struct>{headers}</struct>"));
+    format!(
+        "<?xml version='1.0'?><methodCall><methodName>getCurrentUser</methodName><params><param><value>\
+         <struct>{headers}</struct></value></param></params></methodCall>"
+    )
 }
 
 /// Measures one kind of request after another.
@@ -33,12 +48,17 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) {
         path,
         credential: credential.map(str::to_owned),
         body: body.cloned(),
+        text: None,
     };
     let calls = [
         call("GET /healthz (yardstick)", "/healthz", None, None),
         call("get-my-info, key", "/v2/api/get-my-info", Some(&key), Some(&json!({}))),
         call("get-my-info, token", "/v2/api/get-my-info", Some(&token), Some(&json!({}))),
         call("get-my-info, misspelt key", "/v2/api/get-my-info", Some(&key[1..]), Some(&json!({}))),
+        Call {
+            text: Some(xml_rpc(&key)),
+            ..call("XML-RPC getCurrentUser, key", "/xmlrpc/v3.1/SoftLayer_Account", None, None)
+        },
         call("get-vms, first 10", "/v2/api/get-vms", Some(&key), Some(&page)),
         call("GraphQL vms, first 10", "/api/", Some(&key), Some(&query)),
         call("GraphQL createApiKey", "/api/", Some(&token), Some(&mint)),
@@ -67,12 +87,16 @@ async fn measure(node: &Node, call: &Call, options: &Options) -> Vec<Duration> {
             let mut times = Vec::new();
             while Instant::now() < until {
                 let started = Instant::now();
-                let mut request = if call.body.is_some() { http.post(&url) } else { http.get(&url) };
+                let mut request =
+                    if call.body.is_some() || call.text.is_some() { http.post(&url) } else { http.get(&url) };
                 if let Some(credential) = &call.credential {
                     request = request.header("authorization", credential);
                 }
                 if let Some(body) = &call.body {
                     request = request.json(body);
+                }
+                if let Some(text) = &call.text {
+                    request = request.body(text.clone());
                 }
                 request.send().await.unwrap().bytes().await.unwrap();
                 times.push(started.elapsed());

@@ -6,17 +6,12 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
+use super::soap::namespace;
 use super::table::{self, METHODS, Method};
 use super::types::{Kind, TYPES, Type};
 use crate::domain::operation::{Needs, Operation};
 
 const OPERATION: &str = "SoftLayer_Utility_ObjectFilter_Operation";
-
-/// The namespace of what is sent and described under a version, for example `v3.1`.
-#[must_use]
-pub fn namespace(version: &str) -> String {
-    format!("http://api.service.softlayer.com/soap/{version}/")
-}
 
 /// The WSDL of a service.
 ///

@@ -17,6 +17,7 @@ use keytower::domain::secret::Password;
 use keytower::error::{Error, Kind};
 use keytower::rest::Call;
 use keytower::service::{inventory, policy, signing, users};
+use keytower::softlayer::table::{METHODS, Method};
 use keytower::{graphql, http, rest};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -203,6 +204,20 @@ async fn graphql_lets_through(service: &Service, field: &graphql::schema::RootFi
     }
 }
 
+/// Calls a method of SoftLayer's without arguments, about nobody; tells whether authorization let it through.
+async fn softlayer_lets_through(service: &Service, method: &Method, caller: &Asker) -> bool {
+    let id = if method.of_object { "/0" } else { "" };
+    let url = service.url(&format!("/rest/v3.1/{}{id}/{}.json", method.service, method.name));
+    let mut request = service.http.post(url).body("{\"parameters\": []}");
+    if let Some(credential) = &caller.credential {
+        request = request.bearer_auth(credential);
+    }
+    let answer = Answer::read(request.send().await.unwrap()).await;
+    let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
+    assert!([200, 401, 404, 500].contains(&answer.status), "{} {}: {answer:?}", caller.title, method.name);
+    answer.status != 401 && code != "SoftLayer_Exception_PermissionDenied"
+}
+
 fn let_through<T>(result: Result<T, Error>) -> bool {
     !result.is_err_and(|error| matches!(error.kind(), Kind::Unauthenticated | Kind::Forbidden))
 }
@@ -256,6 +271,16 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
             cells.push(real);
         }
         rows.push((format!("{}.{}", field.object, field.name), cells));
+    }
+    for method in METHODS {
+        let mut cells = Vec::new();
+        for (caller, principal) in callers.iter().zip(&principals) {
+            let real = softlayer_lets_through(&service, method, caller).await;
+            let rule = authorize(principal, method.operation).is_ok();
+            assert_eq!(real, rule, "{} {}::{}", caller.title, method.service, method.name);
+            cells.push(real);
+        }
+        rows.push((format!("{}::{}", method.service, method.name), cells));
     }
     let elsewhere = [
         Operation::SetPassword,

@@ -1,6 +1,7 @@
 //! Classic keys: who may make, see, read, restrict and remove them, and that they work like any key everywhere else.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keytower::auth::authenticate::{Credential, Named};
@@ -16,7 +17,7 @@ use keytower::service::{classic_keys, users};
 use serde_json::json;
 
 use crate::support::people::PASSWORD;
-use crate::support::{ROOT_PASSWORD, Service};
+use crate::support::{Database, ROOT_PASSWORD, Service};
 
 /// Somebody with a portal token.
 struct Person {
@@ -379,4 +380,58 @@ async fn the_last_root_who_is_active_stays() {
     let deleted = users::delete(&service.app, &Caller::operator(), conditions).await;
     assert_eq!(kind(deleted), Some(Kind::Invalid));
     assert_eq!(service.rest(&root, "/update-user", demote).await.status, 400);
+}
+
+/// Asks over SoftLayer's REST who one is, with name and key.
+async fn whoami(service: &Service, username: &str, secret: &str) -> (u16, String) {
+    let url = service.url("/rest/v3.1/SoftLayer_Account/getCurrentUser.json");
+    let answer = service.http.get(url).basic_auth(username, Some(secret)).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_users_with_a_second_factor_work_unless_the_operator_wants_softlayers_rule() {
+    for (setting, status) in [("true", 200), ("false", 500)] {
+        let settings = [("softlayer_keys_with_mfa", setting)];
+        let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
+        let (token, _) = service.make_holder("holder").await;
+        let holder = caller(&service, &token).await;
+        let number = holder.principal.as_ref().unwrap().number;
+        let key = classic_keys::add(&service.app, &holder, number).await.unwrap();
+        let (answered, text) = whoami(&service, "holder", key.expose()).await;
+        assert_eq!(answered, status, "{text}");
+        assert_eq!(text.contains("SoftLayer_Exception_PermissionDenied"), setting == "false", "{text}");
+        // It is about this face, and about keys.
+        assert_eq!(service.try_credential(key.expose()).await, 200);
+        let url = service.url("/rest/v3.1/SoftLayer_Account/getCurrentUser.json");
+        assert_eq!(service.http.get(url).bearer_auth(&token).send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ancestors_make_no_keys_where_the_operator_does_not_want_it() {
+    let settings = [("softlayer_keys_by_ancestors", "false")];
+    let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
+    let [root, _, grandchild, _] = family(&service).await;
+    let refused = classic_keys::add(&service.app, &root.caller, grandchild.number).await;
+    assert_eq!(kind(refused), Some(Kind::Forbidden));
+    classic_keys::add(&service.app, &grandchild.caller, grandchild.number).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_503_in_every_dialect() {
+    let service = Service::start().await;
+    let (_, key) = service.mint(&service.root().await, "ci").await;
+    assert_eq!(whoami(&service, "apikey", &key).await.0, 200);
+    service.app.store.close().await;
+    let (status, text) = whoami(&service, "apikey", &key).await;
+    assert_eq!(status, 503, "{text}");
+    for path in ["/xmlrpc/v3.1/SoftLayer_Account", "/soap/v3.1/SoftLayer_Account"] {
+        let body = match path.contains("soap") {
+            true => "<Envelope><Body><getCurrentUser/></Body></Envelope>",
+            false => "<methodCall><methodName>getCurrentUser</methodName><params/></methodCall>",
+        };
+        let request = service.http.post(service.url(path)).bearer_auth(&key).body(body);
+        assert_eq!(request.send().await.unwrap().status(), 503, "{path}");
+    }
 }
