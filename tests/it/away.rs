@@ -211,12 +211,15 @@ async fn a_line_that_is_cut_again_and_again_loses_nothing_acknowledged() {
     let cutter = tokio::spawn({
         let line = Arc::clone(&setup.line);
         async move {
-            // Moments of their own, not waits for something: the writers go on until they have enough.
+            // Moments of their own, not waits for something: the writers go on until they have enough. The line holds longer each time, so
+            // that they get there on a slow machine too.
+            let mut through = Duration::from_millis(150);
             loop {
-                tokio::time::sleep(Duration::from_millis(150)).await;
+                tokio::time::sleep(through).await;
                 line.set(State::Cut);
                 tokio::time::sleep(Duration::from_millis(15)).await;
                 line.set(State::Through);
+                through += through / 20;
             }
         }
     });
