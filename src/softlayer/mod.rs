@@ -62,6 +62,7 @@ const XML: &str = "text/xml; charset=utf-8";
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/xmlrpc/{version}/{service}", post(xml_rpc))
+        .route("/rest/{version}/", any(rest))
         .route("/rest/{version}/{*path}", any(rest))
         .route("/soap/{version}/{service}", get(description).post(soap))
         .route("/soap/{version}/soap-encoding.xsd", get(soap_encoding))

@@ -45,7 +45,8 @@ const INTERNAL: &[&str] = &[
 const DERIVED: &[&str] = &["api_keys.username", "users.role"];
 
 /// Columns of JSON beside those of the descriptions.
-const JSON: &[&str] = &["api_keys.ceiling", "global_settings.mfa", "sessions.amr"];
+const JSON: &[&str] =
+    &["api_keys.ceiling", "global_settings.mfa", "sessions.amr", "users.permissions", "users.profile"];
 
 #[derive(Debug, FromQueryResult)]
 struct Column {
