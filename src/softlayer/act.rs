@@ -1,5 +1,7 @@
 //! What the methods do: each calls one function of a service, and answers as much as a mask, a filter and a limit ask for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::arguments::{Given, type_of};
 use super::call::{Call, Reply};
 use super::fault::Fault;
@@ -14,7 +16,8 @@ use super::value::{Struct, Value};
 use super::{filter, template};
 use crate::app::App;
 use crate::domain::caller::Caller;
-use crate::domain::customer::Status;
+use crate::domain::customer::{Event, Status};
+use crate::domain::id::UserId;
 use crate::domain::permit::authorize;
 use crate::domain::secret::Password;
 use crate::error::Kind as ErrorKind;
@@ -144,11 +147,10 @@ impl Acting<'_> {
 
     async fn events(&self, loader: &Loader<'_>) -> Outcome<Reply> {
         let events = loader.viewer.events(self.app).await?;
-        let users: std::collections::BTreeSet<_> = events.iter().filter_map(|event| event.user.clone()).collect();
+        let users: BTreeSet<UserId> = events.iter().filter_map(|event| event.user.clone()).collect();
         let users = customers::by_ids(self.app, users.into_iter().collect()).await?;
-        let number = |event: &crate::domain::customer::Event| {
-            users.iter().find(|user| Some(&user.id) == event.user.as_ref()).map(|user| user.number)
-        };
+        let numbers: BTreeMap<UserId, i64> = users.into_iter().map(|user| (user.id, user.number)).collect();
+        let number = |event: &Event| event.user.as_ref().and_then(|user| numbers.get(user)).copied();
         let rows = events.iter().map(|event| rows::event(event, number(event))).collect();
         self.listed(Some(loader), rows, None).await
     }

@@ -143,6 +143,7 @@ impl<'a> Loader<'a> {
     async fn relation(&self, users: &[Customer], relation: &str) -> Outcome<BTreeMap<UserId, Vec<Row>>> {
         let app = self.app;
         let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+        let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, user)).collect();
         let of = |row: fn(&Customer) -> Row| users.iter().map(|user| (user.id.clone(), vec![row(user)])).collect();
         let mut found: BTreeMap<UserId, Vec<Row>> = BTreeMap::new();
         match relation {
@@ -163,8 +164,9 @@ impl<'a> Loader<'a> {
             "parent" => {
                 let parents: BTreeSet<UserId> = users.iter().filter_map(|user| user.parent.clone()).collect();
                 let parents = customers::by_ids(app, parents.into_iter().collect()).await?;
+                let parents: BTreeMap<UserId, Customer> = parents.into_iter().map(|it| (it.id.clone(), it)).collect();
                 for user in users {
-                    let parent = parents.iter().find(|parent| user.parent.as_ref() == Some(&parent.id));
+                    let parent = user.parent.as_ref().and_then(|parent| parents.get(parent));
                     found.insert(user.id.clone(), parent.cloned().map(Row::from).into_iter().collect());
                 }
             }
@@ -178,7 +180,7 @@ impl<'a> Loader<'a> {
             }
             "externalBindings" => {
                 for factor in customers::factors_of(app, &ids).await? {
-                    if let Some(user) = users.iter().find(|user| user.id == factor.user) {
+                    if let Some(user) = by_id.get(&factor.user) {
                         let row = rows::binding(user, &factor.mfa_type, factor.created_at);
                         found.entry(factor.user).or_default().push(row);
                     }
@@ -192,7 +194,6 @@ impl<'a> Loader<'a> {
                 }
             }
             "loginAttempts" | "successfulLogins" | "unsuccessfulLogins" => {
-                let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, user)).collect();
                 for attempt in customers::logins_of(app, &ids).await? {
                     let wanted = relation == "loginAttempts" || attempt.success == (relation == "successfulLogins");
                     if let Some(user) = by_id.get(&attempt.user).filter(|_| wanted) {

@@ -12,6 +12,8 @@
 //!
 //! Between `<!-- mfa:start -->` and `<!-- mfa:end -->` stand the commands of a login with a second factor, likewise. They `read` the codes that
 //! an authenticator app shows for `SECRET`; here pyotp is the app, and each code that is asked for is that of the next step.
+//!
+//! Between `<!-- softlayer:start -->` and `<!-- softlayer:end -->` stand those for SoftLayer's clients, and what Python does with them.
 
 use serde_json::{Deserializer, Value, json};
 
@@ -22,6 +24,8 @@ use crate::support::{ROOT_PASSWORD, Service, tool};
 
 const TOUR: &str = "tour";
 const MFA: &str = "mfa";
+const SOFTLAYER: &str = "softlayer";
+const BASH: &str = "bash";
 
 /// An authenticator app and a person who reads it: a function in place of the shell's `read`, for the variable CODE.
 const APP: &str = r#"
@@ -53,8 +57,9 @@ const DELETE: &str = r#"curl -X POST \
   http://$CLOUDTOWER_IP/api/
 "#;
 
-/// The `bash` blocks between two markers.
-fn blocks(readme: &str, name: &str) -> Vec<String> {
+/// The blocks of a language between two markers.
+fn blocks(readme: &str, name: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}");
     let (start, end) = (format!("<!-- {name}:start -->"), format!("<!-- {name}:end -->"));
     let (_, rest) = readme.split_once(&start).unwrap_or_else(|| panic!("README.md has no line {start}"));
     let (section, _) = rest.split_once(&end).unwrap_or_else(|| panic!("README.md has no line {end}"));
@@ -62,7 +67,7 @@ fn blocks(readme: &str, name: &str) -> Vec<String> {
     let mut block: Option<String> = None;
     for line in section.lines() {
         match (&mut block, line.trim_end()) {
-            (None, "```bash") => block = Some(String::new()),
+            (None, line) if line == opening => block = Some(String::new()),
             (Some(_), "```") => blocks.extend(block.take()),
             (Some(text), _) => text.extend([line, "\n"]),
             (None, _) => {}
@@ -116,7 +121,8 @@ async fn the_second_factor_of_the_readme_does_what_it_says() {
     let token = service.root().await;
     let now = service.clock.now().timestamp().to_string();
     let environment = [("TOKEN", token.as_str()), ("NOW", now.as_str()), ("PYTHON", &tool("KT_TEST_PYTHON"))];
-    let script = format!("{APP}{}\nprintf '\\n%s\\n%s\\n' \"$TOKEN\" \"$KEY\"\n", blocks(&readme(), MFA).join("\n"));
+    let script =
+        format!("{APP}{}\nprintf '\\n%s\\n%s\\n' \"$TOKEN\" \"$KEY\"\n", blocks(&readme(), MFA, BASH).join("\n"));
     let finished = bash(&service, &script, &environment).await.succeeded();
     let lines: Vec<&str> = finished.stdout.lines().filter(|line| !line.is_empty()).collect();
     let [told, codes @ .., name, refusal, token, key] = &lines[..] else { panic!("{finished:?}") };
@@ -130,7 +136,7 @@ async fn the_second_factor_of_the_readme_does_what_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_does_what_it_says() {
-    let blocks = blocks(&readme(), TOUR);
+    let blocks = blocks(&readme(), TOUR, BASH);
     assert!(!blocks.is_empty(), "the tour has no ```bash block");
     let service = Service::start().await;
     service.import_example().await;
@@ -150,6 +156,24 @@ async fn the_tour_of_the_readme_does_what_it_says() {
     let (_, after) = printed.rsplit_once("deleteApiKey").unwrap();
     assert!(after.contains("401"), "no 401 was printed after the deletion:\n{printed}");
     assert_eq!((service.try_credential(key).await, service.try_credential(token).await), (401, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_softlayer_clients_of_the_readme_do_what_it_says() {
+    let service = Service::start().await;
+    let [shell, python] = [BASH, "python"].map(|language| blocks(&readme(), SOFTLAYER, language).join("\n"));
+    let script = format!(
+        "cd \"$HOME\"\nPATH=$(dirname \"$PYTHON\"):$PATH\n{shell}\nprintf '\\n%s\\n' \"$KEY\"\npython - <<'END'\n{python}END\n"
+    );
+    let finished = bash(&service, &script, &[("PYTHON", &tool("KT_TEST_PYTHON"))]).await.succeeded();
+    let shown = values(&finished.stdout);
+    let user = shown.first().unwrap_or_else(|| panic!("{finished:?}"));
+    assert_eq!((&user["username"], &user["id"]), (&json!("root"), &json!(1001)), "{finished:?}");
+    let lines: Vec<&str> = finished.stdout.lines().filter(|line| !line.is_empty()).collect();
+    let [listed @ .., key, asked] = &lines[..] else { panic!("{finished:?}") };
+    assert!(listed.iter().any(|line| line.starts_with(" 1001 ") && line.contains(" root ")), "{finished:?}");
+    assert!(is_key(key) && service.try_credential(key).await == 200, "{finished:?}");
+    assert!(asked.contains("'username': 'root'") && asked.contains("'timestampKey': "), "{finished:?}");
 }
 
 /// Pasted as they stand, the documented commands send `$NAME` and `$KEY` themselves: single quotes keep the shell from looking.
@@ -195,5 +219,5 @@ async fn the_documented_commands_work_character_for_character() {
 fn the_tour_is_the_bash_blocks_between_the_markers() {
     let readme = "```bash\nbefore\n```\n<!-- tour:start -->\ntext\n```bash\none\n```\n```json\n{}\n```\n```bash\ntwo\n  three\n```\n\
                   <!-- tour:end -->\n```bash\nafter\n```\n";
-    assert_eq!(blocks(readme, TOUR), ["one\n", "two\n  three\n"]);
+    assert_eq!(blocks(readme, TOUR, BASH), ["one\n", "two\n  three\n"]);
 }
