@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::auth::authenticate::{Authenticator, Credential, authenticate};
+use crate::auth::authenticate::{Authenticator, Credential, Rules, authenticate, inspect, judge};
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::auth::turns::Turns;
@@ -14,14 +14,15 @@ use crate::auth::vault::Vault;
 use crate::config::Settings;
 use crate::domain::audit::{Chain, Refusals};
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::operation::Effect;
 use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::random::Random;
 use crate::domain::session::Seen;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mail::Mailer;
 use crate::node::Node;
-use crate::store::{Scribe, Store, Tx};
+use crate::store::{Grant, Scribe, Store, Tx, Users};
 use crate::upstream::Upstream;
 
 /// A running service.
@@ -64,14 +65,49 @@ impl App {
     /// Starts a write that `permit` allows.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn begin(&self, permit: Permit) -> Result<Tx> {
+    /// Like [`App::begin_for`].
+    pub async fn begin(&self, permit: &Permit) -> Result<Tx> {
+        self.begin_for(permit, Users::default()).await
+    }
+
+    /// Starts a write that `permit` allows and that is about some users. Once it has its locks, it judges the caller's credential anew, as
+    /// [`App::authenticate`] does: nothing is changed with one that was ended since.
+    ///
+    /// # Errors
+    /// `Unauthenticated` and what else [`authorize`](crate::domain::permit::authorize) says when the credential allows it no more, `TooMany` when the caller has too many
+    /// changes under way, `Unavailable` when the database is away.
+    pub async fn begin_for(&self, permit: &Permit, users: Users) -> Result<Tx> {
         let scribe = Scribe {
             chain: Arc::clone(&self.vault) as Arc<dyn Chain>,
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
         };
-        self.store.begin(permit, scribe).await
+        let tx = self.store.begin(permit.clone(), users, scribe).await?;
+        if permit.operation().spec().effect == Effect::Work {
+            return Ok(tx);
+        }
+        let Some(actor) = permit.actor().filter(|actor| !actor.is_operator()) else { return Ok(tx) };
+        let grant = tx.grant(&actor.credential).await?;
+        let renewed = self.renew(permit, grant)?;
+        Ok(tx.under(renewed))
+    }
+
+    /// Judges the caller's credential anew outside of a write: before something goes out that can't be taken back, and between the parts
+    /// of a long answer.
+    ///
+    /// # Errors
+    /// Like [`App::begin_for`].
+    pub async fn confirm(&self, permit: &Permit) -> Result<Permit> {
+        match permit.actor().filter(|actor| !actor.is_operator()) {
+            Some(actor) => self.renew(permit, self.store.grant(&actor.credential).await?),
+            None => Ok(permit.clone()),
+        }
+    }
+
+    fn renew(&self, permit: &Permit, grant: Option<Grant>) -> Result<Permit> {
+        let grant = grant.ok_or_else(|| Error::refused("the credential was ended meanwhile"))?;
+        let principal = judge(grant, permit.caller().address, self.now(), &self.rules())?;
+        Ok(permit.renewed(principal)?)
     }
 
     /// For how long a session works that nobody uses; nothing as long as its token.
@@ -89,15 +125,20 @@ impl App {
         credential: impl Into<Credential<'_>>,
         address: Option<IpAddr>,
     ) -> Result<Principal> {
-        let by = Authenticator {
-            store: &self.store,
-            vault: &self.vault,
-            tokens: &self.tokens,
-            seen: &self.seen,
-            idle: self.idle(),
-            step_up: delta(self.settings.step_up_time),
-        };
+        let by = Authenticator { store: &self.store, vault: &self.vault, tokens: &self.tokens, rules: self.rules() };
         authenticate(credential.into(), address, self.now(), &by).await
+    }
+
+    /// Refuses a text that can't be a credential that works, without asking the database.
+    ///
+    /// # Errors
+    /// `Unauthenticated`.
+    pub fn inspect(&self, credential: &str) -> Result<()> {
+        inspect(credential, &self.tokens, self.now())
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules { seen: &self.seen, idle: self.idle(), step_up: delta(self.settings.step_up_time) }
     }
 }
 

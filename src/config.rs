@@ -113,6 +113,8 @@ pub struct Settings {
     pub softlayer_keys_with_mfa: bool,
     /// Whether users make classic keys for those below them.
     pub softlayer_keys_by_ancestors: bool,
+    /// Whether classic keys make and change other users.
+    pub softlayer_keys_manage_users: bool,
     /// Where people reach this service: for links in mails.
     pub public_url: Option<String>,
     /// Least level to log.
@@ -249,6 +251,8 @@ impl Given {
             mail: self.mail()?,
             softlayer_keys_with_mfa: self
                 .required("softlayer_keys_with_mfa", "true or false", |text| text.parse().ok())?,
+            softlayer_keys_manage_users: self
+                .required("softlayer_keys_manage_users", "true or false", |text| text.parse().ok())?,
             softlayer_keys_by_ancestors: self
                 .required("softlayer_keys_by_ancestors", "true or false", |text| text.parse().ok())?,
             public_url: self.parse(

@@ -317,6 +317,13 @@ impl From<Denial> for Error {
                     "此操作需要重新验证第二因素：请先调用 GraphQL 的 reauthenticate，然后重试"
                 ),
             ),
+            Denial::StalePassword => Self::new(
+                Kind::StepUp,
+                text!(
+                    "this needs your password anew: prove it with GraphQL's reauthenticate, then try again",
+                    "此操作需要重新验证密码：请先调用 GraphQL 的 reauthenticate，然后重试"
+                ),
+            ),
             Denial::Duty(Duty::EnrollMfa) => Self::new(
                 Kind::MustEnrollMfa,
                 text!(

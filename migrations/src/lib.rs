@@ -10,6 +10,7 @@ mod m0002_operations;
 mod m0003_orders;
 mod m0004_second_factor;
 mod m0005_softlayer;
+mod m0006_proof;
 mod maker;
 
 /// The steps, in order.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_orders::Step),
             Box::new(m0004_second_factor::Step),
             Box::new(m0005_softlayer::Step),
+            Box::new(m0006_proof::Step),
         ]
     }
 }

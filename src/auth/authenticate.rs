@@ -10,6 +10,8 @@
 //! 5. What a token's user has to do before anything else, and where they stand with their second factor. Keys know neither: that they
 //!    work where nobody can be asked for a code is what they are for.
 //!
+//! [`judge`] is what steps 3 to 5 are; every write goes through it once more, after it has taken its locks.
+//!
 //! There is no cache: an acknowledged delete is seen by every request that begins later, on every node.
 
 use std::net::IpAddr;
@@ -26,9 +28,9 @@ use crate::domain::principal::{CredentialRef, Duty, FactorState, Principal};
 use crate::domain::secret::{Handle, PlainKey};
 use crate::domain::session::Seen;
 use crate::error::{Barred, Error, Result};
-use crate::store::{SessionRow, Store};
+use crate::store::{Grant, KeyGrant, SessionGrant, Store};
 
-use super::token::Tokens;
+use super::token::{Claims, Tokens};
 use super::vault::Vault;
 
 /// What the digest of a portal token is made for.
@@ -43,12 +45,8 @@ pub struct Authenticator<'a> {
     pub vault: &'a Vault,
     /// What reads tokens.
     pub tokens: &'a Tokens,
-    /// When sessions were used.
-    pub seen: &'a Seen,
-    /// For how long a session works that nobody uses; nothing as long as its token.
-    pub idle: Option<TimeDelta>,
-    /// For how long a proven second factor counts as fresh.
-    pub step_up: TimeDelta,
+    /// What it is judged by.
+    pub rules: Rules<'a>,
 }
 
 /// What somebody shows.
@@ -90,7 +88,18 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// Finds out who shows a credential.
+/// What a [`Grant`] is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// When sessions were used.
+    pub seen: &'a Seen,
+    /// For how long a session works that nobody uses; `None` means as long as its token.
+    pub idle: Option<TimeDelta>,
+    /// For how long a proven password or second factor counts as fresh.
+    pub step_up: TimeDelta,
+}
+
+/// Finds out who shows a credential: [looks](fetch) it up, and [judges](judge) what is known of it.
 ///
 /// # Errors
 /// `Unauthenticated`, always with the same public text, when it does not work; `Unavailable` when the database can't tell.
@@ -100,17 +109,12 @@ pub async fn authenticate(
     now: Timestamp,
     by: &Authenticator<'_>,
 ) -> Result<Principal> {
-    let Credential { text, of } = credential;
-    let principal = if let Some(key) = key_format::parse(text) {
-        by_key(&key, address, now, by).await?
-    } else if let Some(token) = key_format::parse_portal_token(text) {
-        by_portal_token(&token, address, now, by).await?
-    } else if text.split('.').count() == 3 {
-        by_token(text, address, now, by).await?
-    } else {
-        return Err(Error::refused("neither a key nor a token"));
-    };
-    let is_named = match of {
+    let grant = fetch(credential.text, now, by).await?;
+    let principal = judge(grant, address, now, &by.rules)?;
+    if let Some(session) = principal.session() {
+        by.rules.seen.note(session, now);
+    }
+    let is_named = match credential.of {
         Named::Nobody => true,
         Named::Username(name) => name == principal.username,
         Named::Number(number) => number == principal.number,
@@ -118,8 +122,67 @@ pub async fn authenticate(
     if is_named { Ok(principal) } else { Err(Error::refused("good, but another user is named beside it")) }
 }
 
-async fn by_key(key: &PlainKey, address: Option<IpAddr>, now: Timestamp, by: &Authenticator<'_>) -> Result<Principal> {
-    let row = by.store.find_key(&by.vault.digest(key)).await?.ok_or_else(|| Error::refused("key: unknown"))?;
+/// What can be told of a credential without the database.
+enum Shape {
+    Key(PlainKey),
+    PortalToken(Handle),
+    Token(Claims),
+}
+
+/// Refuses what can't be a credential that works: by its form, its checksum, or its signature, claims and times. It asks no database.
+///
+/// # Errors
+/// `Unauthenticated`.
+pub fn inspect(text: &str, tokens: &Tokens, now: Timestamp) -> Result<()> {
+    shape(text, tokens, now).map(drop)
+}
+
+fn shape(text: &str, tokens: &Tokens, now: Timestamp) -> Result<Shape> {
+    if let Some(key) = key_format::parse(text) {
+        Ok(Shape::Key(key))
+    } else if let Some(token) = key_format::parse_portal_token(text) {
+        Ok(Shape::PortalToken(token))
+    } else if text.split('.').count() == 3 {
+        tokens.read(text, now).map(Shape::Token).map_err(Error::refused)
+    } else {
+        Err(Error::refused("neither a key nor a token"))
+    }
+}
+
+/// Looks a credential up: one indexed statement, and none for what is refused by its shape.
+async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Grant> {
+    match shape(text, by.tokens, now)? {
+        Shape::Key(key) => {
+            let row = by.store.find_key(&by.vault.digest(&key)).await?;
+            row.map(Grant::Key).ok_or_else(|| Error::refused("key: unknown"))
+        }
+        Shape::PortalToken(token) => {
+            let row = by.store.find_portal_session(by.vault.mark(PORTAL_TOKEN, token.expose())).await?;
+            row.map(Grant::Session).ok_or_else(|| Error::refused("portal token: unknown"))
+        }
+        Shape::Token(claims) => {
+            let row = by.store.find_session(&claims.session).await?;
+            // Signed by us, so that it may be named: the audit log tells whose token is still in use.
+            let refused =
+                |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
+            let row = row.ok_or_else(|| refused("was ended"))?;
+            if row.user == claims.user { Ok(Grant::Session(row)) } else { Err(refused("is another user's")) }
+        }
+    }
+}
+
+/// Judges what is known of a credential: at the door, and again inside every write.
+///
+/// # Errors
+/// `Unauthenticated` when it does not work (any more).
+pub fn judge(grant: Grant, address: Option<IpAddr>, now: Timestamp, rules: &Rules<'_>) -> Result<Principal> {
+    match grant {
+        Grant::Key(key) => judge_key(key, address, now),
+        Grant::Session(session) => judge_session(session, address, now, rules),
+    }
+}
+
+fn judge_key(row: KeyGrant, address: Option<IpAddr>, now: Timestamp) -> Result<Principal> {
     check_status(row.status, &row.user)?;
     check_address(&row.policy, address, "key")?;
     if !admits(row.address_restriction.as_deref(), address)? {
@@ -143,33 +206,11 @@ async fn by_key(key: &PlainKey, address: Option<IpAddr>, now: Timestamp, by: &Au
         credential: CredentialRef::ApiKey { id: row.id, name: row.name, classic: row.classic },
         duty: None,
         factor: FactorState::None,
+        password_is_fresh: false,
     })
 }
 
-async fn by_token(token: &str, address: Option<IpAddr>, now: Timestamp, by: &Authenticator<'_>) -> Result<Principal> {
-    let claims = by.tokens.read(token, now).map_err(Error::refused)?;
-    let row = by.store.find_session(&claims.session).await?;
-    // Signed by us, so that it may be named: the audit log tells whose token is still in use.
-    let refused =
-        |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
-    let row = row.ok_or_else(|| refused("was ended"))?;
-    if row.user != claims.user {
-        return Err(refused("is another user's"));
-    }
-    by_session(row, address, now, by)
-}
-
-async fn by_portal_token(
-    token: &Handle,
-    address: Option<IpAddr>,
-    now: Timestamp,
-    by: &Authenticator<'_>,
-) -> Result<Principal> {
-    let row = by.store.find_portal_session(by.vault.mark(PORTAL_TOKEN, token.expose())).await?;
-    by_session(row.ok_or_else(|| Error::refused("portal token: unknown"))?, address, now, by)
-}
-
-fn by_session(row: SessionRow, address: Option<IpAddr>, now: Timestamp, by: &Authenticator<'_>) -> Result<Principal> {
+fn judge_session(row: SessionGrant, address: Option<IpAddr>, now: Timestamp, rules: &Rules<'_>) -> Result<Principal> {
     let refused = |why: &str| Error::refused(format!("token: session {} of user {} {why}", row.id, row.user));
     if now >= row.expires_at {
         return Err(refused("is over"));
@@ -178,26 +219,26 @@ fn by_session(row: SessionRow, address: Option<IpAddr>, now: Timestamp, by: &Aut
     if row.policy.ends_session(row.created_at, now) {
         return Err(Error::refused("token: its session is older than the policy allows"));
     }
-    let last_used = by.seen.last_used(&row.id, row.last_seen_at.unwrap_or(row.created_at));
-    if by.idle.is_some_and(|idle| now - last_used >= idle) {
+    let last_used = rules.seen.last_used(&row.id, row.last_seen_at.unwrap_or(row.created_at));
+    if rules.idle.is_some_and(|idle| now - last_used >= idle) {
         return Err(refused("was not used for too long"));
     }
     check_address(&row.policy, address, "token")?;
-    by.seen.note(&row.id, now);
     let must_enroll = !row.has_factor && row.policy.mfa.demands(row.roles.iter(), now);
-    let duty = Duty::of(row.password_expired, must_enroll);
+    let is_fresh = |at: Timestamp| now - at < rules.step_up;
     let factor = match row.mfa_at {
         _ if !row.has_factor => FactorState::None,
-        Some(at) if now - at < by.step_up => FactorState::Fresh,
+        Some(at) if is_fresh(at) => FactorState::Fresh,
         _ => FactorState::Stale,
     };
     Ok(Principal {
+        duty: Duty::of(row.password_expired, must_enroll),
+        password_is_fresh: is_fresh(row.password_at.unwrap_or(row.created_at).max(row.created_at)),
         user: row.user,
         username: row.username,
         number: row.number,
         rights: row.held,
         credential: CredentialRef::Session(row.id),
-        duty,
         factor,
     })
 }

@@ -3,9 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::{close, open, print};
+use super::{open, print, work};
 use crate::config::Settings;
-use crate::domain::caller::Caller;
 use crate::domain::operation::Operation;
 use crate::error::{Error, Result};
 use crate::service::inventory::{Mirrored, Progress, import, sync};
@@ -96,10 +95,13 @@ async fn import_file(settings: Settings, file: &Path) -> Result<()> {
     let shown = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| Error::invalid(format!("{shown} can't be read: {error}")))?;
-    let app = open(settings).await?;
-    let totals = import(&app, &Caller::operator(), &text, |progress| show("", progress)).await;
+    let (app, text) = (&open(settings).await?, &text);
+    let totals = work(app, Operation::ImportInventory, |permit| async move {
+        import(app, &permit, text, |progress| show("", progress)).await
+    });
+    let totals = totals.await;
     wipe();
-    let totals = close(&app, Operation::ImportInventory, totals).await.map_err(|error| match error.cause() {
+    let totals = totals.map_err(|error| match error.cause() {
         None => Error::invalid(format!("{shown}:\n{}", error.public())),
         Some(_) => error,
     })?;
@@ -108,7 +110,7 @@ async fn import_file(settings: Settings, file: &Path) -> Result<()> {
 }
 
 async fn mirror(settings: Settings) -> Result<()> {
-    let app = open(settings).await?;
+    let app = &open(settings).await?;
     let reading = |progress: Progress| {
         show("reading ", progress);
         // Where nobody watches, a line for each list that is read tells how far it came.
@@ -116,9 +118,11 @@ async fn mirror(settings: Settings) -> Result<()> {
             tell(&format!("read {}: {}\n", progress.list, progress.of));
         }
     };
-    let mirrored = sync(&app, &Caller::operator(), reading, |progress| show("writing ", progress)).await;
+    let mirrored = work(app, Operation::ImportInventory, |permit| async move {
+        sync(app, &permit, reading, |progress| show("writing ", progress)).await
+    });
+    let mirrored = mirrored.await;
     wipe();
-    let mirrored = close(&app, Operation::ImportInventory, mirrored).await;
     let total = |Mirrored { list, rows, removed }: &Mirrored| match removed {
         0 => format!("{rows} {list}"),
         _ => format!("{rows} {list} ({removed} removed)"),

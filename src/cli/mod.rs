@@ -23,10 +23,10 @@ use crate::config::Settings;
 use crate::domain::caller::Caller;
 use crate::domain::clock::SystemClock;
 use crate::domain::operation::Operation;
+use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
-use crate::service::audit::failed;
-use crate::service::setup;
+use crate::service::{door, setup};
 use crate::telemetry;
 use crate::{graphql, rest};
 
@@ -161,11 +161,13 @@ async fn open(settings: Settings) -> Result<Arc<App>> {
     Ok(app)
 }
 
-/// Ends a command: writes down that it was refused, if it was, and lets go of the database.
-async fn close<T>(app: &App, operation: Operation, done: Result<T>) -> Result<T> {
-    if let Err(error) = &done {
-        failed(app, &Caller::operator(), operation, error).await;
-    }
+/// Does what the operator asks for, behind the door, and lets go of the database.
+async fn work<T, F: Future<Output = Result<T>>>(
+    app: &App,
+    operation: Operation,
+    work: impl FnOnce(Permit) -> F,
+) -> Result<T> {
+    let done = door::enter(app, &Caller::operator(), operation, work).await;
     app.store.close().await;
     done
 }

@@ -1,8 +1,7 @@
 //! `keytower policy`.
 
-use super::{close, open, print};
+use super::{open, print, work};
 use crate::config::Settings;
-use crate::domain::caller::Caller;
 use crate::domain::operation::Operation;
 use crate::error::Result;
 use crate::service::policy;
@@ -16,8 +15,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, Command::Unlock: Command) -> Result<()> {
-    let app = open(settings).await?;
-    let done = policy::unlock(&app, &Caller::operator()).await;
-    close(&app, Operation::UnlockPolicies, done).await?;
+    let app = &open(settings).await?;
+    work(app, Operation::UnlockPolicies, |permit| async move { policy::unlock(app, &permit).await }).await?;
     print("everybody is let in: access_mode is NONE, session_max_age is 0\n")
 }

@@ -1,8 +1,7 @@
 //! `keytower signing-key`.
 
-use super::{close, open, print};
+use super::{open, print, work};
 use crate::config::Settings;
-use crate::domain::caller::Caller;
 use crate::domain::clock::iso;
 use crate::domain::operation::Operation;
 use crate::error::Result;
@@ -17,8 +16,8 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, Command::Rotate: Command) -> Result<()> {
-    let app = open(settings).await?;
-    let key = signing::rotate(&app, &Caller::operator()).await;
-    let key = close(&app, Operation::RotateSigningKey, key).await?;
+    let app = &open(settings).await?;
+    let key = work(app, Operation::RotateSigningKey, |permit| async move { signing::rotate(app, &permit).await });
+    let key = key.await?;
     print(&format!("signing key {} takes over at {}\n", key.id, iso(key.active_from)))
 }

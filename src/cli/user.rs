@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{close, open, print};
+use super::{open, print, work};
 use crate::config::Settings;
-use crate::domain::caller::Caller;
 use crate::domain::operation::Operation;
 use crate::domain::permission::PRESETS;
 use crate::domain::user::LOCAL;
@@ -45,40 +44,43 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
-    let operator = Caller::operator();
     let done = match command {
         Command::Create { username, role } => {
             if !PRESETS.iter().any(|preset| preset.name == role) {
                 let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
                 return Err(Error::invalid(format!("there is no role {role}: known are {}", known.join(", "))));
             }
-            let app = open(settings).await?;
-            let password = users::create_with_password(&app, &operator, username.clone(), &role).await;
-            let password = close(&app, Operation::CreateUser, password).await?;
+            let (app, username, role) = (&open(settings).await?, &username, &role);
+            let password = work(app, Operation::CreateUser, |permit| async move {
+                users::create_with_password(app, &permit, username.clone(), role).await
+            });
+            let password = password.await?;
             format!(
                 "made {username} with the role {role}; the password, shown this once:\n\n    {}\n\n",
                 password.expose()
             )
         }
         Command::SetPassword { username } => {
-            let app = open(settings).await?;
-            let done = users::set_made_up_password(&app, &operator, local(&username)).await;
-            let done = close(&app, Operation::SetPassword, done).await;
-            let password = done.map_err(|error| named(error, &username))?;
+            let (app, user) = (&open(settings).await?, local(&username));
+            let done = work(app, Operation::SetPassword, |permit| async move {
+                users::set_made_up_password(app, &permit, user).await
+            });
+            let password = done.await.map_err(|error| named(error, &username))?;
             format!("{username} has another password, shown this once:\n\n    {}\n\n", password.expose())
         }
         Command::ResetMfa { username } => {
-            let app = open(settings).await?;
-            let done = mfa::reset(&app, &operator, local(&username)).await;
-            close(&app, Operation::ResetMfa, done).await.map_err(|error| named(error, &username))?;
+            let (app, user) = (&open(settings).await?, local(&username));
+            let done = work(app, Operation::ResetMfa, |permit| async move { mfa::reset(app, &permit, user).await });
+            done.await.map_err(|error| named(error, &username))?;
             format!(
                 "{username} has no second factor any more: its tokens are dead, its keys minted under one are suspended\n"
             )
         }
         Command::Delete { username } => {
-            let app = open(settings).await?;
-            let done = users::delete(&app, &operator, local(&username)).await;
-            close(&app, Operation::DeleteUser, done).await.map_err(|error| named(error, &username))?;
+            let (app, user) = (&open(settings).await?, local(&username));
+            let done =
+                work(app, Operation::DeleteUser, |permit| async move { users::delete(app, &permit, user).await });
+            done.await.map_err(|error| named(error, &username))?;
             format!("deleted {username}: its tokens and API keys are dead\n")
         }
     };

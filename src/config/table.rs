@@ -216,6 +216,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "whether API keys of users with a second factor work with SoftLayer's clients; `false` is SoftLayer's own rule for users with an active external binding",
     },
     Setting {
+        name: "softlayer_keys_manage_users",
+        default: "true",
+        meaning: "whether classic keys of users who manage users make and change other users on SoftLayer's face, as `slcli user create` does; `false` leaves that to portal tokens",
+    },
+    Setting {
         name: "softlayer_keys_by_ancestors",
         default: "true",
         meaning: "whether users make classic keys for those below them, too; `false` is SoftLayer's rule since 2020",

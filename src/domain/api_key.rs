@@ -14,6 +14,17 @@ pub const NAME_MAX: usize = 255;
 /// Most characters in a key's description.
 pub const DESCRIPTION_MAX: usize = 1000;
 
+/// A key as decisions need it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Id.
+    pub id: ApiKeyId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Owner.
+    pub user: UserId,
+}
+
 /// A key to be stored.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {

@@ -307,6 +307,8 @@ pub enum Which {
     ChildrenOf(Vec<UserId>),
     /// The one with this number.
     Number(i64),
+    /// Those with these numbers.
+    Numbers(Vec<i64>),
     /// The master.
     Master,
 }

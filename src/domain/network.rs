@@ -42,6 +42,13 @@ impl Ranges {
         let address = address.to_canonical();
         self.0.iter().any(|range| range.first <= address && address <= range.last)
     }
+
+    /// Tells whether each of the others is within one of these.
+    #[must_use]
+    pub fn cover(&self, others: &Self) -> bool {
+        let within = |inner: &Range| self.0.iter().any(|outer| outer.first <= inner.first && inner.last <= outer.last);
+        others.0.iter().all(within)
+    }
 }
 
 impl FromIterator<Range> for Ranges {

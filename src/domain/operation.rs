@@ -1,7 +1,7 @@
 //! The authorization table: every operation that a face offers, and what a caller needs for it.
 //!
-//! A REST route, a GraphQL field and a command each name one of these; the suite fails on one that names none, and keeps the
-//! table of role against operation as a snapshot.
+//! A REST route, a GraphQL field, a SoftLayer method and a command each name one of these; the suite keeps the table of role against
+//! operation as a snapshot. A request that changes several members asks for the operation of each member that it changes.
 
 use super::entity::{Entity, ORGANIZATION};
 use super::permission::Action;
@@ -26,6 +26,60 @@ pub enum Needs {
     /// The same, with rights that hold this action.
     TokenOrClassicWith(Action),
 }
+
+/// What a caller has to have proven within `step_up_time` (setting), beside showing a live token. Keys prove nothing anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepUp {
+    /// Nothing.
+    Never,
+    /// The second factor, where the caller has one.
+    Factor,
+    /// The second factor, or the password where the caller has no second factor.
+    FactorOrPassword,
+}
+
+/// What an operation does to what is stored. It decides which locks a write takes, and who goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads.
+    Read,
+    /// Changes something.
+    Change,
+    /// Ends credentials of the caller or of other users, or what they may do.
+    End,
+    /// Changes what the rights of everybody follow from: roles, policies, access lists.
+    Rules,
+    /// Judges a password or a code, and may open a session.
+    Login,
+    /// Is the service's own work, or its operator's: no credential is judged, and it may take its time.
+    Work,
+}
+
+/// What an operation is, in one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    /// Its name in the audit log and in the authorization table.
+    pub name: &'static str,
+    /// What a caller needs.
+    pub needs: Needs,
+    /// What a caller must have proven lately.
+    pub step_up: StepUp,
+    /// What it does to what is stored.
+    pub effect: Effect,
+    /// How many elements a request may hold.
+    pub most: usize,
+}
+
+impl Spec {
+    /// Tells whether it changes something, so that the audit log tells of it even when it is refused.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.effect != Effect::Read
+    }
+}
+
+/// Most elements of a request that changes things.
+pub const MOST: usize = 100;
 
 /// Something that a caller can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,20 +134,26 @@ pub enum Operation {
     GetMyInfo,
     /// Make users.
     CreateUser,
-    /// Change users, but for their passwords and e-mail addresses.
+    /// Change users in what has no operation of its own.
     UpdateUser,
+    /// Give users a role with actions that they do not have.
+    GiveRole,
     /// Give users another password.
     SetPassword,
-    /// Give users another e-mail address, where links go that set a password.
+    /// Give other users another e-mail address, where links go that set a password.
     SetAddress,
+    /// Change one's own e-mail address.
+    SetOwnAddress,
     /// Delete users.
     DeleteUser,
     /// Name the organization, of which there is always one.
     CreateOrganization,
     /// Make roles.
     CreateRole,
-    /// Change roles.
+    /// Rename roles, and take actions from them.
     UpdateRole,
+    /// Give roles actions that they do not have.
+    WidenRole,
     /// Delete roles.
     DeleteRole,
     /// Switch VMs on or off.
@@ -138,10 +198,20 @@ pub enum Operation {
     SecurityQuestions,
     /// Make a user below oneself, who has no rights yet.
     CreateCustomer,
-    /// Change one's own user, or those whom one manages.
+    /// Change one's own user, or those whom one manages, in what has no operation of its own.
     EditCustomer,
-    /// Give users below oneself permissions, and take them.
-    ChangePermissions,
+    /// Change login names on SoftLayer's face.
+    RenameCustomer,
+    /// Let users log in from more addresses, or without the answer to a security question.
+    LoosenLogin,
+    /// Make users active again, and with them their API keys.
+    EnableCustomer,
+    /// Put users into a state in which they can do nothing.
+    DisableCustomer,
+    /// Give users below oneself permissions.
+    GivePermissions,
+    /// Take permissions from users below oneself.
+    TakePermissions,
     /// Give a user below oneself another parent.
     AssignParent,
     /// Make a classic key, for oneself or a user below.
@@ -150,6 +220,8 @@ pub enum Operation {
     RemoveClassicKey,
     /// Say from where a classic key works.
     EditClassicKey,
+    /// Let a classic key work from more addresses.
+    LoosenClassicKey,
     /// Ask whether a password is the right one.
     CheckPassword,
     /// Set one's own answers to security questions.
@@ -159,107 +231,109 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// What a caller needs for it.
+    /// What it is. Every operation says all of it.
     #[must_use]
-    pub fn needs(self) -> Needs {
+    #[rustfmt::skip]
+    pub const fn spec(self) -> Spec {
+        use Effect::{Change, End, Read, Rules, Work};
+        use Needs::{Credential, Nothing, Token, TokenOrClassic, TokenOrClassicWith, TokenWith};
+        use StepUp::{Factor, FactorOrPassword, Never};
+        const USERS: Action = Action::MANAGE_USER_AND_ROLE;
+        const MFA: Action = Action::MANAGE_MFA_CONFIG;
         match self {
-            Self::Login
-            | Self::VerifyMfa
-            | Self::ResendMfa
-            | Self::RequestPasswordReset
-            | Self::ResetPassword
-            | Self::CreateRootUser
-            | Self::AuthnStrategies
-            | Self::UserCreated
-            | Self::GetVersion
-            | Self::SecurityQuestions
-            | Self::Record => Needs::Nothing,
-            Self::GetMyInfo | Self::Read(_) | Self::DeleteApiKey | Self::ReadCustomers => Needs::Credential,
-            Self::Logout
-            | Self::Reauthenticate
-            | Self::ReadMfa
-            | Self::EnrollMfa
-            | Self::ConfirmMfa
-            | Self::RemoveMfa
-            | Self::RenewRecoveryCodes
-            | Self::ChangePassword
-            | Self::ReadSessions
-            | Self::EndSession
-            | Self::CreateApiKey
-            | Self::UpdateApiKey
-            | Self::UpdateSecurityAnswers
-            | Self::ConfirmApiKey => Needs::Token,
-            Self::EditCustomer
-            | Self::AddClassicKey
-            | Self::RemoveClassicKey
-            | Self::EditClassicKey
-            | Self::CheckPassword => Needs::TokenOrClassic,
-            Self::CreateCustomer | Self::ChangePermissions | Self::AssignParent => {
-                Needs::TokenOrClassicWith(Action::MANAGE_USER_AND_ROLE)
-            }
-            Self::ReadMfaPolicy => Needs::Action(Action::MANAGE_MFA_CONFIG),
-            Self::UpdateMfaPolicy | Self::ResetMfa => Needs::TokenWith(Action::MANAGE_MFA_CONFIG),
-            Self::CreateUser | Self::SetPassword | Self::SetAddress => Needs::TokenWith(Action::MANAGE_USER_AND_ROLE),
-            Self::UpdateUser | Self::DeleteUser | Self::CreateRole | Self::UpdateRole | Self::DeleteRole => {
-                Needs::Action(Action::MANAGE_USER_AND_ROLE)
-            }
-            Self::CreateOrganization => Needs::Action(Action::MANAGE_ORGANIZATION_NAME),
-            Self::CreateUserAuditLog => Needs::Action(Action::MANAGE_AUDIT_LOG),
-            Self::Forward(needs) => needs,
-            Self::Power(_) => Needs::Action(Action::VM_OPERATION_VM_POWER),
+            Self::Login                   => spec("login", Nothing, Never, Effect::Login, 1),
+            Self::VerifyMfa               => spec("verifyMfa", Nothing, Never, Effect::Login, 1),
+            Self::ResendMfa               => spec("resendMfa", Nothing, Never, Effect::Login, 1),
+            Self::RequestPasswordReset    => spec("requestPasswordReset", Nothing, Never, Effect::Login, 1),
+            Self::ResetPassword           => spec("resetPassword", Nothing, Never, End, 1),
+            Self::CreateRootUser          => spec("createRootUser", Nothing, Never, Change, 1),
+            Self::AuthnStrategies         => spec("authnStrategies", Nothing, Never, Read, 1),
+            Self::UserCreated             => spec("userCreated", Nothing, Never, Read, 1),
+            Self::GetVersion              => spec("getVersion", Nothing, Never, Read, 1),
+            Self::SecurityQuestions       => spec("securityQuestions", Nothing, Never, Read, 1),
+            Self::Record                  => spec("record", Nothing, Never, Work, MOST),
+
+            Self::Logout                  => spec("logout", Token, Never, End, 1),
+            Self::ReadSessions            => spec("sessions", Token, Never, Read, 1),
+            Self::EndSession              => spec("endSession", Token, Never, End, 1),
+            Self::Reauthenticate          => spec("reauthenticate", Token, Never, Effect::Login, 1),
+            Self::ChangePassword          => spec("changePassword", Token, Factor, End, 1),
+            Self::ReadMfa                 => spec("mfa", Token, Never, Read, 1),
+            Self::EnrollMfa               => spec("enrollMfa", Token, Factor, Change, 1),
+            Self::ConfirmMfa              => spec("confirmMfa", Token, Factor, End, 1),
+            Self::RemoveMfa               => spec("removeMfa", Token, Factor, End, 1),
+            Self::RenewRecoveryCodes      => spec("renewRecoveryCodes", Token, Factor, End, 1),
+            Self::ResetMfa                => spec("resetMfa", TokenWith(MFA), Factor, End, MOST),
+            Self::ReadMfaPolicy           => spec("mfaPolicy", Needs::Action(MFA), Never, Read, 1),
+            Self::UpdateMfaPolicy         => spec("updateMfaPolicy", TokenWith(MFA), Factor, Rules, 1),
+
+            Self::GetMyInfo               => spec("getMyInfo", Credential, Never, Read, 1),
+            Self::CreateUser              => spec("createUser", TokenWith(USERS), Factor, Change, MOST),
+            Self::UpdateUser              => spec("updateUser", Needs::Action(USERS), Never, Change, MOST),
+            Self::GiveRole                => spec("giveRole", TokenWith(USERS), Factor, Change, MOST),
+            Self::SetPassword             => spec("setPassword", TokenWith(USERS), Factor, End, MOST),
+            Self::SetAddress              => spec("setEmailAddress", TokenWith(USERS), Factor, Change, MOST),
+            Self::SetOwnAddress           => spec("setOwnEmailAddress", Token, FactorOrPassword, Change, 1),
+            Self::DeleteUser              => spec("deleteUser", Needs::Action(USERS), Never, End, MOST),
+            Self::CreateRole              => spec("createRole", Needs::Action(USERS), Never, Change, MOST),
+            Self::UpdateRole              => spec("updateRole", Needs::Action(USERS), Never, Rules, MOST),
+            Self::WidenRole               => spec("widenRole", TokenWith(USERS), Factor, Rules, MOST),
+            Self::DeleteRole              => spec("deleteRole", Needs::Action(USERS), Never, Rules, MOST),
+            Self::CreateOrganization      => spec("createOrganization", Needs::Action(Action::MANAGE_ORGANIZATION_NAME), Never, Change, 1),
+
+            Self::UpdatePasswordSecurity  => spec("updatePasswordSecurity", TokenWith(Action::MANAGE_PASSWORD_SETTINGS), Factor, Rules, 1),
+            Self::UpdateAccessRestriction => spec("updateAccessRestriction", TokenWith(Action::MANAGE_ACCESS_CONTROL), Factor, Rules, 1),
+            Self::UpdateSessionTimeout    => spec("updateSessionTimeout", TokenWith(Action::MANAGE_SESSION_EXPIRATION), Factor, Rules, 1),
+            Self::UnlockPolicies          => spec("unlockPolicies", Needs::Action(Action::ALL), Never, Rules, 1),
+
+            Self::Read(entity)            => spec(entity.plural, Credential, Never, Read, 1),
+            Self::Power(power)            => spec(power.mutation(), Needs::Action(Action::VM_OPERATION_VM_POWER), Never, Change, MOST),
             // A task is written down in anybody's name, and no action of the contract stands for that.
-            Self::CreateTask | Self::UpdateTask => Needs::Action(Action::ALL),
-            Self::UpdatePasswordSecurity => Needs::TokenWith(Action::MANAGE_PASSWORD_SETTINGS),
-            Self::UpdateAccessRestriction => Needs::TokenWith(Action::MANAGE_ACCESS_CONTROL),
-            Self::UpdateSessionTimeout => Needs::TokenWith(Action::MANAGE_SESSION_EXPIRATION),
-            Self::SetUp
-            | Self::WorkTasks
-            | Self::Maintain
-            | Self::ImportInventory
-            | Self::RotateSigningKey
-            | Self::UnlockPolicies => Needs::Action(Action::ALL),
+            Self::CreateTask              => spec("createTask", Needs::Action(Action::ALL), Never, Change, MOST),
+            Self::UpdateTask              => spec("updateTask", Needs::Action(Action::ALL), Never, Change, MOST),
+            Self::CreateUserAuditLog      => spec("createUserAuditLog", Needs::Action(Action::MANAGE_AUDIT_LOG), Never, Change, MOST),
+
+            Self::CreateApiKey            => spec("createApiKey", Token, Factor, Change, 1),
+            Self::UpdateApiKey            => spec("updateApiKey", Token, Never, Change, 1),
+            Self::DeleteApiKey            => spec("deleteApiKey", Credential, Never, End, 1),
+            Self::ConfirmApiKey           => spec("confirmApiKey", Token, Factor, Change, 1),
+
+            Self::ReadCustomers           => spec("readCustomers", Credential, Never, Read, 1),
+            Self::CreateCustomer          => spec("createCustomer", TokenOrClassicWith(USERS), Factor, Change, 1),
+            Self::EditCustomer            => spec("editCustomer", TokenOrClassic, Never, Change, MOST),
+            Self::RenameCustomer          => spec("renameCustomer", TokenOrClassicWith(USERS), Never, Change, MOST),
+            Self::LoosenLogin             => spec("loosenLogin", Token, Factor, Change, MOST),
+            Self::EnableCustomer          => spec("enableCustomer", TokenOrClassicWith(USERS), Factor, Change, MOST),
+            Self::DisableCustomer         => spec("disableCustomer", TokenOrClassicWith(USERS), Never, End, MOST),
+            Self::GivePermissions         => spec("givePermissions", TokenOrClassicWith(USERS), Factor, Change, MOST),
+            Self::TakePermissions         => spec("takePermissions", TokenOrClassicWith(USERS), Never, End, MOST),
+            Self::AssignParent            => spec("assignParent", TokenOrClassicWith(USERS), Factor, Change, 1),
+            Self::AddClassicKey           => spec("addClassicKey", TokenOrClassic, Factor, Change, 1),
+            Self::RemoveClassicKey        => spec("removeClassicKey", TokenOrClassic, Never, End, 1),
+            Self::EditClassicKey          => spec("editClassicKey", TokenOrClassic, Never, Change, 1),
+            Self::LoosenClassicKey        => spec("loosenClassicKey", Token, Factor, Change, 1),
+            Self::CheckPassword           => spec("checkPassword", TokenOrClassic, Never, Effect::Login, 1),
+            Self::UpdateSecurityAnswers   => spec("updateSecurityAnswers", Token, Factor, Change, 3),
+
+            Self::SetUp                   => spec("setUp", Needs::Action(Action::ALL), Never, Work, MOST),
+            Self::WorkTasks               => spec("workTasks", Needs::Action(Action::ALL), Never, Work, MOST),
+            Self::Maintain                => spec("maintain", Needs::Action(Action::ALL), Never, Work, MOST),
+            Self::ImportInventory         => spec("importInventory", Needs::Action(Action::ALL), Never, Work, usize::MAX),
+            Self::RotateSigningKey        => spec("rotateSigningKey", Needs::Action(Action::ALL), Never, Work, 1),
+            Self::Forward(needs)          => spec("forward", needs, Never, Change, usize::MAX),
         }
     }
 
-    /// Tells whether it changes something, so that the audit log tells of it even when it is refused.
+    /// What a caller needs for it; see [`Spec::needs`].
     #[must_use]
-    pub fn is_change(self) -> bool {
-        !matches!(
-            self,
-            Self::AuthnStrategies
-                | Self::UserCreated
-                | Self::GetVersion
-                | Self::GetMyInfo
-                | Self::ReadMfa
-                | Self::ReadMfaPolicy
-                | Self::ReadSessions
-                | Self::ReadCustomers
-                | Self::SecurityQuestions
-                | Self::Read(_)
-        )
+    pub const fn needs(self) -> Needs {
+        self.spec().needs
     }
 
-    /// Tells whether it needs a second factor that was proven lately, of whoever has one: what makes credentials, or gives them more.
+    /// Its name; see [`Spec::name`].
     #[must_use]
-    pub fn steps_up(self) -> bool {
-        matches!(
-            self,
-            Self::CreateApiKey
-                | Self::ConfirmApiKey
-                | Self::ChangePassword
-                | Self::EnrollMfa
-                | Self::ConfirmMfa
-                | Self::RemoveMfa
-                | Self::RenewRecoveryCodes
-                | Self::ResetMfa
-                | Self::UpdateMfaPolicy
-                | Self::CreateUser
-                | Self::SetPassword
-                | Self::SetAddress
-                | Self::AddClassicKey
-                | Self::CreateCustomer
-                | Self::UpdateSecurityAnswers
-        )
+    pub const fn name(self) -> &'static str {
+        self.spec().name
     }
 
     /// Tells whether a session that has a duty can do it.
@@ -283,74 +357,8 @@ impl Operation {
             _ => self.needs(),
         }
     }
+}
 
-    /// A name for logs and the authorization table.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::VerifyMfa => "verifyMfa",
-            Self::ResendMfa => "resendMfa",
-            Self::RequestPasswordReset => "requestPasswordReset",
-            Self::ResetPassword => "resetPassword",
-            Self::Reauthenticate => "reauthenticate",
-            Self::ReadMfa => "mfa",
-            Self::EnrollMfa => "enrollMfa",
-            Self::ConfirmMfa => "confirmMfa",
-            Self::RemoveMfa => "removeMfa",
-            Self::RenewRecoveryCodes => "renewRecoveryCodes",
-            Self::ResetMfa => "resetMfa",
-            Self::ReadMfaPolicy => "mfaPolicy",
-            Self::UpdateMfaPolicy => "updateMfaPolicy",
-            Self::ChangePassword => "changePassword",
-            Self::ReadSessions => "sessions",
-            Self::EndSession => "endSession",
-            Self::ConfirmApiKey => "confirmApiKey",
-            Self::CreateRootUser => "createRootUser",
-            Self::AuthnStrategies => "authnStrategies",
-            Self::UserCreated => "userCreated",
-            Self::GetVersion => "getVersion",
-            Self::Logout => "logout",
-            Self::GetMyInfo => "getMyInfo",
-            Self::CreateUser => "createUser",
-            Self::UpdateUser => "updateUser",
-            Self::SetPassword => "setPassword",
-            Self::SetAddress => "setEmailAddress",
-            Self::DeleteUser => "deleteUser",
-            Self::CreateOrganization => "createOrganization",
-            Self::CreateRole => "createRole",
-            Self::UpdateRole => "updateRole",
-            Self::DeleteRole => "deleteRole",
-            Self::Power(power) => power.mutation(),
-            Self::CreateTask => "createTask",
-            Self::UpdateTask => "updateTask",
-            Self::UpdatePasswordSecurity => "updatePasswordSecurity",
-            Self::UpdateAccessRestriction => "updateAccessRestriction",
-            Self::UpdateSessionTimeout => "updateSessionTimeout",
-            Self::UnlockPolicies => "unlockPolicies",
-            Self::Read(entity) => entity.plural,
-            Self::CreateApiKey => "createApiKey",
-            Self::UpdateApiKey => "updateApiKey",
-            Self::DeleteApiKey => "deleteApiKey",
-            Self::CreateUserAuditLog => "createUserAuditLog",
-            Self::Record => "record",
-            Self::SetUp => "setUp",
-            Self::WorkTasks => "workTasks",
-            Self::Maintain => "maintain",
-            Self::ImportInventory => "importInventory",
-            Self::RotateSigningKey => "rotateSigningKey",
-            Self::ReadCustomers => "readCustomers",
-            Self::SecurityQuestions => "securityQuestions",
-            Self::CreateCustomer => "createCustomer",
-            Self::EditCustomer => "editCustomer",
-            Self::ChangePermissions => "changePermissions",
-            Self::AssignParent => "assignParent",
-            Self::AddClassicKey => "addClassicKey",
-            Self::RemoveClassicKey => "removeClassicKey",
-            Self::EditClassicKey => "editClassicKey",
-            Self::CheckPassword => "checkPassword",
-            Self::UpdateSecurityAnswers => "updateSecurityAnswers",
-            Self::Forward(_) => "forward",
-        }
-    }
+const fn spec(name: &'static str, needs: Needs, step_up: StepUp, effect: Effect, most: usize) -> Spec {
+    Spec { name, needs, step_up, effect, most }
 }

@@ -1,14 +1,21 @@
-//! The proof that a caller may do something: the store takes no write without one.
+//! The proof that a caller may do something: every use case takes one, and the store takes no write without one.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::caller::Caller;
-use super::operation::{Needs, Operation};
+use super::operation::{Needs, Operation, StepUp};
 use super::principal::{Duty, FactorState, Principal};
 
-/// Proof that `operation` was allowed to a caller. Only [`authorize`] makes one.
+/// Proof that `operation` was allowed to a caller. [`authorize`] makes the first one of a request; a use case that finds that the request
+/// is another operation, or several, [requires](Permit::require) or [checks](Permit::check) those.
 #[derive(Debug, Clone)]
 pub struct Permit {
     operation: Operation,
-    caller: Caller,
+    caller: Arc<Caller>,
+    /// Whether there is no user yet, so that what sets the service up needs no credential.
+    fresh: bool,
+    /// The operation that the request turned out to be.
+    found: Arc<Mutex<Operation>>,
 }
 
 impl Permit {
@@ -18,16 +25,58 @@ impl Permit {
         self.operation
     }
 
-    /// To whom.
+    /// The operation that the request turned out to be, with all permits that were made from the same first one.
+    #[must_use]
+    pub fn found(&self) -> Operation {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Whom their credential names; `None` where the operation is open to anybody and none was shown.
+    /// Whom the caller's credential names; `None` where the operation is open to anybody and no credential was shown.
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.caller.principal.as_ref()
+    }
+
+    /// Whom the caller's credential names, where there has to be one.
+    ///
+    /// # Errors
+    /// `NoCredential` where the operation is open to anybody and no credential was shown.
+    pub fn principal(&self) -> Result<&Principal, Denial> {
+        self.actor().ok_or(Denial::NoCredential)
+    }
+
+    /// Makes the permit of the operation that the request turned out to be: the audit log calls it so from here on, refused or done.
+    ///
+    /// # Errors
+    /// The [`Denial`] of that operation.
+    pub fn require(&self, operation: Operation) -> Result<Self, Denial> {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = operation;
+        self.check(operation)?;
+        Ok(Self { operation, ..self.clone() })
+    }
+
+    /// Decides whether the caller may do something else beside, as a part of the same request.
+    ///
+    /// # Errors
+    /// The [`Denial`] of that operation.
+    pub fn check(&self, operation: Operation) -> Result<(), Denial> {
+        decide(&self.caller, operation, needs(operation, self.fresh))
+    }
+
+    /// The permit of the same operation for the caller's credential as it is now.
+    ///
+    /// # Errors
+    /// The [`Denial`] where the credential allows it no more.
+    pub fn renewed(&self, principal: Principal) -> Result<Self, Denial> {
+        let caller = Arc::new(Caller { principal: Some(principal), ..(*self.caller).clone() });
+        decide(&caller, self.operation, needs(self.operation, self.fresh))?;
+        Ok(Self { caller, ..self.clone() })
     }
 }
 
@@ -44,6 +93,8 @@ pub enum Denial {
     Duty(Duty),
     /// The second factor was not proven lately.
     StaleFactor,
+    /// The caller has no second factor, and the password was not proven lately.
+    StalePassword,
 }
 
 /// Decides whether a caller may do something.
@@ -51,41 +102,60 @@ pub enum Denial {
 /// # Errors
 /// The [`Denial`].
 pub fn authorize(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
-    decide(caller, operation, operation.needs())
+    first(caller, operation, false)
 }
 
-/// Decides the same for a service without any user; whoever asks has to know that it is one.
+/// Decides the same for a service without any user. The caller of this function has to know that it is one.
 ///
 /// # Errors
 /// The [`Denial`].
 pub fn authorize_while_fresh(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
-    decide(caller, operation, operation.needs_while_fresh())
+    first(caller, operation, true)
 }
 
-fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<Permit, Denial> {
-    match (&caller.principal, needs) {
-        (None, Needs::Nothing) => {}
-        (None, _) => return Err(Denial::NoCredential),
-        (Some(principal), Needs::Token | Needs::TokenWith(_)) if principal.is_key() => {
-            return Err(Denial::KeyNotAllowed);
-        }
-        (Some(principal), Needs::TokenOrClassic | Needs::TokenOrClassicWith(_))
-            if principal.is_key() && !principal.is_classic_key() =>
-        {
-            return Err(Denial::KeyNotAllowed);
-        }
-        (Some(principal), Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action))
+fn first(caller: &Caller, operation: Operation, fresh: bool) -> Result<Permit, Denial> {
+    decide(caller, operation, needs(operation, fresh))?;
+    Ok(Permit { operation, caller: Arc::new(caller.clone()), fresh, found: Arc::new(Mutex::new(operation)) })
+}
+
+fn needs(operation: Operation, fresh: bool) -> Needs {
+    if fresh { operation.needs_while_fresh() } else { operation.needs() }
+}
+
+fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<(), Denial> {
+    let Some(principal) = &caller.principal else {
+        return if needs == Needs::Nothing { Ok(()) } else { Err(Denial::NoCredential) };
+    };
+    let key_allowed = match needs {
+        Needs::Token | Needs::TokenWith(_) => !principal.is_key(),
+        Needs::TokenOrClassic | Needs::TokenOrClassicWith(_) => !principal.is_key() || principal.is_classic_key(),
+        Needs::Nothing | Needs::Credential | Needs::Action(_) => true,
+    };
+    if !key_allowed {
+        return Err(Denial::KeyNotAllowed);
+    }
+    match needs {
+        Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action)
             if !principal.rights.allows(action) =>
         {
             return Err(Denial::MissingAction(action.name()));
         }
-        (Some(Principal { duty: Some(duty), .. }), _) if !operation.is_open_to(*duty) => {
-            return Err(Denial::Duty(*duty));
-        }
-        (Some(Principal { factor: FactorState::Stale, .. }), _) if operation.steps_up() => {
-            return Err(Denial::StaleFactor);
-        }
         _ => {}
     }
-    Ok(Permit { operation, caller: caller.clone() })
+    if let Some(duty) = principal.duty.filter(|duty| !operation.is_open_to(*duty)) {
+        return Err(Denial::Duty(duty));
+    }
+    step_up(principal, operation.spec().step_up)
+}
+
+/// Decides whether a token was proven lately enough. A key proves nothing anew, and neither does the operator.
+fn step_up(principal: &Principal, needed: StepUp) -> Result<(), Denial> {
+    if principal.session().is_none() {
+        return Ok(());
+    }
+    match (needed, principal.factor) {
+        (StepUp::Factor | StepUp::FactorOrPassword, FactorState::Stale) => Err(Denial::StaleFactor),
+        (StepUp::FactorOrPassword, FactorState::None) if !principal.password_is_fresh => Err(Denial::StalePassword),
+        _ => Ok(()),
+    }
 }

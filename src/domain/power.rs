@@ -48,7 +48,7 @@ impl Power {
 
     /// Its name in tasks and in the audit log.
     #[must_use]
-    pub fn mutation(self) -> &'static str {
+    pub const fn mutation(self) -> &'static str {
         match self {
             Self::Start => "startVm",
             Self::ShutDown => "shutDownVm",

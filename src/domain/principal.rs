@@ -20,6 +20,8 @@ pub struct Principal {
     pub duty: Option<Duty>,
     /// Where they stand with their second factor.
     pub factor: FactorState,
+    /// Whether they have proven their password lately in this session.
+    pub password_is_fresh: bool,
 }
 
 /// What somebody has to do before their session can do anything else.
@@ -84,6 +86,7 @@ impl Principal {
             credential: CredentialRef::Operator,
             duty: None,
             factor: FactorState::None,
+            password_is_fresh: false,
         }
     }
 
@@ -91,6 +94,12 @@ impl Principal {
     #[must_use]
     pub fn is_key(&self) -> bool {
         matches!(self.credential, CredentialRef::ApiKey { .. })
+    }
+
+    /// Tells whether it is the operator of the machine.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.credential == CredentialRef::Operator
     }
 
     /// Tells whether a classic key was shown.

@@ -8,6 +8,19 @@ use super::user::check_name;
 /// Most characters in the name of a role.
 pub const NAME_MAX: usize = 255;
 
+/// A role as decisions need it.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Id.
+    pub id: RoleId,
+    /// Name.
+    pub name: String,
+    /// The preset that it is; `None` for a role that was made here.
+    pub preset: Option<String>,
+    /// What it allows.
+    pub actions: Actions,
+}
+
 /// A role to be stored, beside the presets.
 #[derive(Debug, Clone)]
 pub struct NewRole {

@@ -3,6 +3,8 @@
 use super::clock::Timestamp;
 use super::customer::Status;
 use super::id::{RoleId, UserId};
+use super::permission::Actions;
+use super::role::Role;
 use super::text::{Text, text};
 
 /// Most characters in a user name.
@@ -10,6 +12,35 @@ pub const USERNAME_MAX: usize = 255;
 
 /// The source of users made here (contract: UserSource).
 pub const LOCAL: &str = "LOCAL";
+
+/// A user as decisions need one.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Id.
+    pub id: UserId,
+    /// Login name.
+    pub username: String,
+    /// E-mail address.
+    pub email_address: Option<String>,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// What the permissions of the user's own allow, beside the roles.
+    pub own: Actions,
+}
+
+impl User {
+    /// What the user may do.
+    #[must_use]
+    pub fn rights(&self) -> Actions {
+        self.roles.iter().fold(self.own, |sum, role| sum.union(&role.actions))
+    }
+
+    /// Tells whether the user has the role of a preset.
+    #[must_use]
+    pub fn has_preset(&self, preset: &str) -> bool {
+        self.roles.iter().any(|role| role.preset.as_deref() == Some(preset))
+    }
+}
 
 /// A user to be stored. The password is hashed already.
 #[derive(Debug, Clone)]

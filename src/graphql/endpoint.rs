@@ -28,7 +28,7 @@ use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, log, status};
-use crate::service::audit;
+use crate::service::door;
 use crate::service::lists::Budget;
 
 const JSON: &str = "application/json";
@@ -118,9 +118,10 @@ async fn run(
     if let Err(Stop::Document(errors)) = &done
         && let Some((error, _)) = errors.first()
         && let Some(change) =
-            asked.iter().filter_map(|field| operation_of(&field.name)).find(|change| change.is_change())
+            asked.iter().filter_map(|field| operation_of(&field.name)).find(|change| change.spec().is_change())
     {
-        audit::failed(app, &caller, change, error).await;
+        // No resolver ran, so that nothing of it came to the door.
+        door::refuse(app, &caller, change, error).await;
     }
     done
 }

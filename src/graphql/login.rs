@@ -8,6 +8,7 @@ use super::schema::{Call, resolve};
 use super::value::{arguments, member, refuse_encoded};
 use crate::domain::clock::iso;
 use crate::domain::mfa::{MfaMeta, MfaType};
+use crate::domain::operation::Operation;
 use crate::domain::principal::Duty;
 use crate::domain::secret::{Code, Handle, Password};
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::service::login::{self, LoggedIn, Login, Ticket};
 /// The fields.
 pub(super) fn fields() -> [Field; 4] {
     let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::Login, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             refuse_encoded(&given)?;
             let request = login::LoginRequest {
@@ -30,7 +31,7 @@ pub(super) fn fields() -> [Field; 4] {
                 ticket: Ticket::Token,
                 answer: None,
             };
-            Ok(match login::login(app, &asked.caller, request).await? {
+            Ok(match login::login(app, &permit, request).await? {
                 Login::Done(done) => logged_in(&ctx, &done),
                 Login::NeedsCode { uid, meta } => {
                     let meta = meta.as_ref().map(MfaMeta::to_json);
@@ -46,20 +47,20 @@ pub(super) fn fields() -> [Field; 4] {
     .argument(InputValue::new("data", TypeRef::named_nn("LoginInput")))
     .argument(InputValue::new("effect", TypeRef::named("LoginEffect")));
     let verify = Field::new("verifyMfa", TypeRef::named_nn("Login"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::VerifyMfa, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let (mid, code) = (handle(&mut given), code(&mut given));
             let mfa_type = mfa_type(&mut given, "type").ok_or_else(|| Error::internal("verifyMfa without a type"))?;
-            Ok(logged_in(&ctx, &login::verify_mfa(app, &asked.caller, &mid, mfa_type, &code).await?))
+            Ok(logged_in(&ctx, &login::verify_mfa(app, &permit, &mid, mfa_type, &code).await?))
         })
     })
     .description("Completes a login with a code of the user's second factor. A code works once.")
     .argument(InputValue::new("data", TypeRef::named_nn("MfaVerifyInput")));
     let resend = Field::new("resendMfa", TypeRef::named_nn("MfaMeta"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ResendMfa, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let mid = handle(&mut given);
-            let meta = login::resend_mfa(app, &asked.caller, &mid, mfa_type(&mut given, "type")).await?;
+            let meta = login::resend_mfa(app, &permit, &mid, mfa_type(&mut given, "type")).await?;
             Ok(record::value(meta.to_json()))
         })
     })
@@ -68,8 +69,8 @@ pub(super) fn fields() -> [Field; 4] {
     )
     .argument(InputValue::new("data", TypeRef::named_nn("MfaResendInput")));
     let logout = Field::new("logout", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            login::logout(app, &asked.caller).await?;
+        resolve(ctx, Operation::Logout, |Call { app, permit, .. }| async move {
+            login::logout(app, &permit).await?;
             Ok(Some(FieldValue::value(true)))
         })
     })

@@ -4,22 +4,24 @@ use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, T
 use serde_json::{Map, Value, json};
 
 use super::login::{code, mfa_type};
-use super::record::{self, maybe_text, text};
+use super::record::{self, maybe_text};
 use super::schema::{Call, resolve};
 use super::types::row;
 use super::value::{arguments, member};
 use crate::domain::clock::iso;
 use crate::domain::entity::USER;
 use crate::domain::mfa::{Holder, MfaType, mask};
+use crate::domain::operation::Operation;
 use crate::domain::secret::{Code, Password};
+use crate::domain::text::text;
 use crate::error::{Error, Result};
-use crate::service::mfa::{self, Reauthentication};
+use crate::service::mfa::{self, Proof, Reauthentication};
 
 /// The query fields.
 pub(super) fn queries() -> [Field; 1] {
     let own = Field::new("mfa", TypeRef::named_nn("Mfa"), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            Ok(record::value(factors(&mfa::read(app, &asked.caller).await?)))
+        resolve(ctx, Operation::ReadMfa, |Call { app, permit, .. }| async move {
+            Ok(record::value(factors(&mfa::read(app, &permit).await?)))
         })
     })
     .description("The caller's own second factors.");
@@ -29,8 +31,8 @@ pub(super) fn queries() -> [Field; 1] {
 /// The mutation fields.
 pub(super) fn fields() -> [Field; 8] {
     let enroll_totp = Field::new("enrollTotp", TypeRef::named_nn("TotpEnrollment"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
-            let enrollment = mfa::enroll_totp(app, &asked.caller, password(&mut arguments(&ctx)?)).await?;
+        resolve(ctx, Operation::EnrollMfa, |Call { app, ctx, permit, .. }| async move {
+            let enrollment = mfa::enroll_totp(app, &permit, password(&mut arguments(&ctx)?)).await?;
             Ok(record::value(json!({
                 "secret": enrollment.secret,
                 "otpauth_url": enrollment.otpauth_url,
@@ -45,8 +47,8 @@ pub(super) fn fields() -> [Field; 8] {
     .argument(data("PasswordInput"));
     let confirm_totp = confirm("confirmTotp", MfaType::Totp);
     let enroll_mail = Field::new("enrollMail", TypeRef::named_nn("MfaMeta"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
-            let meta = mfa::enroll_mail(app, &asked.caller, password(&mut arguments(&ctx)?)).await?;
+        resolve(ctx, Operation::EnrollMfa, |Call { app, ctx, permit, .. }| async move {
+            let meta = mfa::enroll_mail(app, &permit, password(&mut arguments(&ctx)?)).await?;
             Ok(record::value(meta.to_json()))
         })
     })
@@ -54,27 +56,38 @@ pub(super) fn fields() -> [Field; 8] {
     .argument(data("PasswordInput"));
     let confirm_mail = confirm("confirmMail", MfaType::Mail);
     let renew = Field::new("renewRecoveryCodes", TypeRef::named_nn("RecoveryCodes"), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            let codes = mfa::renew_recovery_codes(app, &asked.caller).await?;
+        resolve(ctx, Operation::RenewRecoveryCodes, |Call { app, permit, .. }| async move {
+            let codes = mfa::renew_recovery_codes(app, &permit).await?;
             Ok(record::value(json!({ "recovery_codes": codes })))
         })
     })
     .description("Makes other recovery codes; those before work no more.");
     let remove = Field::new("removeMfa", TypeRef::named_nn("Mfa"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::RemoveMfa, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let (mfa_type, code) = (needed_type(&mut given)?, code(&mut given));
-            Ok(record::value(factors(&mfa::remove(app, &asked.caller, mfa_type, &code).await?)))
+            Ok(record::value(factors(&mfa::remove(app, &permit, mfa_type, &code).await?)))
         })
     })
     .description("Removes one of the caller's second factors. code is one of that factor, or a recovery code.")
     .argument(data("MfaRemoveInput"));
     let reauthenticate = Field::new("reauthenticate", TypeRef::named_nn("Reauthentication"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::Reauthenticate, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let code = member(&mut given, "data", "code").map(Code::from);
-            let wanted = mfa_type(&mut given, "type");
-            let done = mfa::reauthenticate(app, &asked.caller, wanted, code.as_ref()).await?;
+            let mfa_type = mfa_type(&mut given, "type");
+            let proof = match member(&mut given, "data", "password").map(Password::from) {
+                None => Proof::Code { mfa_type, code },
+                Some(password) if code.is_none() && mfa_type.is_none() => Proof::Password(password),
+                Some(_) => {
+                    let text = text!(
+                        "data must hold either a password, or a code and its type",
+                        "data 必须只包含密码，或验证码及其类型"
+                    );
+                    return Err(Error::invalid(text));
+                }
+            };
+            let done = mfa::reauthenticate(app, &permit, proof).await?;
             Ok(record::value(match done {
                 Reauthentication::Awaited(meta) => json!({ "need_mfa": true, "mfa_meta": meta.to_json() }),
                 Reauthentication::Fresh(until) => json!({ "need_mfa": false, "valid_until": iso(until) }),
@@ -83,16 +96,17 @@ pub(super) fn fields() -> [Field; 8] {
     })
     .description(
         "Proves the caller's second factor anew, which minting keys and changing passwords and factors needs from time to time. For Mail, \
-         call it without a code first: that sends one.",
+         call it without a code first: that sends one. A caller without a second factor proves the password anew, which changing one's own \
+         e-mail address needs.",
     )
     .argument(data("ReauthenticateInput"));
     let reset = Field::new("resetMfa", TypeRef::named_nn_list_nn(USER.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ResetMfa, |Call { app, ctx, permit, .. }| async move {
             let conditions = match arguments(&ctx)?.get("where").and_then(|given| given.get("user")) {
                 Some(Value::Object(conditions)) => conditions.clone(),
                 _ => Map::new(),
             };
-            let users = mfa::reset(app, &asked.caller, conditions).await?;
+            let users = mfa::reset(app, &permit, conditions).await?;
             Ok(Some(FieldValue::list(users.into_iter().map(row))))
         })
     })
@@ -106,7 +120,7 @@ pub(super) fn fields() -> [Field; 8] {
 
 /// Their inputs.
 pub(super) fn inputs() -> [InputObject; 5] {
-    let needed = |name: &str| InputValue::new(name, text());
+    let needed = |name: &str| InputValue::new(name, record::text());
     let kind = |kind: TypeRef| InputValue::new("type", kind);
     [
         InputObject::new("PasswordInput").field(needed("password").description("The caller's own password.")),
@@ -114,7 +128,11 @@ pub(super) fn inputs() -> [InputObject; 5] {
         InputObject::new("MfaRemoveInput").field(kind(TypeRef::named_nn("MfaType"))).field(needed("code")),
         InputObject::new("ReauthenticateInput")
             .field(kind(TypeRef::named("MfaType")).description("Totp where the user has it, else Mail."))
-            .field(InputValue::new("code", maybe_text())),
+            .field(InputValue::new("code", maybe_text()))
+            .field(
+                InputValue::new("password", maybe_text())
+                    .description("The caller's own password, in place of a code, where there is no second factor."),
+            ),
         InputObject::new("MfaResetWhereInput").field(
             InputValue::new("user", TypeRef::named_nn(USER.where_input())).description("Which users, as in users."),
         ),
@@ -134,9 +152,9 @@ pub(super) fn objects() -> [Type; 6] {
         ("recovery_codes_left", TypeRef::named_nn(TypeRef::INT), "Recovery codes that were not used yet."),
     ];
     let totp = vec![
-        ("secret", text(), "In Base32, to be typed."),
-        ("otpauth_url", text(), "What the QR code holds."),
-        ("qr_svg", text(), "The QR code as an SVG picture."),
+        ("secret", record::text(), "In Base32, to be typed."),
+        ("otpauth_url", record::text(), "What the QR code holds."),
+        ("qr_svg", record::text(), "The QR code as an SVG picture."),
     ];
     let codes = vec![("recovery_codes", strings(), "Each works once. They are in this answer and in no other.")];
     let confirmed = vec![(
@@ -161,9 +179,9 @@ pub(super) fn objects() -> [Type; 6] {
 
 fn confirm(name: &str, mfa_type: MfaType) -> Field {
     Field::new(name, TypeRef::named_nn("MfaConfirmation"), move |ctx| {
-        resolve(ctx, move |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ConfirmMfa, move |Call { app, ctx, permit, .. }| async move {
             let code = code(&mut arguments(&ctx)?);
-            let codes = mfa::confirm(app, &asked.caller, mfa_type, &code).await?;
+            let codes = mfa::confirm(app, &permit, mfa_type, &code).await?;
             Ok(record::value(json!({ "recovery_codes": codes })))
         })
     })

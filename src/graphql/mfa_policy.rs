@@ -10,6 +10,7 @@ use super::value::{arguments, projection};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::mfa::{MfaPolicy, MfaPolicyChange, Required};
+use crate::domain::operation::Operation;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::service::api_keys::Wanted;
@@ -18,16 +19,16 @@ use crate::service::policy;
 /// The query fields.
 pub(super) fn queries() -> [Field; 3] {
     let shown = Field::new("mfaPolicy", TypeRef::named_nn("MfaPolicy"), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            Ok(record::value(members(&policy::mfa(app, &asked.caller).await?)))
+        resolve(ctx, Operation::ReadMfaPolicy, |Call { app, permit, .. }| async move {
+            Ok(record::value(members(&policy::mfa(app, &permit).await?)))
         })
     })
     .description("What the second factor is asked for.");
     let users = Field::new("usersWithoutMfa", TypeRef::named_nn_list_nn(USER.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ReadMfaPolicy, |Call { app, ctx, asked, permit }| async move {
             let projection = projection(&USER, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            let rows = policy::users_without_mfa(app, &asked.caller, &arguments(&ctx)?, wanted).await?;
+            let rows = policy::users_without_mfa(app, &permit, &arguments(&ctx)?, wanted).await?;
             Ok(Some(FieldValue::list(rows.into_iter().map(row))))
         })
     })
@@ -36,10 +37,10 @@ pub(super) fn queries() -> [Field; 3] {
          shut out.",
     );
     let keys = Field::new("apiKeysWithoutMfa", TypeRef::named_nn_list_nn(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ReadMfaPolicy, |Call { app, ctx, asked, permit }| async move {
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            let rows = policy::api_keys_without_mfa(app, &asked.caller, &arguments(&ctx)?, wanted).await?;
+            let rows = policy::api_keys_without_mfa(app, &permit, &arguments(&ctx)?, wanted).await?;
             Ok(Some(FieldValue::list(rows.into_iter().map(row))))
         })
     })
@@ -50,9 +51,9 @@ pub(super) fn queries() -> [Field; 3] {
 /// The mutation field.
 pub(super) fn update() -> Field {
     Field::new("updateMfaPolicy", TypeRef::named_nn("MfaPolicy"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::UpdateMfaPolicy, |Call { app, ctx, permit, .. }| async move {
             let wanted = change(arguments(&ctx)?.get("data").and_then(Value::as_object))?;
-            Ok(record::value(members(&policy::update_mfa(app, &asked.caller, wanted).await?)))
+            Ok(record::value(members(&policy::update_mfa(app, &permit, wanted).await?)))
         })
     })
     .description("Changes what the second factor is asked for; what is left out stays as it is.")

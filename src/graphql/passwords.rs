@@ -6,29 +6,30 @@ use serde_json::{Value, json};
 use super::record::{self, text};
 use super::schema::{Call, resolve};
 use super::value::{arguments, member};
+use crate::domain::operation::Operation;
 use crate::domain::secret::{Handle, Password};
 use crate::service::passwords::{self, Changed};
 
 /// The fields.
 pub(super) fn fields() -> [Field; 3] {
     let change = Field::new("changePassword", TypeRef::named_nn("PasswordChange"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ChangePassword, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let mut text = |name| member(&mut given, "data", name).unwrap_or_default();
             let (old, new) = (Password::from(text("old_password")), Password::from(text("new_password")));
             let delete_keys =
                 given.get("data").and_then(|data| data.get("delete_api_keys")) == Some(&Value::Bool(true));
             let Changed { sessions_ended, api_keys_deleted } =
-                passwords::change(app, &asked.caller, old, new, delete_keys).await?;
+                passwords::change(app, &permit, old, new, delete_keys).await?;
             Ok(record::value(json!({ "sessions_ended": sessions_ended, "api_keys_deleted": api_keys_deleted })))
         })
     })
     .description("Changes the caller's own password. Their other sessions end; the current one stays.")
     .argument(InputValue::new("data", TypeRef::named_nn("PasswordChangeInput")));
     let request = Field::new("requestPasswordReset", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::RequestPasswordReset, |Call { app, ctx, permit, .. }| async move {
             let username = member(&mut arguments(&ctx)?, "data", "username").unwrap_or_default();
-            passwords::request_reset(app, &asked.caller, &username).await?;
+            passwords::request_reset(app, &permit, &username).await?;
             Ok(Some(FieldValue::value(true)))
         })
     })
@@ -37,11 +38,11 @@ pub(super) fn fields() -> [Field; 3] {
     )
     .argument(InputValue::new("data", TypeRef::named_nn("PasswordResetRequestInput")));
     let reset = Field::new("resetPassword", TypeRef::named_nn(TypeRef::BOOLEAN), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ResetPassword, |Call { app, ctx, permit, .. }| async move {
             let mut given = arguments(&ctx)?;
             let mut text = |name| member(&mut given, "data", name).unwrap_or_default();
             let (token, new) = (Handle::from(text("token")), Password::from(text("new_password")));
-            passwords::reset(app, &asked.caller, &token, new).await?;
+            passwords::reset(app, &permit, &token, new).await?;
             Ok(Some(FieldValue::value(true)))
         })
     })

@@ -8,6 +8,7 @@ use super::types::row;
 use super::value::{arguments, member, projection, refuse_encoded};
 use crate::domain::entity::{ORGANIZATION, USER};
 use crate::domain::id::RoleId;
+use crate::domain::operation::Operation;
 use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::domain::user::Contact;
@@ -19,24 +20,24 @@ use crate::service::users::{RoleChoice, UserRequest};
 /// The fields.
 pub(super) fn fields() -> [Field; 2] {
     let create_user = Field::new("createUser", TypeRef::named_nn(USER.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::CreateUser, |Call { app, ctx, asked, permit }| async move {
             let mut given = arguments(&ctx)?;
             refuse_encoded(&given)?;
             let request = user(&mut given)?;
             let projection = projection(&USER, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(first::create_user(app, &asked.caller, request, wanted).await?)))
+            Ok(Some(row(first::create_user(app, &permit, request, wanted).await?)))
         })
     })
     .description("Makes a user. As long as there is none, this needs no credential, and the user's role is ROOT.")
     .argument(InputValue::new("data", TypeRef::named_nn("UserCreateInput")))
     .argument(InputValue::new("effect", TypeRef::named("UserEffect")));
     let create_organization = Field::new("createOrganization", TypeRef::named_nn(ORGANIZATION.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::CreateOrganization, |Call { app, ctx, asked, permit }| async move {
             let name = member(&mut arguments(&ctx)?, "data", "name").unwrap_or_default();
             let projection = projection(&ORGANIZATION, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(first::name_organization(app, &asked.caller, name, wanted).await?)))
+            Ok(Some(row(first::name_organization(app, &permit, name, wanted).await?)))
         })
     })
     .description(

@@ -14,9 +14,10 @@ use super::{login, mfa, mfa_policy, passwords, people, record, sessions};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
+use crate::domain::permit::Permit;
 use crate::error::Result;
 use crate::service::api_keys::{Selector, Wanted};
-use crate::service::{api_keys, audit, lists, users};
+use crate::service::{api_keys, door, lists, users};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
 const RECURSION: usize = 32;
@@ -149,17 +150,17 @@ fn query() -> Object {
     })
     .description("External sources of logins; there are none.");
     let created = Field::new("userCreated", TypeRef::named_nn("UserCreatedData"), |ctx| {
-        resolve(ctx, |Call { app, asked, .. }| async move {
-            Ok(Some(FieldValue::owned_any(users::exist(app, &asked.caller).await?)))
+        resolve(ctx, Operation::UserCreated, |Call { app, permit, .. }| async move {
+            Ok(Some(FieldValue::owned_any(users::exist(app, &permit).await?)))
         })
     })
     .description("Tells whether the first user exists.");
     let api_key = Field::new("apiKey", TypeRef::named(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::Read(&API_KEY), |Call { app, ctx, asked, permit }| async move {
             let selector = selector(&mut arguments(&ctx)?);
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(api_keys::read(app, &asked.caller, selector, wanted).await?.map(row))
+            Ok(api_keys::read(app, &permit, selector, wanted).await?.map(row))
         })
     })
     .argument(unique());
@@ -173,10 +174,10 @@ fn query() -> Object {
 
 fn list(entity: &'static Entity) -> Field {
     let field = Field::new(entity.plural, TypeRef::named_nn_list_nn(entity.name), move |ctx| {
-        resolve(ctx, move |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::Read(entity), move |Call { app, ctx, asked, permit }| async move {
             let wanted = projection(entity, ctx.field());
             let given = arguments(&ctx)?;
-            let rows = lists::list(app, &asked.caller, entity, &given, &wanted, &asked.budget).await?;
+            let rows = lists::list(app, &permit, entity, &given, &wanted, &asked.budget).await?;
             Ok(Some(FieldValue::list(rows.into_iter().map(row))))
         })
     });
@@ -186,8 +187,8 @@ fn list(entity: &'static Entity) -> Field {
 fn count(entity: &'static Entity) -> Field {
     let name = format!("{}Connection", entity.plural);
     let field = Field::new(name, TypeRef::named_nn(entity.connection()), move |ctx| {
-        resolve(ctx, move |Call { app, ctx, asked }| async move {
-            let count = lists::count(app, &asked.caller, entity, &arguments(&ctx)?).await?;
+        resolve(ctx, Operation::Read(entity), move |Call { app, ctx, permit, .. }| async move {
+            let count = lists::count(app, &permit, entity, &arguments(&ctx)?).await?;
             Ok(Some(connection(count)))
         })
     });
@@ -196,47 +197,47 @@ fn count(entity: &'static Entity) -> Field {
 
 fn mutation() -> Object {
     let create = Field::new("createApiKey", TypeRef::named_nn(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::CreateApiKey, |Call { app, ctx, asked, permit }| async move {
             let mut given = arguments(&ctx)?;
             let name = member(&mut given, "data", "name").unwrap_or_default();
             let description = member(&mut given, "data", "description");
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(api_keys::create(app, &asked.caller, name, description, wanted).await?)))
+            Ok(Some(row(api_keys::create(app, &permit, name, description, wanted).await?)))
         })
     })
     .description("Mints an API key with the caller's roles. Its text is in this answer and in no other.")
     .argument(InputValue::new("data", TypeRef::named_nn("ApiKeyCreateInput")));
     let update = Field::new("updateApiKey", TypeRef::named(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::UpdateApiKey, |Call { app, ctx, asked, permit }| async move {
             let mut given = arguments(&ctx)?;
             let name = member(&mut given, "data", "name");
             let description = member(&mut given, "data", "description");
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
             let selector = selector(&mut given);
-            Ok(Some(row(api_keys::update(app, &asked.caller, selector, name, description, wanted).await?)))
+            Ok(Some(row(api_keys::update(app, &permit, selector, name, description, wanted).await?)))
         })
     })
     .description("Renames an API key or describes it anew.")
     .argument(InputValue::new("data", TypeRef::named_nn("ApiKeyUpdateInput")))
     .argument(unique());
     let delete = Field::new("deleteApiKey", TypeRef::named(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::DeleteApiKey, |Call { app, ctx, asked, permit }| async move {
             let selector = selector(&mut arguments(&ctx)?);
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(api_keys::delete(app, &asked.caller, selector, wanted).await?)))
+            Ok(Some(row(api_keys::delete(app, &permit, selector, wanted).await?)))
         })
     })
     .description("Deletes an API key. Once this is answered, no node accepts the key any more.")
     .argument(unique());
     let confirm = Field::new("confirmApiKey", TypeRef::named(API_KEY.name), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::ConfirmApiKey, |Call { app, ctx, asked, permit }| async move {
             let selector = selector(&mut arguments(&ctx)?);
             let projection = projection(&API_KEY, ctx.field());
             let wanted = Wanted { projection: &projection, budget: &asked.budget };
-            Ok(Some(row(api_keys::confirm(app, &asked.caller, selector, wanted).await?)))
+            Ok(Some(row(api_keys::confirm(app, &permit, selector, wanted).await?)))
         })
     })
     .description("Lets a key of the caller work again that the reset of their second factors has suspended.")
@@ -283,25 +284,22 @@ pub(super) struct Call<'a> {
     pub(super) app: &'a App,
     pub(super) ctx: ResolverContext<'a>,
     pub(super) asked: &'a Asked,
+    pub(super) permit: Permit,
 }
 
-/// Runs a resolver that calls a service, and renders its error.
-pub(super) fn resolve<'a, F>(ctx: ResolverContext<'a>, call: impl FnOnce(Call<'a>) -> F + Send + 'a) -> FieldFuture<'a>
+/// Runs a resolver that calls a service, behind the door, and renders its error.
+pub(super) fn resolve<'a, F>(
+    ctx: ResolverContext<'a>,
+    operation: Operation,
+    call: impl FnOnce(Call<'a>) -> F + Send + 'a,
+) -> FieldFuture<'a>
 where
     F: Future<Output = Result<Option<FieldValue<'a>>>> + Send + 'a,
 {
     FieldFuture::new(async move {
-        let app = ctx.ctx.data::<Arc<App>>()?;
+        let app: &App = ctx.ctx.data::<Arc<App>>()?;
         let asked = ctx.ctx.data::<Asked>()?;
-        let operation = operation_of(ctx.field().name());
-        match call(Call { app, ctx, asked }).await {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                if let Some(operation) = operation {
-                    audit::failed(app, &asked.caller, operation, &error).await;
-                }
-                Err(failure(&error, asked.caller.language))
-            }
-        }
+        let done = door::enter(app, &asked.caller, operation, |permit| call(Call { app, ctx, asked, permit })).await;
+        done.map_err(|error| failure(&error, asked.caller.language))
     })
 }

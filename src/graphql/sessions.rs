@@ -8,14 +8,15 @@ use super::schema::{Call, resolve};
 use super::value::{arguments, member};
 use crate::domain::clock::iso;
 use crate::domain::id::SessionId;
+use crate::domain::operation::Operation;
 use crate::error::Error;
 use crate::service::sessions::{self, OwnSession};
 
 /// The query fields.
 pub(super) fn queries() -> [Field; 1] {
     let own = Field::new("sessions", TypeRef::named_nn_list_nn("Session"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
-            let own = sessions::read(app, &asked.caller).await?;
+        resolve(ctx, Operation::ReadSessions, |Call { app, ctx, asked, permit }| async move {
+            let own = sessions::read(app, &permit).await?;
             let values = own.len() * ctx.field().selection_set().count();
             asked.budget.spend(u64::try_from(values).map_err(Error::internal)?)?;
             Ok(record::value(own.iter().map(shown).collect()))
@@ -28,17 +29,17 @@ pub(super) fn queries() -> [Field; 1] {
 /// The mutation fields.
 pub(super) fn fields() -> [Field; 2] {
     let one = Field::new("endSession", TypeRef::named("Session"), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::EndSession, |Call { app, ctx, permit, .. }| async move {
             let id = SessionId::from(member(&mut arguments(&ctx)?, "where", "id").unwrap_or_default());
-            Ok(record::value(shown(&sessions::end(app, &asked.caller, &id).await?)))
+            Ok(record::value(shown(&sessions::end(app, &permit, &id).await?)))
         })
     })
     .description("Ends one of the caller's own sessions. Once this is answered, no node accepts its token any more.")
     .argument(InputValue::new("where", TypeRef::named_nn("SessionWhereUniqueInput")));
     let all = Field::new("endSessions", TypeRef::named_nn(TypeRef::INT), |ctx| {
-        resolve(ctx, |Call { app, ctx, asked }| async move {
+        resolve(ctx, Operation::EndSession, |Call { app, ctx, permit, .. }| async move {
             let current = arguments(&ctx)?.get("current").and_then(Value::as_bool).unwrap_or_default();
-            let ended = sessions::end_all(app, &asked.caller, current).await?;
+            let ended = sessions::end_all(app, &permit, current).await?;
             Ok(Some(FieldValue::value(u64::try_from(ended).map_err(Error::internal)?)))
         })
     })

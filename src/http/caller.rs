@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::body::{Body, HttpBody};
 use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
@@ -21,30 +22,59 @@ use crate::service::audit;
 /// Name of the cookie of a known device.
 const DEVICE_COOKIE: &str = "__Host-keytower-device";
 
+/// Most bytes of a body that is read before its sender's credential is judged.
+const SMALL: u64 = 16 * 1024;
+
 /// Where a connection comes from; the server puts it into every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Finds out who asks. The `Authorization` header holds a token or a key, bare or behind `Bearer` (RFC 6750, section 2.1; the
-/// scheme's name in any case, then one space).
+/// The credential that a request shows, before anything else of it is read. The `Authorization` header holds a token or a key, bare or
+/// behind `Bearer` (RFC 6750, section 2.1; the scheme's name in any case, then one space). What can be refused without the database is
+/// refused here.
 ///
 /// # Errors
-/// `Unauthenticated` when a credential is given that does not work, or two; `Invalid` for a language that is not served;
+/// `Unauthenticated` when a credential is shown that can't work, or two; `Invalid` for a language that is not served.
+pub fn credential<'a>(app: &App, parts: &'a Parts) -> Result<Option<&'a str>> {
+    let caller = stranger(app, parts)?;
+    let shown = bare_header(&parts.headers).and_then(|text| {
+        text.map_or(Ok(()), |text| app.inspect(text))?;
+        Ok(text)
+    });
+    shown.inspect_err(|error| audit::credential_refused(app, caller.address, error))
+}
+
+/// Finds out who asks.
+///
+/// # Errors
+/// `Unauthenticated` when a credential is shown that does not work, or two; `Invalid` for a language that is not served;
 /// `Unavailable` when the database can't tell.
 pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
-    let caller = stranger(app, parts)?;
-    match principal(app, &parts.headers, caller.address).await {
-        Ok(principal) => Ok(Caller { principal, ..caller }),
-        Err(error) => {
-            if error.kind() == Kind::Unauthenticated {
-                audit::refused(app, caller.address, &error);
-            }
-            Err(error)
-        }
+    match credential(app, parts)? {
+        Some(text) => identify(app, parts, Credential::from(text)).await,
+        None => stranger(app, parts),
     }
 }
 
-/// The caller who shows a credential in another way.
+/// Reads the body of a request that shows a credential, and judges that when the body has come: a credential that was ended meanwhile
+/// does nothing. Where the body may be large, it is judged before, too: nobody without one that works makes the service hold much.
+///
+/// # Errors
+/// Like [`caller`]. What is wrong with the body alone stands beside the caller.
+pub async fn caller_with_body(
+    app: &App,
+    parts: &Parts,
+    credential: &str,
+    body: Body,
+) -> Result<(Caller, Result<Vec<u8>>)> {
+    if body.size_hint().upper().is_none_or(|size| size > SMALL) {
+        identify(app, parts, Credential::from(credential)).await?;
+    }
+    let body = super::body::read(app, body).await;
+    Ok((identify(app, parts, Credential::from(credential)).await?, body))
+}
+
+/// The caller who shows a credential, in whichever way.
 ///
 /// # Errors
 /// Like [`caller`].
@@ -54,7 +84,7 @@ pub async fn identify(app: &App, parts: &Parts, credential: Credential<'_>) -> R
         Ok(principal) => Ok(Caller { principal: Some(principal), ..caller }),
         Err(error) => {
             if error.kind() == Kind::Unauthenticated {
-                audit::refused(app, caller.address, &error);
+                audit::credential_refused(app, caller.address, &error);
             }
             Err(error)
         }
@@ -109,18 +139,14 @@ pub fn language(headers: &HeaderMap) -> Result<Language> {
     })
 }
 
-async fn principal(
-    app: &App,
-    headers: &HeaderMap,
-    address: Option<IpAddr>,
-) -> Result<Option<crate::domain::principal::Principal>> {
+/// What the one `Authorization` header holds, without the name of its scheme.
+fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(first) = given.next() else { return Ok(None) };
     if given.next().is_some() {
         return Err(Error::refused("two Authorization headers"));
     }
-    let text = first.to_str().map_err(|_| Error::refused("Authorization is not ASCII"))?;
-    app.authenticate(bare(text), address).await.map(Some)
+    first.to_str().map(|text| Some(bare(text))).map_err(|_| Error::refused("Authorization is not ASCII"))
 }
 
 /// The client's address: the other end of the connection or, where that is a trusted proxy, the last address that

@@ -86,6 +86,17 @@ pub enum Letter {
         /// From where.
         address: Option<IpAddr>,
     },
+    /// The e-mail address was changed; it goes to the old and to the new one.
+    AddressChanged {
+        /// Whose address.
+        username: String,
+        /// The new address, masked; `None` where there is none any more.
+        now: Option<String>,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        address: Option<IpAddr>,
+    },
     /// Shows the operator that the settings work.
     Test,
 }
@@ -239,6 +250,21 @@ impl Letter {
                     ..about(username)
                 };
                 content.facts.push((text!("Change", "更改内容"), what.clone().map(|what| shown(&what))));
+                content.facts.extend(when_and_where(*at, *address));
+                content
+            }
+            Self::AddressChanged { username, now, at, address } => {
+                let mut content = Content {
+                    subject: text!("keytower: your e-mail address was changed", "keytower：邮箱地址已更改"),
+                    said: vec![text!(
+                        "The e-mail address of your account was changed. Letters, links that set a password among them, go to the new one.",
+                        "您的账户的邮箱地址已更改。今后的邮件（包括设置密码的链接）将发送到新地址。"
+                    )],
+                    advice: unexpected(),
+                    ..about(username)
+                };
+                let now = now.as_deref().map_or_else(|| text!("none", "无"), |now| shown(now).into());
+                content.facts.push((text!("New address", "新地址"), now));
                 content.facts.extend(when_and_where(*at, *address));
                 content
             }

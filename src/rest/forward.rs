@@ -8,13 +8,11 @@ use axum::response::Response;
 use super::answer;
 use crate::app::App;
 use crate::domain::operation::Operation;
-use crate::domain::permit::Denial;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-use crate::http::caller::{caller, language};
-use crate::http::{body, no_such_route};
-use crate::service::audit::failed;
-use crate::service::forward;
+use crate::http::caller::{caller_with_body, credential, language, stranger};
+use crate::http::no_such_route;
+use crate::service::{door, forward};
 use crate::upstream;
 
 /// Hands a route on that the table does not have.
@@ -27,26 +25,24 @@ pub(super) async fn unknown(app: &App, path: &str, request: Request) -> Result<R
     hand_on(app, Operation::Forward(needs), path, request).await
 }
 
-/// Hands a request on: first who asks, then what, then whether they may.
+/// Hands a request on: first what asks, then the whole of it, then who asks and whether they may.
 pub(super) async fn hand_on(app: &App, operation: Operation, path: &str, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let caller = caller(app, &parts).await?;
-    if caller.principal.is_none() {
-        let error = Denial::NoCredential.into();
-        failed(app, &caller, operation, &error).await;
-        return Err(error);
-    }
-    if parts.uri.query().is_some() {
-        let text =
-            text!("this route takes no query: put everything into the body", "此路由不接受查询串：请将内容放入请求体");
-        return Err(Error::invalid(text));
-    }
-    let request = upstream::Request {
-        method: parts.method,
-        route: path.trim_start_matches('/'),
-        headers: &parts.headers,
-        body: body::read(app, body).await?.into(),
+    let Some(shown) = credential(app, &parts)? else {
+        return Err(door::turn_away(app, &stranger(app, &parts)?, operation).await);
     };
-    let answer = forward::forward(app, &caller, operation, &request).await?;
-    Ok(answer.map(Body::new))
+    let (caller, body) = caller_with_body(app, &parts, shown, body).await?;
+    let route = path.trim_start_matches('/');
+    let answer = door::enter_route(app, &caller, operation, route, |permit| async move {
+        if parts.uri.query().is_some() {
+            let text = text!(
+                "this route takes no query: put everything into the body",
+                "此路由不接受查询串：请将内容放入请求体"
+            );
+            return Err(Error::invalid(text));
+        }
+        let request = upstream::Request { method: parts.method, route, headers: &parts.headers, body: body?.into() };
+        forward::forward(app, &permit, &request).await
+    });
+    Ok(answer.await?.map(Body::new))
 }

@@ -1,14 +1,12 @@
 //! Reads request bodies, with messages that say where and what.
 
-use axum::body::Body;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::mfa::MfaType;
+use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::body;
@@ -54,30 +52,31 @@ pub(super) struct RootUserCreation {
     pub(super) password: String,
 }
 
-/// A request whose body has not been read yet: first who asks, then what.
+/// A request that was let in.
 pub(super) struct Input<'a> {
-    pub(super) app: &'a App,
     pub(super) headers: &'a HeaderMap,
-    pub(super) caller: &'a Caller,
+    pub(super) permit: Permit,
+    /// The body, or why it did not come whole.
+    pub(super) body: Result<Vec<u8>>,
 }
 
 impl Input<'_> {
     /// The body, which must be a JSON object.
-    pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>> {
-        match self.json(body, "object, at least {}").await? {
+    pub(super) fn object(self) -> Result<Map<String, Value>> {
+        match self.json("object, at least {}")? {
             Value::Object(members) => Ok(members),
             _ => Err(Error::invalid(text!("the body must be a JSON object", "请求体必须是 JSON 对象"))),
         }
     }
 
     /// The body, which must be an object of a known shape.
-    pub(super) async fn parse<T: DeserializeOwned>(&self, body: Body) -> Result<T> {
-        Self::read(Value::Object(self.object(body).await?))
+    pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
+        Self::read(Value::Object(self.object()?))
     }
 
     /// The body, which must be a list of things of a known shape.
-    pub(super) async fn parse_list<T: DeserializeOwned>(&self, body: Body) -> Result<Vec<T>> {
-        match self.json(body, "list").await? {
+    pub(super) fn parse_list<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        match self.json("list")? {
             list @ Value::Array(_) => Self::read(list),
             _ => Err(Error::invalid(text!(
                 "the body must be a JSON list, of one element at least to change anything",
@@ -86,9 +85,9 @@ impl Input<'_> {
         }
     }
 
-    async fn json(&self, body: Body, expected: &str) -> Result<Value> {
+    fn json(self, expected: &str) -> Result<Value> {
         body::expect_json(self.headers)?;
-        let body = body::read(self.app, body).await?;
+        let body = self.body?;
         if body.is_empty() {
             return Err(Error::invalid(text!(
                 "the body is empty: send a JSON {expected}",

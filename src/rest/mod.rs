@@ -16,7 +16,6 @@ mod vms;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
@@ -26,17 +25,16 @@ use serde_json::json;
 use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity, ORGANIZATION, TASK};
 use crate::domain::operation::{Needs, Operation};
-use crate::domain::permit::Denial;
 use crate::domain::power::Power;
 use crate::domain::secret::Password;
 use crate::domain::text::Language;
 use crate::error::Result;
-use crate::http::caller::{caller, language, stranger};
+use crate::http::caller::{caller_with_body, credential, language, stranger};
 use crate::http::{body, error_body, log};
-use crate::service::audit::{create, failed};
+use crate::service::audit::create;
 use crate::service::lists::{Budget, Projection};
 use crate::service::login::{Login, Ticket};
-use crate::service::{self, inventory, lists, login, power, roles, users};
+use crate::service::{self, door, inventory, lists, login, power, roles, users};
 use input::Input;
 
 /// Where all of it stands.
@@ -228,25 +226,25 @@ fn finish(path: &str, language: Language, result: Result<Response>) -> Response 
 
 async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let open = call.operation().needs() == Needs::Nothing;
+    let (operation, headers) = (call.operation(), &parts.headers);
     // The open routes look at no credential: a dead one must not keep its owner from logging in again.
-    let caller = if open { stranger(app, &parts)? } else { caller(app, &parts).await? };
-    let result = match caller.principal {
-        None if !open => Err(Denial::NoCredential.into()),
-        _ => answer(Input { app, headers: &parts.headers, caller: &caller }, call, body).await,
+    let (caller, body) = if operation.needs() == Needs::Nothing {
+        (stranger(app, &parts)?, body::read(app, body).await)
+    } else {
+        match credential(app, &parts)? {
+            Some(shown) => caller_with_body(app, &parts, shown, body).await?,
+            None => return Err(door::turn_away(app, &stranger(app, &parts)?, operation).await),
+        }
     };
-    if let Err(error) = &result {
-        failed(app, &caller, call.operation(), error).await;
-    }
-    result
+    door::enter(app, &caller, operation, |permit| answer(app, Input { headers, permit, body }, call)).await
 }
 
-async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
-    let Input { app, caller, .. } = input;
+async fn answer(app: &App, input: Input<'_>, call: Call) -> Result<Response> {
+    let permit = &input.permit.clone();
     match call {
         Call::GetVersion => answer::json(&CONTRACT_VERSION),
         Call::Login => {
-            let input: input::Login = input.parse(body).await?;
+            let input: input::Login = input.parse()?;
             let request = login::LoginRequest {
                 username: input.username,
                 password: Password::from(input.password),
@@ -257,7 +255,7 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
                 ticket: Ticket::Token,
                 answer: None,
             };
-            match login::login(app, caller, request).await? {
+            match login::login(app, permit, request).await? {
                 // Never a 200 without a token: SDKs read it blindly (contract section 1.1).
                 Login::NeedsCode { meta, .. } => Err(login::needs_code(meta)),
                 Login::Done(done) => {
@@ -267,86 +265,86 @@ async fn answer(input: Input<'_>, call: Call, body: Body) -> Result<Response> {
             }
         }
         Call::CreateRootUser => {
-            let input: input::RootUserCreation = input.parse(body).await?;
-            let user = users::create_root(app, caller, Password::from(input.password)).await?;
+            let input: input::RootUserCreation = input.parse()?;
+            let user = users::create_root(app, permit, Password::from(input.password)).await?;
             answer::with_task(user.as_ref())
         }
         Call::GetMyInfo => {
             // Nothing is expected; SDKs send nothing, or {}.
-            body::read(app, body).await?;
-            let me = users::me(app, caller).await?;
+            input.body?;
+            let me = users::me(app, permit).await?;
             answer::json(me.as_ref())
         }
         Call::CreateUser => {
-            let wanted = people::users(input.parse_list(body).await?)?;
-            answer::with_tasks(users::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
+            let wanted = people::users(input.parse_list()?)?;
+            answer::with_tasks(users::create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateUser => {
-            let (conditions, change) = input.parse::<people::UserUpdation>(body).await?.read();
-            let users = users::update(app, caller, conditions, change).await?;
+            let (conditions, change) = input.parse::<people::UserUpdation>()?.read();
+            let users = users::update(app, permit, conditions, change).await?;
             answer::with_tasks(users.iter().map(AsRef::as_ref))
         }
         Call::DeleteUser => {
-            let people::Deletion { conditions } = input.parse(body).await?;
-            answer::deleted(users::delete(app, caller, conditions).await?)
+            let people::Deletion { conditions } = input.parse()?;
+            answer::deleted(users::delete(app, permit, conditions).await?)
         }
         Call::CreateRole => {
-            let wanted = people::roles(input.parse_list(body).await?);
-            answer::with_tasks(roles::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
+            let wanted = people::roles(input.parse_list()?);
+            answer::with_tasks(roles::create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateRole => {
-            let (conditions, change) = input.parse::<people::RoleUpdation>(body).await?.read();
-            let roles = roles::update(app, caller, conditions, change).await?;
+            let (conditions, change) = input.parse::<people::RoleUpdation>()?.read();
+            let roles = roles::update(app, permit, conditions, change).await?;
             answer::with_tasks(roles.iter().map(AsRef::as_ref))
         }
         Call::DeleteRole => {
-            let people::Deletion { conditions } = input.parse(body).await?;
-            answer::deleted(roles::delete(app, caller, conditions).await?)
+            let people::Deletion { conditions } = input.parse()?;
+            answer::deleted(roles::delete(app, permit, conditions).await?)
         }
         Call::CreateUserAuditLog => {
-            let wanted = audit::reports(input.parse_list(body).await?);
-            answer::with_tasks(create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
+            let wanted = audit::reports(input.parse_list()?);
+            answer::with_tasks(create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::Power(power) => {
             let (conditions, host) = match power {
                 Power::Start => {
-                    let vms::Start { conditions, data } = input.parse(body).await?;
+                    let vms::Start { conditions, data } = input.parse()?;
                     (conditions, data.map(|data| data.host_id))
                 }
-                _ => (input.parse::<vms::Operate>(body).await?.conditions, None),
+                _ => (input.parse::<vms::Operate>()?.conditions, None),
             };
-            answer::under_way(&power::operate(app, caller, power, conditions, host).await?)
+            answer::under_way(&power::operate(app, permit, power, conditions, host).await?)
         }
         Call::CreateTask => {
-            let given = input.parse_list::<tasks::TaskCreation>(body).await?;
+            let given = input.parse_list::<tasks::TaskCreation>()?;
             let wanted = given.into_iter().map(tasks::TaskCreation::read).collect();
-            answer::with_tasks(service::tasks::create(app, caller, wanted).await?.iter().map(AsRef::as_ref))
+            answer::with_tasks(service::tasks::create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateTask => {
-            let (conditions, change) = input.parse::<tasks::TaskUpdate>(body).await?.read();
-            let changed = service::tasks::update(app, caller, conditions, change).await?;
+            let (conditions, change) = input.parse::<tasks::TaskUpdate>()?.read();
+            let changed = service::tasks::update(app, permit, conditions, change).await?;
             answer::with_tasks(changed.iter().map(AsRef::as_ref))
         }
         Call::UpdatePasswordSecurity => {
-            let wanted = input.parse::<policy::PasswordSecurity>(body).await?.read();
-            answer::with_task(service::policy::update_password_security(app, caller, wanted).await?.as_ref())
+            let wanted = input.parse::<policy::PasswordSecurity>()?.read();
+            answer::with_task(service::policy::update_password_security(app, permit, wanted).await?.as_ref())
         }
         Call::UpdateAccessRestriction => {
-            let policy::AccessRestriction { access_mode, access_list } = input.parse(body).await?;
-            let row = service::policy::update_access_restriction(app, caller, access_mode, access_list).await?;
+            let policy::AccessRestriction { access_mode, access_list } = input.parse()?;
+            let row = service::policy::update_access_restriction(app, permit, access_mode, access_list).await?;
             answer::with_task(row.as_ref())
         }
         Call::UpdateSessionTimeout => {
-            let policy::SessionTimeout { session_max_age } = input.parse(body).await?;
-            answer::with_task(service::policy::update_session_timeout(app, caller, session_max_age).await?.as_ref())
+            let policy::SessionTimeout { session_max_age } = input.parse()?;
+            answer::with_task(service::policy::update_session_timeout(app, permit, session_max_age).await?.as_ref())
         }
         Call::List(entity) => {
             let (all, budget) = (Projection::full(entity), Budget::unlimited());
-            let rows = lists::list(app, caller, entity, &input.object(body).await?, &all, &budget).await?;
+            let rows = lists::list(app, permit, entity, &input.object()?, &all, &budget).await?;
             answer::json(&rows)
         }
         Call::Count(entity) => {
-            let count = lists::count(app, caller, entity, &input.object(body).await?).await?;
+            let count = lists::count(app, permit, entity, &input.object()?).await?;
             answer::json(&json!({ "aggregate": { "count": count } }))
         }
     }

@@ -5,21 +5,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::lists::{digested, scope};
-use super::people::PEOPLE;
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, Provenance, check};
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::API_KEY;
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::ApiKeyId;
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Denial, Permit, authorize};
-use crate::domain::principal::{FactorState, Principal};
+use crate::domain::permit::Permit;
+use crate::domain::principal::{CredentialRef, FactorState};
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Budget, Node, Projection, Scope, Tx};
+use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 
 /// How a caller names one key: exactly one of the two.
 #[derive(Debug, Default)]
@@ -45,32 +43,20 @@ pub struct Wanted<'a> {
 /// `Invalid` for a name or description that is not allowed, `Forbidden` for a key, `Unavailable` when the database is away.
 pub async fn create(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     name: String,
     description: Option<String>,
     wanted: Wanted<'_>,
 ) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::CreateApiKey)?;
-    let owner = actor(&permit)?.clone();
+    let permit = permit.require(Operation::CreateApiKey)?;
     check(Some(&name), description.as_deref()).map_err(Error::invalid)?;
     let now = app.now();
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
-    let key_name = name.clone();
-    let (session, address) = (owner.session().cloned(), caller.address);
-    let tx = app.begin(permit).await?;
-    // Its roles must not be taken from the owner, or deleted, before it is there.
-    tx.beside(PEOPLE).await?;
-    let provenance = match &session {
-        Some(id) => {
-            // Whoever ends it, and may delete its user's keys, does so before or after.
-            tx.hold_password(&owner.user).await?;
-            let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
-            let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
-            Provenance { amr: session.amr, auth_time, auth_address: address }
-        }
-        None => Provenance::default(),
-    };
+    let told = text!("API key {name} minted", "已创建 API 密钥 {name}");
+    // Whoever takes a role from the owner, or ends the session, does so before or after.
+    let tx = app.begin(&permit).await?;
+    let owner = tx.permit().principal()?.clone();
     let key = NewApiKey {
         id: id.clone(),
         digest: app.vault.digest(&text),
@@ -79,12 +65,11 @@ pub async fn create(
         roles: tx.roles_of(&owner.user).await?,
         user: owner.user,
         ceiling: owner.rights,
-        provenance,
+        provenance: provenance(&tx).await?,
         classic: None,
     };
     tx.insert_api_key(key, now).await?;
-    let minted = &key_name;
-    tx.note(Entry::done(text!("API key {minted} minted", "已创建 API 密钥 {minted}")).of(API_KEY.name, &id));
+    tx.note(Entry::done(told).of(API_KEY.name, &id));
     // Read before it is kept: an answer that is too large must not leave a key that nobody knows.
     let mut node = find(&tx, &by("id", id.to_string())?, &Scope::All, wanted).await?;
     tx.commit().await?;
@@ -95,6 +80,19 @@ pub async fn create(
     Ok(node)
 }
 
+/// How the caller who mints a key was authenticated: in a session, or with a key that came to be so.
+pub(super) async fn provenance(tx: &Tx) -> Result<Provenance> {
+    match &tx.permit().principal()?.credential {
+        CredentialRef::Session(id) => {
+            let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
+            let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
+            Ok(Provenance { amr: session.amr, auth_time, auth_address: tx.permit().caller().address })
+        }
+        CredentialRef::ApiKey { id, .. } => tx.provenance_of(id).await,
+        CredentialRef::Operator => Ok(Provenance::default()),
+    }
+}
+
 /// Renames a key or describes it anew; `None` leaves as it is.
 ///
 /// # Errors
@@ -102,30 +100,29 @@ pub async fn create(
 /// away.
 pub async fn update(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     selector: Selector,
     name: Option<String>,
     description: Option<String>,
     wanted: Wanted<'_>,
 ) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::UpdateApiKey)?;
+    let permit = permit.require(Operation::UpdateApiKey)?;
     check(name.as_deref(), description.as_deref()).map_err(Error::invalid)?;
-    let scope = scope(permit.actor(), &API_KEY);
     let query = select(app, selector)?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
+    let scope = scope(tx.actor(), &API_KEY);
     if name.is_none() && description.is_none() {
         return find(&tx, &query, &scope, wanted).await;
     }
-    let named = Projection::of(&API_KEY, &["name"]);
-    let found = find(&tx, &query, &scope, Wanted { projection: &named, budget: &Budget::unlimited() }).await?;
-    let old = found.value("name").as_str().unwrap_or_default();
-    let text = match name.as_deref().filter(|name| *name != old) {
+    let key = tx.api_key(&query, &scope).await?.ok_or_else(no_such_key)?;
+    let old = &key.name;
+    let text = match name.as_deref().filter(|name| name != old) {
         Some(name) => text!("API key {old} renamed: {name}", "API 密钥 {old} 已改名为 {name}"),
         None => text!("API key {old} described anew", "已修改 API 密钥 {old} 的描述"),
     };
-    tx.describe_api_key(&ApiKeyId::from(found.id().to_owned()), name, description).await?;
+    tx.describe_api_key(&key.id, name, description).await?;
     let described = find(&tx, &query, &scope, wanted).await?;
-    tx.note(Entry::done(text).of(API_KEY.name, found.id()));
+    tx.note(Entry::done(text).of(API_KEY.name, &key.id));
     tx.commit().await?;
     Ok(described)
 }
@@ -135,13 +132,16 @@ pub async fn update(
 /// # Errors
 /// `NotFound` for a key that does not exist or that the caller may not know of, `Forbidden` for a key that deletes another,
 /// `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::DeleteApiKey)?;
-    let actor = actor(&permit)?.clone();
+pub async fn delete(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::DeleteApiKey)?;
     let query = select(app, selector)?;
-    let tx = app.begin(permit).await?;
-    let found = find(&tx, &query, &scope(Some(&actor), &API_KEY), wanted).await?;
-    if !actor.may_delete(found.id()) {
+    // Found without a lock, and found again with its owner's: a key never changes hands.
+    let key = app.store.api_key(&query, &scope(permit.actor(), &API_KEY)).await?.ok_or_else(no_such_key)?;
+    let tx = app.begin_for(&permit, Users::changed([key.user])).await?;
+    let actor = tx.permit().principal()?.clone();
+    let scope = scope(Some(&actor), &API_KEY);
+    let key = tx.api_key(&query, &scope).await?.ok_or_else(no_such_key)?;
+    if !actor.may_delete(key.id.as_str()) {
         return Err(Error::new(
             Kind::Forbidden,
             text!(
@@ -150,11 +150,11 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
             ),
         ));
     }
-    let deleted = tx.delete_api_key(&ApiKeyId::from(found.id().to_owned())).await?;
-    let name = deleted.ok_or_else(no_such_key)?;
-    tx.note(Entry::done(text!("API key {name} deleted", "已删除 API 密钥 {name}")).of(API_KEY.name, found.id()));
+    let found = find(&tx, &query, &scope, wanted).await?;
+    let name = tx.delete_api_key(&key.id).await?.ok_or_else(no_such_key)?;
+    tx.note(Entry::done(text!("API key {name} deleted", "已删除 API 密钥 {name}")).of(API_KEY.name, &key.id));
     tx.commit().await?;
-    tracing::info!(user.name = actor.username, key.id = found.id(), "API key deleted");
+    tracing::info!(user.name = actor.username, key.id = %key.id, "API key deleted");
     Ok(found)
 }
 
@@ -163,14 +163,13 @@ pub async fn delete(app: &App, caller: &Caller, selector: Selector, wanted: Want
 /// # Errors
 /// `NotFound` for a key that is not the caller's, `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the
 /// database is away.
-pub async fn confirm(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::ConfirmApiKey)?;
-    let actor = actor(&permit)?.clone();
+pub async fn confirm(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::ConfirmApiKey)?;
     let query = select(app, selector)?;
+    let tx = app.begin(&permit).await?;
+    let actor = tx.permit().principal()?.clone();
     let own = Scope::OwnedBy(actor.user.clone());
-    let tx = app.begin(permit).await?;
-    let named = Projection::of(&API_KEY, &["name"]);
-    let found = find(&tx, &query, &own, Wanted { projection: &named, budget: &Budget::unlimited() }).await?;
+    let key = tx.api_key(&query, &own).await?.ok_or_else(no_such_key)?;
     if actor.factor == FactorState::None {
         let text = text!(
             "the key was minted under a second factor, and you have none now: enrol one first",
@@ -178,10 +177,10 @@ pub async fn confirm(app: &App, caller: &Caller, selector: Selector, wanted: Wan
         );
         return Err(Error::new(Kind::StepUp, text));
     }
-    let name = found.value("name").as_str().unwrap_or_default();
-    tx.resume_api_key(&ApiKeyId::from(found.id().to_owned())).await?;
+    let name = &key.name;
+    tx.resume_api_key(&key.id).await?;
     let confirmed = find(&tx, &query, &own, wanted).await?;
-    tx.note(Entry::done(text!("API key {name} confirmed", "已确认 API 密钥 {name}")).of(API_KEY.name, found.id()));
+    tx.note(Entry::done(text!("API key {name} confirmed", "已确认 API 密钥 {name}")).of(API_KEY.name, &key.id));
     tx.commit().await?;
     Ok(confirmed)
 }
@@ -190,8 +189,8 @@ pub async fn confirm(app: &App, caller: &Caller, selector: Selector, wanted: Wan
 ///
 /// # Errors
 /// `Invalid` for a selector that names none or two, `Unavailable` when the database is away.
-pub async fn read(app: &App, caller: &Caller, selector: Selector, wanted: Wanted<'_>) -> Result<Option<Arc<Node>>> {
-    let permit = authorize(caller, Operation::Read(&API_KEY))?;
+pub async fn read(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Option<Arc<Node>>> {
+    let permit = permit.require(Operation::Read(&API_KEY))?;
     let (query, scope) = (select(app, selector)?, scope(permit.actor(), &API_KEY));
     Ok(app.store.list(&query, &scope, wanted.projection, wanted.budget).await?.into_iter().next())
 }
@@ -226,8 +225,4 @@ fn by(name: &str, text: String) -> Result<Query> {
     // No row has NUL in it, and PostgreSQL would not even compare it.
     let values = if text.contains('\0') { Vec::new() } else { vec![Scalar::Text(text)] };
     Ok(Query::having(&API_KEY, field, values))
-}
-
-fn actor(permit: &Permit) -> Result<&Principal> {
-    permit.actor().ok_or_else(|| Denial::NoCredential.into())
 }

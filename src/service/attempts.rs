@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::turns::Turn;
 use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::uuid_v7;
+use crate::domain::id::{UserId, uuid_v7};
 use crate::domain::mfa::{Holder, MfaType};
 use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
@@ -48,17 +48,41 @@ impl Attempt {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub(super) async fn undo(&self, app: &App, permit: &Permit) -> Result<()> {
-        let tx = app.begin(permit.clone()).await?;
+        let tx = app.begin(permit).await?;
         tx.forget_attempt(&self.id, "").await?;
         tx.commit_untold().await
+    }
+}
+
+/// What attempts are counted for: a user, by id, so that another name is no fresh start; or a name that nobody has.
+#[derive(Debug, Clone)]
+pub(super) struct Account(String);
+
+impl Account {
+    /// That of a user.
+    pub(super) fn of_user(id: &UserId) -> Self {
+        Self(format!("user {id}"))
+    }
+
+    /// That of whoever has a name, or of the name itself. It takes the same work for both.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub(super) async fn of_name(app: &App, username: &str) -> Result<Self> {
+        // No account has NUL in its name, and PostgreSQL would not even compare it.
+        let known = app.store.user_with_name(username.split('\0').next().unwrap_or_default()).await?;
+        Ok(match known.filter(|_| !username.contains('\0')) {
+            Some(id) => Self::of_user(&id),
+            None => Self(format!("name {username}")),
+        })
     }
 }
 
 /// A guess at a password.
 #[derive(Debug)]
 pub(super) struct Guess<'a> {
-    /// With which name.
-    pub(super) username: &'a str,
+    /// Of whom.
+    pub(super) account: &'a Account,
     /// How the user of that name is known to come from this client.
     pub(super) known: Option<&'a Known>,
     /// Whether the code of a second factor comes along.
@@ -71,14 +95,14 @@ pub(super) struct Guess<'a> {
 /// `TooMany` with the time until the next may be tried, `Unavailable` when the database is away.
 pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess: Guess<'_>) -> Result<Attempt> {
     let client = client(permit.caller());
-    let account = account(app, guess.username);
-    let here = bucket(app, &["password", guess.username, &counted_as(permit, guess.known)]);
-    let strangers = bucket(app, &["strangers", guess.username]);
+    let (Account(whose), account) = (guess.account, account(app, guess.account));
+    let here = bucket(app, &["password", whose, &counted_as(permit, guess.known)]);
+    let strangers = bucket(app, &["strangers", whose]);
     let from = bucket(app, &["client", &client]);
     // Many right ones at once must not count as wrong while they wait to be judged.
     let turn = app.turns.wait(&here).await?;
     let now = app.now();
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin(permit).await?;
     tx.alone_with_name(&account).await?;
     let tally = tx.tally(&here, CLIENT_OF_ACCOUNT, now).await?;
     let mut waits = vec![CLIENT_OF_ACCOUNT.wait(tally, now)];
@@ -126,7 +150,7 @@ pub(super) async fn code(
         ),
     };
     let bucket = bucket(app, &[what, holder.id.as_str(), &client]);
-    limited(app, permit, CODES, bucket, account(app, &holder.username), wrong).await
+    limited(app, permit, CODES, bucket, account(app, &Account::of_user(&holder.id)), wrong).await
 }
 
 /// Counts a code that a user has mailed to themselves, unless there were too many of which none came back. Whoever has stolen a password
@@ -136,7 +160,7 @@ pub(super) async fn code(
 /// Like [`password`].
 pub(super) async fn mail(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> Result<Attempt> {
     let bucket = mails(app, permit, holder, known);
-    limited(app, permit, MAILED_CODES, bucket, account(app, &holder.username), many_mails).await
+    limited(app, permit, MAILED_CODES, bucket, account(app, &Account::of_user(&holder.id)), many_mails).await
 }
 
 /// Forgets the codes that were mailed, as part of a write: one came back.
@@ -164,10 +188,11 @@ fn mails(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> 
 /// # Errors
 /// Like [`password`].
 pub(super) async fn link(app: &App, permit: &Permit, username: &str) -> Result<Attempt> {
-    let (now, account) = (app.now(), account(app, username));
-    let name = bucket(app, &["link", username]);
+    let whose = Account::of_name(app, username).await?;
+    let (now, account) = (app.now(), account(app, &whose));
+    let name = bucket(app, &["link", &whose.0]);
     let from = bucket(app, &["links of a client", &client(permit.caller())]);
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin(permit).await?;
     tx.alone_with_name(&account).await?;
     tx.alone_with_name(&from).await?;
     let waits = vec![
@@ -201,19 +226,19 @@ async fn limited(
     why: impl FnOnce() -> Text,
 ) -> Result<Attempt> {
     let now = app.now();
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin(permit).await?;
     tx.alone_with_name(&account).await?;
     let wait = rule.wait(tx.tally(&bucket, rule, now).await?, now);
     refuse_until(vec![wait], now, why)?;
     count(app, tx, &account, vec![bucket.clone()], bucket, now).await
 }
 
-/// Forgets all wrong logins with a username, as part of a write: whoever manages users let it begin anew.
+/// Forgets all wrong logins of a user, as part of a write: whoever manages users let it begin anew.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub(super) async fn forget(app: &App, tx: &Tx, username: &str) -> Result<()> {
-    tx.forget_attempts(&account(app, username)).await
+pub(super) async fn forget(app: &App, tx: &Tx, user: &UserId) -> Result<()> {
+    tx.forget_attempts(&account(app, &Account::of_user(user))).await
 }
 
 /// The moment until which attempts don't count any more.
@@ -244,8 +269,8 @@ async fn count(
     Ok(Attempt { id, bucket, _turn: None })
 }
 
-fn account(app: &App, username: &str) -> String {
-    bucket(app, &["account", username])
+fn account(app: &App, account: &Account) -> String {
+    bucket(app, &["account", &account.0])
 }
 
 /// A pseudonym for what an attempt is counted under. The parts can't run into each other.

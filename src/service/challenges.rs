@@ -20,7 +20,7 @@ use crate::domain::secret::{Code, Handle};
 use crate::domain::text::text;
 use crate::domain::throttle::Known;
 use crate::error::{Error, Kind, Result};
-use crate::store::Tx;
+use crate::store::{Tx, Users};
 
 /// Letters and digits of what the owner of a challenge holds: over 200 bits.
 const MID_LEN: usize = 40;
@@ -74,8 +74,8 @@ pub(super) async fn open(
 /// # Errors
 /// `LoginFailed` for a challenge that is none or over, `Invalid` for a type that the user does not have, `TooMany` when it was sent too
 /// often, `Unavailable` when the mail server is away.
-pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
-    let (mut challenge, holder) = find(app, &permit, mid).await?;
+pub(super) async fn resend(app: &App, permit: &Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
+    let (mut challenge, holder) = find(app, permit, mid).await?;
     challenge.mfa_type = mfa_type.unwrap_or(challenge.mfa_type);
     check_type(challenge.mfa_type, &holder.choices()).map_err(Error::invalid)?;
     if challenge.mfa_type == MfaType::Mail && challenge.sent >= SENDINGS {
@@ -88,8 +88,8 @@ pub(super) async fn resend(app: &App, permit: Permit, mid: &Handle, mfa_type: Op
     }
     let before = challenge.sent;
     let known = devices::knows(app, permit.caller(), &holder.username).await?;
-    send(app, &permit, &holder, &mut challenge, known.as_ref()).await?;
-    let tx = app.begin(permit).await?;
+    send(app, permit, &holder, &mut challenge, known.as_ref()).await?;
+    let tx = app.begin_for(permit, Users::used(holder.id.clone())).await?;
     if !tx.renew_challenge(&challenge, before).await? {
         return Err(over());
     }
@@ -134,13 +134,13 @@ pub(super) async fn settle(
     check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
     let attempt = attempts::code(app, permit, holder, known, mfa_type).await?;
     if let Some(challenge) = challenge {
-        let tx = app.begin(permit.clone()).await?;
+        let tx = app.begin_for(permit, Users::used(holder.id.clone())).await?;
         if !tx.try_challenge(&challenge.id, app.now()).await? {
             return Err(over());
         }
         tx.commit_untold().await?;
     }
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin_for(permit, Users::used(holder.id.clone())).await?;
     if !tx.hold_user(&holder.id).await? {
         return Err(over());
     }

@@ -4,8 +4,9 @@
 //! |---|---|---|---|
 //! | make | yes | yes: sees the text once | not found |
 //! | see that it is there | yes | yes | not found |
-//! | read the text again | of a key made by oneself | no | no |
-//! | say from where it works | yes | yes | not found |
+//! | read the text again | of a key made by oneself, with a fresh second factor | no | no |
+//! | let it work from fewer addresses | yes | yes | not found |
+//! | let it work from more addresses | with a fresh second factor | the same, and where one's rights cover the owner's | not found |
 //! | remove | yes | yes | not found |
 //!
 //! A sealed copy is kept only where the owner made the key. Such a key is tied to its owner, and does what they may do now; one that an
@@ -13,9 +14,8 @@
 //! something else must not come by more than it has.
 
 use crate::app::App;
-use crate::domain::api_key::{NewApiKey, NewClassicKey, Provenance};
+use crate::domain::api_key::{NewApiKey, NewClassicKey};
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{ClassicKey, Customer, Status};
 use crate::domain::entity::API_KEY;
 use crate::domain::id::{ApiKeyId, UserId};
@@ -23,14 +23,15 @@ use crate::domain::key_format;
 use crate::domain::network::Ranges;
 use crate::domain::operation::Operation;
 use crate::domain::permission::Actions;
-use crate::domain::permit::{Denial, Permit, authorize};
-use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::permit::{Denial, Permit};
+use crate::domain::principal::{CredentialRef, FactorState, Principal};
 use crate::domain::secret::PlainKey;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
-use crate::store::Tx;
+use crate::store::{Tx, Users};
 
-use super::customers::Viewer;
+use super::api_keys::provenance;
+use super::customers::{Viewer, no_such_user};
 use super::people::PEOPLE;
 
 /// What such a key is called where keys have names.
@@ -53,15 +54,16 @@ pub struct Shown {
 /// `Invalid` where there is one already and for a user who is not active, `NotFound` for a user that the caller is no ancestor of,
 /// `Forbidden` for a key that is not classic and for a user who holds more than the caller, `StepUp` without a fresh second factor,
 /// `Unavailable` when the database is away.
-pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
-    let permit = authorize(caller, Operation::AddClassicKey)?;
-    let actor = actor(&permit)?.clone();
+pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
+    let permit = permit.require(Operation::AddClassicKey)?;
     let now = app.now();
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
-    let tx = app.begin(permit).await?;
+    let owner = app.store.customer(user).await?.ok_or_else(no_such_user)?;
     // Roles, states and the hierarchy stay as they are.
+    let tx = app.begin_for(&permit, Users::used(owner.id)).await?;
     tx.beside(PEOPLE).await?;
+    let actor = tx.permit().principal()?.clone();
     let (owner, is_self) = reach(&tx, &actor, user).await?;
     if !is_self && !app.settings.softlayer_keys_by_ancestors {
         let text = text!("everybody makes their own API key here", "此处每个用户只能自行创建 API 密钥");
@@ -74,7 +76,6 @@ pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
             "不允许为状态为 {status} 的用户生成 API 密钥。"
         )));
     }
-    let provenance = provenance(&tx, caller, &actor).await?;
     let ceiling = match is_self && !actor.is_key() {
         true => Actions::from_names(["*"]),
         false => ceiling(&tx, &actor, &owner.id).await?,
@@ -88,7 +89,7 @@ pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
         roles: Vec::new(),
         user: owner.id.clone(),
         ceiling,
-        provenance,
+        provenance: provenance(&tx).await?,
         classic: Some(NewClassicKey { creator: actor.user.clone(), sealed }),
     };
     tx.insert_api_key(key, now).await?;
@@ -105,37 +106,57 @@ pub async fn add(app: &App, caller: &Caller, user: i64) -> Result<PlainKey> {
 /// # Errors
 /// `NotFound` for a key that is none, or whose owner the caller is no ancestor of; `Forbidden` for a key that is not classic,
 /// `Unavailable` when the database is away.
-pub async fn remove(app: &App, caller: &Caller, number: i64) -> Result<()> {
-    let permit = authorize(caller, Operation::RemoveClassicKey)?;
-    let actor = actor(&permit)?.clone();
-    let tx = app.begin(permit).await?;
-    let key = find(&tx, &actor, number).await?;
+pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
+    let permit = permit.require(Operation::RemoveClassicKey)?;
+    let (tx, key) = find(app, &permit, number).await?;
+    let by = tx.permit().principal()?.username.clone();
     tx.delete_api_key(&key.id).await?.ok_or_else(no_such_key)?;
     let told = text!("classic API key {number} removed", "已删除经典 API 密钥 {number}");
     tx.note(Entry::done(told).of(API_KEY.name, &key.id));
     tx.commit().await?;
-    tracing::info!(by = actor.username, key.id = %key.id, "classic API key removed");
+    tracing::info!(by, key.id = %key.id, "classic API key removed");
     Ok(())
 }
 
-/// Says from where a classic key works: addresses and networks with commas between; from everywhere where there is none.
+/// Says from where a classic key works: addresses and networks with commas between; from everywhere where there is none. Whoever reaches
+/// the key may tighten that. To loosen it takes what minting takes, and rights that cover its owner's.
 ///
 /// # Errors
-/// `Invalid` for what is no address and no network, and otherwise like [`remove`].
-pub async fn restrict(app: &App, caller: &Caller, number: i64, addresses: &str) -> Result<Shown> {
-    let permit = authorize(caller, Operation::EditClassicKey)?;
-    let actor = actor(&permit)?.clone();
+/// `Invalid` for what is no address and no network; `Forbidden` for a key that loosens, and for a caller who does not hold what the owner
+/// holds; `StepUp` for loosening without a fresh second factor; otherwise like [`remove`].
+pub async fn restrict(app: &App, permit: &Permit, number: i64, addresses: &str) -> Result<Shown> {
+    let permit = permit.require(Operation::EditClassicKey)?;
     let addresses = check_restriction(addresses)?;
-    let tx = app.begin(permit).await?;
-    let key = find(&tx, &actor, number).await?;
+    let (tx, key) = find(app, &permit, number).await?;
+    let actor = tx.permit().principal()?.clone();
+    if loosens(key.address_restriction.as_deref(), addresses.as_deref())? {
+        tx.permit().check(Operation::LoosenClassicKey)?;
+        if key.owner != actor.user {
+            ceiling(&tx, &actor, &key.owner).await?;
+        }
+    }
     tx.restrict_key(&key.id, addresses.clone(), app.now()).await?;
     let from = addresses.as_deref().unwrap_or("everywhere");
     let told = text!("classic API key {number} works from {from}", "经典 API 密钥 {number} 的允许地址：{from}");
     tx.note(Entry::done(told).of(API_KEY.name, &key.id));
-    let key = find(&tx, &actor, number).await?;
+    let key = tx.classic_key(number).await?.ok_or_else(no_such_key)?;
     let shown = show(app, &actor, key)?;
     tx.commit().await?;
     Ok(shown)
+}
+
+/// Tells whether a list of addresses lets in any address that the one before keeps out. Without a list, every address is let in.
+///
+/// # Errors
+/// `Internal` for a list before that can't be read.
+pub(super) fn loosens(before: Option<&str>, after: Option<&str>) -> Result<bool> {
+    let read =
+        |list: Option<&str>| Ranges::parse_list(list.unwrap_or_default()).map_err(|why| Error::internal(why.en()));
+    Ok(match (read(before)?, read(after)?) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(before), Some(after)) => !before.cover(&after),
+    })
 }
 
 /// Checks a list of addresses and networks; an empty one is none.
@@ -181,11 +202,12 @@ pub async fn read(app: &App, viewer: &Viewer, number: i64) -> Result<Shown> {
     show(app, viewer.actor(), key)
 }
 
-/// The key as the caller sees it. Its text is for the owner who made it: in a session, or shown by the key itself.
+/// The key as the caller sees it. Its text is for the owner who made it: in a session that could mint a key now, or shown by the key
+/// itself.
 fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     let may_read = key.owner == actor.user
         && match &actor.credential {
-            CredentialRef::Session(_) => true,
+            CredentialRef::Session(_) => actor.factor != FactorState::Stale,
             CredentialRef::ApiKey { id, .. } => *id == key.id,
             CredentialRef::Operator => false,
         };
@@ -198,16 +220,20 @@ fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
 
 /// A user who is the caller, or whom the caller is an ancestor of; and which of both.
 async fn reach(tx: &Tx, actor: &Principal, number: i64) -> Result<(Customer, bool)> {
-    let none = || Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户"));
-    let user = tx.customer(number).await?.ok_or_else(none)?;
+    let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
     let is_self = user.id == actor.user;
-    if is_self || tx.is_above(&actor.user, &user.id).await? { Ok((user, is_self)) } else { Err(none()) }
+    if is_self || tx.is_above(&actor.user, &user.id).await? { Ok((user, is_self)) } else { Err(no_such_user()) }
 }
 
-async fn find(tx: &Tx, actor: &Principal, number: i64) -> Result<ClassicKey> {
+/// Begins a change of a key, which must be the caller's or that of a user below.
+async fn find(app: &App, permit: &Permit, number: i64) -> Result<(Tx, ClassicKey)> {
+    // Found without a lock, and found again with its owner's: a key never changes hands.
+    let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
+    let tx = app.begin_for(permit, Users::changed([key.owner])).await?;
     let key = tx.classic_key(number).await?.ok_or_else(no_such_key)?;
-    let reached = key.owner == actor.user || tx.is_above(&actor.user, &key.owner).await?;
-    if reached { Ok(key) } else { Err(no_such_key()) }
+    let actor = &tx.permit().principal()?.user;
+    let reached = key.owner == *actor || tx.is_above(actor, &key.owner).await?;
+    if reached { Ok((tx, key)) } else { Err(no_such_key()) }
 }
 
 fn no_such_key() -> Error {
@@ -217,33 +243,14 @@ fn no_such_key() -> Error {
 /// What a key may do that somebody makes who is not its owner in person: no more than they may do themselves. Who holds more than they do
 /// is not theirs to act for.
 async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> {
-    let (own, theirs) = (actor.rights.intersection(&tx.rights_of(&actor.user).await?), tx.rights_of(owner).await?);
+    let (own, theirs) = (actor.rights, tx.rights_of(owner).await?);
     match own.lacks(&theirs) {
         Some(action) => Err(Denial::MissingAction(action.name()).into()),
         None => Ok(own),
     }
 }
 
-/// How the maker of a key was authenticated: in a session, or with a key that came to be so.
-async fn provenance(tx: &Tx, caller: &Caller, actor: &Principal) -> Result<Provenance> {
-    match &actor.credential {
-        CredentialRef::Session(id) => {
-            // Whoever ends it does so before or after.
-            tx.hold_password(&actor.user).await?;
-            let session = tx.session(id).await?.ok_or_else(|| Error::refused("the session was ended meanwhile"))?;
-            let auth_time = Some(session.mfa_at.unwrap_or(session.created_at));
-            Ok(Provenance { amr: session.amr, auth_time, auth_address: caller.address })
-        }
-        CredentialRef::ApiKey { id, .. } => tx.provenance_of(id).await,
-        CredentialRef::Operator => Ok(Provenance::default()),
-    }
-}
-
 /// Where the sealed copy of a key belongs.
 fn place(id: &ApiKeyId) -> String {
     format!("api_keys/{id}/text")
-}
-
-fn actor(permit: &Permit) -> Result<&Principal> {
-    permit.actor().ok_or_else(|| Denial::NoCredential.into())
 }

@@ -9,11 +9,10 @@ use super::people::PEOPLE;
 use super::users::{self, RoleChoice, UserRequest, insert};
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{ORGANIZATION, USER};
-use crate::domain::operation::{Needs, Operation};
+use crate::domain::operation::Operation;
 use crate::domain::permission::ROOT;
-use crate::domain::permit::{Denial, Permit, authorize, authorize_while_fresh};
+use crate::domain::permit::{Denial, Permit};
 use crate::domain::text::text;
 use crate::domain::user::check_name;
 use crate::error::{Error, Result};
@@ -23,18 +22,6 @@ use crate::store::{Node, Projection, Tx};
 const NAME_MAX: usize = 255;
 /// What an element of a request is called that has no list.
 const PLACE: &str = "data";
-
-/// Decides whether a caller may do something; as long as there is no user, by what it needs then.
-pub(super) async fn permit(app: &App, caller: &Caller, operation: Operation) -> Result<Permit> {
-    match authorize(caller, operation) {
-        Err(Denial::NoCredential)
-            if operation.needs_while_fresh() == Needs::Nothing && !app.store.has_users().await? =>
-        {
-            Ok(authorize_while_fresh(caller, operation)?)
-        }
-        decided => Ok(decided?),
-    }
-}
 
 /// Without a credential an object shows its own fields only: what belongs to it may be an inventory that was imported already.
 pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()> {
@@ -49,11 +36,11 @@ pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()
 /// # Errors
 /// `Invalid` for names, passwords or roles that are not allowed, and for another role than ROOT for the first user; `Unauthenticated`
 /// without a credential once there is a user; `Forbidden` like [`users::create`]; `Unavailable` when the database is away.
-pub async fn create_user(app: &App, caller: &Caller, request: UserRequest, wanted: Wanted<'_>) -> Result<Arc<Node>> {
-    let permit = permit(app, caller, Operation::CreateUser).await?;
+pub async fn create_user(app: &App, permit: &Permit, request: UserRequest, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::CreateUser)?;
     let gone = || Error::internal("the new user is gone");
     if permit.actor().is_some() {
-        let users = users::create_as(app, permit, vec![request], |_| PLACE.to_owned(), Some(wanted)).await?;
+        let users = users::create_as(app, &permit, vec![request], |_| PLACE.to_owned(), Some(wanted)).await?;
         return users.into_iter().next().ok_or_else(gone);
     }
     let complexity = app.store.policy().await?.complexity();
@@ -66,7 +53,7 @@ pub async fn create_user(app: &App, caller: &Caller, request: UserRequest, wante
         return Err(Error::invalid(wrong).at(PLACE));
     }
     let hash = app.passwords.hash(password, app.random.as_ref()).await?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     stays_fresh(&tx).await?;
     let role = tx.preset_role(ROOT).await?;
     let id = insert(app, &tx, request, (role, ROOT), hash).await.map_err(|error| error.at(PLACE))?;
@@ -81,12 +68,12 @@ pub async fn create_user(app: &App, caller: &Caller, request: UserRequest, wante
 /// # Errors
 /// `Invalid` for a name that is not allowed, `Unauthenticated` without a credential once there is a user, `Forbidden`, `Unavailable`
 /// when the database is away.
-pub async fn name_organization(app: &App, caller: &Caller, name: String, wanted: Wanted<'_>) -> Result<Arc<Node>> {
-    let permit = permit(app, caller, Operation::CreateOrganization).await?;
+pub async fn name_organization(app: &App, permit: &Permit, name: String, wanted: Wanted<'_>) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::CreateOrganization)?;
     check_shown(&permit, wanted.projection)?;
     check_name("data.name", &name, NAME_MAX).map_err(Error::invalid)?;
     let by = permit.actor().map(|actor| actor.username.clone());
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     if by.is_none() {
         stays_fresh(&tx).await?;
     }

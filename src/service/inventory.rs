@@ -15,10 +15,9 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{CLUSTER, DATACENTER, Entity, HOST, Join, Kind, VM};
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Tx;
@@ -51,13 +50,13 @@ pub struct Progress {
 /// nothing is imported then.
 pub async fn import(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     text: &str,
     mut progress: impl FnMut(Progress),
 ) -> Result<Vec<Progress>> {
-    let permit = authorize(caller, Operation::ImportInventory)?;
+    let permit = permit.require(Operation::ImportInventory)?;
     let (lists, mut problems) = check::read(text);
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     let organization = tx.organization().await?;
     let mut known: HashMap<&str, HashSet<String>> = HashMap::new();
     for (entity, records) in &lists {

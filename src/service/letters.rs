@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::door;
 use super::passwords::{self, LINK_LIFE, Wish};
 use crate::app::App;
 use crate::domain::audit::Entry;
@@ -15,7 +16,6 @@ use crate::domain::caller::Caller;
 use crate::domain::id::LetterId;
 use crate::domain::mfa::{Holder, mask};
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Kind, Result};
 use crate::mail::{Letter, Mailer};
@@ -85,6 +85,24 @@ pub(super) async fn password_changed(app: &App, tx: &Tx, caller: &Caller, holder
     let (username, at) = (holder.username.clone(), app.now());
     let letter = Letter::PasswordChanged { username, at, address: caller.address };
     enqueue(app, tx, Post { to, letter, language: caller.language }).await
+}
+
+/// Has a user told of another e-mail address, at the old and at the new one, as part of its write.
+///
+/// # Errors
+/// `Unavailable` when the database is away.
+pub(super) async fn address_changed(app: &App, tx: &Tx, user: (&str, Option<&str>), new: Option<&str>) -> Result<()> {
+    let (caller, (username, old)) = (tx.permit().caller(), user);
+    for to in [old, new].into_iter().flatten() {
+        let letter = Letter::AddressChanged {
+            username: username.to_owned(),
+            now: new.map(mask),
+            at: app.now(),
+            address: caller.address,
+        };
+        enqueue(app, tx, Post { to: to.to_owned(), letter, language: caller.language }).await?;
+    }
+    Ok(())
 }
 
 /// Has users told of a change of their second factors, at their own address and at one that codes went to, as part of its write.
@@ -178,7 +196,7 @@ async fn give_up(app: &App, letter: &LetterRow, why: Text) -> Result<()> {
 }
 
 async fn begin(app: &App) -> Result<Tx> {
-    app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await
+    app.begin(&door::operator(Operation::Maintain)?).await
 }
 
 fn pause(tries: i32) -> TimeDelta {

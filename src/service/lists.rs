@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
-use super::first::{check_shown, permit};
+use super::first::check_shown;
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, Entity, Kind, USER_AUDIT_LOG};
 use crate::domain::filter::{Filter, Query, Scalar};
 use crate::domain::key_format;
@@ -31,13 +30,13 @@ const CHUNK: usize = 5_000;
 /// `Unavailable` when the database is away.
 pub async fn list(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
     projection: &Projection,
     budget: &Budget,
 ) -> Result<Vec<Arc<Node>>> {
-    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+    let (permit, query) = prepare(app, permit, entity, arguments)?;
     check_shown(&permit, projection)?;
     let scope = scope(permit.actor(), entity);
     app.store.list(&query, &scope, projection, budget).await
@@ -46,13 +45,13 @@ pub async fn list(
 /// The same of rows of a kind, for whoever may see all of these.
 pub(super) async fn list_in(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
     scope: &Scope,
     wanted: Wanted<'_>,
 ) -> Result<Vec<Arc<Node>>> {
-    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+    let (permit, query) = prepare(app, permit, entity, arguments)?;
     check_shown(&permit, wanted.projection)?;
     app.store.list(&query, scope, wanted.projection, wanted.budget).await
 }
@@ -61,25 +60,25 @@ pub(super) async fn list_in(
 ///
 /// # Errors
 /// Like [`list`].
-pub async fn count(app: &App, caller: &Caller, entity: &'static Entity, arguments: &Map<String, Value>) -> Result<u64> {
-    let (permit, query) = prepare(app, caller, entity, arguments).await?;
+pub async fn count(app: &App, permit: &Permit, entity: &'static Entity, arguments: &Map<String, Value>) -> Result<u64> {
+    let (permit, query) = prepare(app, permit, entity, arguments)?;
     app.store.count(&query, &scope(permit.actor(), entity)).await
 }
 
-async fn prepare(
+fn prepare(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     entity: &'static Entity,
     arguments: &Map<String, Value>,
 ) -> Result<(Permit, Query)> {
-    let permit = permit(app, caller, Operation::Read(entity)).await?;
+    let permit = permit.require(Operation::Read(entity))?;
     // Without a credential nothing can be found out by asking for what has this or that.
     if permit.actor().is_none() && arguments.get("where").is_some_and(|conditions| !conditions.is_null()) {
         return Err(Denial::NoCredential.into());
     }
     let mut query = Query::parse(entity, arguments).map_err(Error::invalid)?;
     query.filter = digested(app, query.filter);
-    query.language = caller.language;
+    query.language = permit.caller().language;
     Ok((permit, query))
 }
 

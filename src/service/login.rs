@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::attempts::Attempt;
+use super::attempts::{Account, Attempt};
 use super::challenges::{self, Answer};
 use super::directory::{self, Checked, Directory};
 use super::{attempts, audit, customers, devices};
@@ -17,7 +17,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::key_format;
 use crate::domain::mfa::{AMR_BOTH, AMR_MFA, AMR_PASSWORD, Holder, MfaMeta, MfaType, Purpose, check_type};
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Permit, authorize};
+use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
 use crate::domain::principal::{CredentialRef, Duty};
 use crate::domain::secret::{Code, Handle, Password, SignedToken};
@@ -26,7 +26,7 @@ use crate::domain::text::text;
 use crate::domain::throttle::Known;
 use crate::domain::user::LoginUser;
 use crate::error::{Barred, Error, Kind, Result};
-use crate::store::Tx;
+use crate::store::{Tx, Users};
 
 /// What a login is tried with.
 #[derive(Debug)]
@@ -98,20 +98,20 @@ pub struct LoggedIn {
 /// # Errors
 /// `LoginFailed` for a wrong password or code, and for an address that is not let in; `TooMany` after too many wrong ones; `Invalid` for
 /// a source or a factor that is not served here, `Unavailable` when the database or the mail server is away.
-pub async fn login(app: &App, caller: &Caller, request: LoginRequest) -> Result<Login> {
-    let permit = authorize(caller, Operation::Login)?;
+pub async fn login(app: &App, permit: &Permit, request: LoginRequest) -> Result<Login> {
+    let permit = permit.require(Operation::Login)?;
     let directory = directory::of(request.source.as_deref())?;
     if request.mfa_type == Some(MfaType::Sms) {
         super::factor::of(MfaType::Sms)?;
     }
-    let policy = admitted(app, caller, Operation::Login).await?;
-    let known = devices::knows(app, caller, &request.username).await?;
-    let guess =
-        attempts::Guess { username: &request.username, known: known.as_ref(), with_code: request.code.is_some() };
+    let policy = admitted(app, &permit).await?;
+    let known = devices::knows(app, permit.caller(), &request.username).await?;
+    let account = Account::of_name(app, &request.username).await?;
+    let guess = attempts::Guess { account: &account, known: known.as_ref(), with_code: request.code.is_some() };
     let attempt = attempts::password(app, &permit, &policy, guess).await?;
     let trial = Trial { permit, policy, known, directory, attempt };
     loop {
-        if let Some(login) = compare(app, caller, &trial, &request).await? {
+        if let Some(login) = compare(app, &trial, &request).await? {
             return Ok(login);
         }
     }
@@ -128,7 +128,7 @@ struct Trial {
 
 /// Compares name and password with what is stored, and goes on from there; `None` when another hash was stored meanwhile, of another
 /// password or of the same: then they are to be compared again.
-async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginRequest) -> Result<Option<Login>> {
+async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Option<Login>> {
     let Trial { permit, policy, known, directory, attempt } = trial;
     let Checked { user, verdict } = directory.check(app, &request.username, request.password.clone()).await?;
     let author = user.as_ref().map(|user| Author {
@@ -139,12 +139,12 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
     let with_code = request.code.is_some();
     let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
         // A name that nobody has is not written down: people type passwords there.
-        return wrong(app, caller, author, with_code).await;
+        return wrong(app, permit.caller(), author, with_code).await;
     };
     let holder = app.store.holder(&user.id).await?;
     let Some(holder) = holder.filter(|holder| holder.needs_code() || !with_code) else {
         // No factor, and yet a code: told like a wrong one, or codes would be a way around the limit for strangers.
-        return wrong(app, caller, author, with_code).await;
+        return wrong(app, permit.caller(), author, with_code).await;
     };
     let renewed = match verdict {
         Verdict::Stale => Some(app.passwords.hash(request.password.clone(), app.random.as_ref()).await?),
@@ -170,10 +170,8 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
                 },
                 false => None,
             };
-            let tx = app.begin(permit.clone()).await?;
-            if !hold(&tx, &user, renewed).await? {
-                return Ok(None);
-            }
+            let tx = app.begin_for(permit, Users::used(user.id.clone())).await?;
+            let Some(_) = hold(&tx, &user, renewed).await? else { return Ok(None) };
             attempt.right(&tx).await?;
             let name = mfa_type.name();
             let entry = match &challenge {
@@ -192,7 +190,7 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
             let meta = challenge.map(|(_, meta)| meta);
             return Ok(Some(Login::NeedsCode { uid: holder.id, meta }));
         }
-        None => (app.begin(permit.clone()).await?, holder, AMR_PASSWORD),
+        None => (app.begin_for(permit, Users::used(user.id.clone())).await?, holder, AMR_PASSWORD),
         Some(code) => {
             let answer = Answer { mfa_type, code, known: known.as_ref() };
             match challenges::settle(app, permit, &holder, None, answer).await {
@@ -205,25 +203,25 @@ async fn compare(app: &App, caller: &Caller, trial: &Trial, request: &LoginReque
             }
         }
     };
-    if !hold(&tx, &user, renewed).await? {
-        return Ok(None);
-    }
+    // As the user is now: the state may have changed since the password was compared.
+    let Some(user) = hold(&tx, &user, renewed).await? else { return Ok(None) };
     // A first factor that came meanwhile counts.
     if amr == AMR_PASSWORD && tx.holder(&user.id).await?.is_none_or(|holder| holder.needs_code()) {
         return Ok(None);
     }
     attempt.right(&tx).await?;
     let proven = Proven { holder, user, amr, interactive: request.interactive, ticket: request.ticket, answered };
-    begin_session(app, caller, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
+    begin_session(app, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
 }
 
-/// Holds the password that was compared as it is stored, or as its renewed hash, until the end of a write; false when it was replaced
-/// meanwhile.
-async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<bool> {
-    match (&user.password_hash, renewed) {
-        (Some(compared), Some(renewed)) => tx.replace_hash(&user.id, compared, renewed).await,
-        (compared, _) => Ok(tx.hold_password(&user.id).await? == *compared),
-    }
+/// Holds the password that was compared as it is stored, or as its renewed hash, until the end of a write, and answers its user as that
+/// write sees them; `None` when another password was stored meanwhile.
+async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<Option<LoginUser>> {
+    let is_held = match (&user.password_hash, renewed) {
+        (Some(compared), Some(renewed)) => tx.replace_hash(&user.id, compared, renewed).await?,
+        (compared, _) => tx.hold_password(&user.id).await? == *compared,
+    };
+    if is_held { tx.login_user(&user.id).await } else { Ok(None) }
 }
 
 /// Completes a login with a code.
@@ -231,36 +229,37 @@ async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<bool
 /// # Errors
 /// `LoginFailed` for a wrong code, a challenge that is over and an address that is not let in; `Invalid` for a type that the user does
 /// not have, `TooMany` after too many wrong codes, `Unavailable` when the database is away.
-pub async fn verify_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
-    let permit = authorize(caller, Operation::VerifyMfa)?;
-    let policy = admitted(app, caller, Operation::VerifyMfa).await?;
+pub async fn verify_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
+    let permit = permit.require(Operation::VerifyMfa)?;
+    let policy = admitted(app, &permit).await?;
     let (challenge, holder) = challenges::find(app, &permit, mid).await?;
-    let known = devices::knows(app, caller, &holder.username).await?;
+    let known = devices::knows(app, permit.caller(), &holder.username).await?;
     let answer = Answer { mfa_type, code, known: known.as_ref() };
     let (tx, holder) = challenges::settle(app, &permit, &holder, Some(&challenge), answer).await?;
     let user = tx.login_user(&holder.id).await?.ok_or_else(challenges::over)?;
     let answered = !user.answers_required;
     let proven = Proven { holder, user, amr: AMR_BOTH, interactive: true, ticket: Ticket::Token, answered };
-    begin_session(app, caller, &policy, tx, proven).await
+    begin_session(app, &policy, tx, proven).await
 }
 
 /// Sends the code of a login anew, or that of another factor of its user.
 ///
 /// # Errors
 /// Like [`verify_mfa`].
-pub async fn resend_mfa(app: &App, caller: &Caller, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
-    let permit = authorize(caller, Operation::ResendMfa)?;
-    admitted(app, caller, Operation::ResendMfa).await?;
-    challenges::resend(app, permit, mid, mfa_type).await
+pub async fn resend_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
+    let permit = permit.require(Operation::ResendMfa)?;
+    admitted(app, &permit).await?;
+    challenges::resend(app, &permit, mid, mfa_type).await
 }
 
 /// The policies, which let a caller's address in.
-pub(super) async fn admitted(app: &App, caller: &Caller, operation: Operation) -> Result<Policy> {
+pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
+    let caller = permit.caller();
     let policy = app.store.policy().await?;
     if policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
         return Ok(policy);
     }
-    audit::stranger(app, caller.address, operation.name(), "its address is not let in");
+    audit::stranger(app, caller.address, permit.operation().name(), "its address is not let in");
     let text = text!("logins from your address are not let in", "不允许从您的地址登录");
     Err(Error::new(Kind::LoginFailed, text))
 }
@@ -276,7 +275,9 @@ struct Proven {
 }
 
 /// Opens their session, as the end of that write.
-async fn begin_session(app: &App, caller: &Caller, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
+async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
+    let permit = tx.permit().clone();
+    let caller = permit.caller();
     let Proven { holder, user, amr, interactive, ticket, answered } = proven;
     let now = app.now();
     let password_expired = policy.expires_password(user.password_updated_at, now);
@@ -403,10 +404,10 @@ pub fn needs_code(meta: Option<MfaMeta>) -> Error {
 ///
 /// # Errors
 /// `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn logout(app: &App, caller: &Caller) -> Result<()> {
-    let permit = authorize(caller, Operation::Logout)?;
+pub async fn logout(app: &App, permit: &Permit) -> Result<()> {
+    let permit = permit.require(Operation::Logout)?;
     let (session, user) = own_session(&permit)?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.delete_session(&user, &session).await?;
     tx.note(Entry::done(text!("logged out: session {session}", "登出：会话 {session}")).of("Session", &session));
     tx.commit().await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attempts::{self, Guess};
+use super::attempts::{self, Account, Guess};
 use super::challenges::{self, Answer};
 use super::directory;
 use super::login::own_session;
@@ -14,16 +14,16 @@ use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::auth::totp::Enrollment;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::id::{FactorId, SessionId, UserId};
 use crate::domain::mfa::{AMR_BOTH, Challenge, Holder, MfaMeta, MfaType, Purpose, check_type};
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Permit, authorize};
+use crate::domain::permit::Permit;
 use crate::domain::secret::{Code, Password};
 use crate::domain::text::text;
 use crate::domain::throttle::Known;
+use crate::domain::user::User;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Node, Tx};
 
@@ -40,8 +40,8 @@ pub enum Reauthentication {
 ///
 /// # Errors
 /// `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn read(app: &App, caller: &Caller) -> Result<Holder> {
-    let permit = authorize(caller, Operation::ReadMfa)?;
+pub async fn read(app: &App, permit: &Permit) -> Result<Holder> {
+    let permit = permit.require(Operation::ReadMfa)?;
     holder_of(app, &permit).await.map(|(holder, _)| holder)
 }
 
@@ -49,14 +49,14 @@ pub async fn read(app: &App, caller: &Caller) -> Result<Holder> {
 ///
 /// # Errors
 /// `LoginFailed` for a wrong password, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn enroll_totp(app: &App, caller: &Caller, password: Password) -> Result<Enrollment> {
-    let permit = authorize(caller, Operation::EnrollMfa)?;
+pub async fn enroll_totp(app: &App, permit: &Permit, password: Password) -> Result<Enrollment> {
+    let permit = permit.require(Operation::EnrollMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     expect_password(app, &permit, &holder, password).await?;
     let (enrollment, sealed) = factor::begin_totp(app, &holder)?;
     let purpose = Purpose::Enroll(session);
     let (challenge, _) = challenges::open(app, &permit, &holder, purpose, MfaType::Totp, None).await?;
-    begin_enrollment(app, permit, Challenge { sealed: Some(sealed), ..challenge }).await?;
+    begin_enrollment(app, &permit, Challenge { sealed: Some(sealed), ..challenge }).await?;
     Ok(enrollment)
 }
 
@@ -64,14 +64,14 @@ pub async fn enroll_totp(app: &App, caller: &Caller, password: Password) -> Resu
 ///
 /// # Errors
 /// Like [`enroll_totp`]; `Invalid` without an address or a mail server, `Unavailable` when that is away.
-pub async fn enroll_mail(app: &App, caller: &Caller, password: Password) -> Result<MfaMeta> {
-    let permit = authorize(caller, Operation::EnrollMfa)?;
+pub async fn enroll_mail(app: &App, permit: &Permit, password: Password) -> Result<MfaMeta> {
+    let permit = permit.require(Operation::EnrollMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     expect_password(app, &permit, &holder, password).await?;
-    let known = devices::knows(app, caller, &holder.username).await?;
+    let known = devices::knows(app, permit.caller(), &holder.username).await?;
     let purpose = Purpose::Enroll(session);
     let (challenge, meta) = challenges::open(app, &permit, &holder, purpose, MfaType::Mail, known.as_ref()).await?;
-    begin_enrollment(app, permit, challenge).await?;
+    begin_enrollment(app, &permit, challenge).await?;
     Ok(meta)
 }
 
@@ -81,12 +81,12 @@ pub async fn enroll_mail(app: &App, caller: &Caller, password: Password) -> Resu
 /// # Errors
 /// `LoginFailed` for a wrong code, `Invalid` where no factor was begun, `TooMany` after too many wrong codes, `Forbidden` for a key,
 /// `Unavailable` when the database is away.
-pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) -> Result<Option<Vec<String>>> {
-    let permit = authorize(caller, Operation::ConfirmMfa)?;
+pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) -> Result<Option<Vec<String>>> {
+    let permit = permit.require(Operation::ConfirmMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     let (name, now) = (mfa_type.name(), app.now());
     let attempt = attempts::code(app, &permit, &holder, Some(&Known::Session(session.clone())), mfa_type).await?;
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin(&permit).await?;
     let begun = tx.enrollment(&holder.id, &session, mfa_type).await?.filter(|begun| now < begun.expires_at);
     let begun = begun.ok_or_else(|| {
         Error::invalid(text!(
@@ -101,7 +101,7 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
     let Some(new) = factor::of(mfa_type)?.prove(app, &begun, code) else {
         return Err(challenges::wrong(app, &permit, &holder, mfa_type).await?);
     };
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     if !tx.hold_user(&holder.id).await? || !tx.delete_challenge(&begun.id).await? {
         return Err(challenges::over());
     }
@@ -122,7 +122,7 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
     attempt.right(&tx).await?;
     let codes_went_to = holder.factor(mfa_type).and_then(|factor| factor.address.as_deref());
     let what = text!("a second factor of type {name} was added", "已添加类型为 {name} 的第二因素");
-    letters::factors_changed(app, &tx, caller, &holder, codes_went_to, what).await?;
+    letters::factors_changed(app, &tx, permit.caller(), &holder, codes_went_to, what).await?;
     tx.note(
         Entry::done(text!("second factor of type {name} enrolled", "已启用类型为 {name} 的第二因素"))
             .of(USER.name, &holder.id),
@@ -136,33 +136,63 @@ pub async fn confirm(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code)
 ///
 /// # Errors
 /// `Invalid` without a second factor, `Forbidden` for a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
-pub async fn renew_recovery_codes(app: &App, caller: &Caller) -> Result<Vec<String>> {
-    let permit = authorize(caller, Operation::RenewRecoveryCodes)?;
+pub async fn renew_recovery_codes(app: &App, permit: &Permit) -> Result<Vec<String>> {
+    let permit = permit.require(Operation::RenewRecoveryCodes)?;
     let (holder, _) = holder_of(app, &permit).await?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.hold_user(&holder.id).await?;
     expect_factor(&tx.holder(&holder.id).await?.ok_or_else(challenges::over)?)?;
     let codes = renew_codes(app, &tx, &holder.id).await?;
     let what = text!("the recovery codes were replaced by other ones", "恢复码已更换");
-    letters::factors_changed(app, &tx, caller, &holder, None, what).await?;
+    letters::factors_changed(app, &tx, permit.caller(), &holder, None, what).await?;
     tx.note(Entry::done(text!("recovery codes renewed", "已更新恢复码")).of(USER.name, &holder.id));
     tx.commit().await?;
     Ok(codes)
 }
 
-/// Proves the caller's second factor anew. Without a code, one is sent where codes are sent.
+/// What the caller proves anew with.
+#[derive(Debug)]
+pub enum Proof {
+    /// The password: all that whoever has no second factor can prove.
+    Password(Password),
+    /// A code of the second factor. Without one, it is sent where codes are sent.
+    Code {
+        /// Of which factor; the preferred one where absent.
+        mfa_type: Option<MfaType>,
+        /// The code.
+        code: Option<Code>,
+    },
+}
+
+/// Proves the caller's second factor anew, or the password of a caller who has none.
 ///
 /// # Errors
-/// `Invalid` without a second factor, without a code that is needed, and for a type that the user does not have; `LoginFailed` for a
-/// wrong code, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when the database or the mail server is away.
-pub async fn reauthenticate(
-    app: &App,
-    caller: &Caller,
-    mfa_type: Option<MfaType>,
-    code: Option<&Code>,
-) -> Result<Reauthentication> {
-    let permit = authorize(caller, Operation::Reauthenticate)?;
+/// `Invalid` for a code without a second factor and for a password with one, without a code that is needed, and for a type that the user
+/// does not have; `LoginFailed` for a wrong code or password, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when
+/// the database or the mail server is away.
+pub async fn reauthenticate(app: &App, permit: &Permit, proof: Proof) -> Result<Reauthentication> {
+    let permit = permit.require(Operation::Reauthenticate)?;
     let (holder, session) = holder_of(app, &permit).await?;
+    let fresh = |now: Timestamp| {
+        Reauthentication::Fresh(now + chrono::TimeDelta::from_std(app.settings.step_up_time).unwrap_or_default())
+    };
+    let (mfa_type, code) = match proof {
+        Proof::Code { mfa_type, code } => (mfa_type, code),
+        Proof::Password(password) => {
+            if holder.needs_code() {
+                return Err(Error::invalid(text!(
+                    "you have a second factor: prove it with a code of it, not with the password",
+                    "您有第二因素：请使用其验证码，而不是密码"
+                )));
+            }
+            expect_password(app, &permit, &holder, password).await?;
+            let (tx, now) = (app.begin(&permit).await?, app.now());
+            tx.prove_password(&session, now).await?;
+            tx.note(Entry::done(text!("password proven anew", "已重新验证密码")).of("Session", &session));
+            tx.commit().await?;
+            return Ok(fresh(now));
+        }
+    };
     expect_factor(&holder)?;
     let mfa_type = mfa_type.unwrap_or(holder.preferred());
     check_type(mfa_type, &holder.choices()).map_err(Error::invalid)?;
@@ -172,22 +202,22 @@ pub async fn reauthenticate(
             return Err(Error::invalid(text));
         }
         let purpose = Purpose::Reauthenticate(session);
-        let known = devices::knows(app, caller, &holder.username).await?;
+        let known = devices::knows(app, permit.caller(), &holder.username).await?;
         let (challenge, meta) = challenges::open(app, &permit, &holder, purpose, mfa_type, known.as_ref()).await?;
-        let tx = app.begin(permit).await?;
+        let tx = app.begin(&permit).await?;
         tx.insert_challenge(&challenge).await?;
         tx.note(Entry::done(text!("a code by mail is awaited", "等待邮件验证码")).of("Session", owner(&challenge)));
         tx.commit().await?;
         return Ok(Reauthentication::Awaited(meta));
     };
-    let (tx, _) = spend(app, caller, &permit, &session, mfa_type, code).await?;
+    let (tx, _) = spend(app, &permit, &session, mfa_type, &code).await?;
     let now = app.now();
     if !tx.prove_session(&session, AMR_BOTH, now).await? {
         return Err(Error::refused("the session was ended meanwhile"));
     }
     tx.note(Entry::done(text!("second factor proven anew", "已重新验证第二因素")).of("Session", &session));
     tx.commit().await?;
-    Ok(Reauthentication::Fresh(now + chrono::TimeDelta::from_std(app.settings.step_up_time).unwrap_or_default()))
+    Ok(fresh(now))
 }
 
 /// Removes one of the caller's second factors, with a code of it or a recovery code. With the last one the recovery codes go.
@@ -195,12 +225,12 @@ pub async fn reauthenticate(
 /// # Errors
 /// `Invalid` for a type that the user does not have, `LoginFailed` for a wrong code, `TooMany` after too many of them, `Forbidden` for a
 /// key and for the last factor of somebody who needs one, `StepUp` without a fresh factor, `Unavailable` when the database is away.
-pub async fn remove(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) -> Result<Holder> {
-    let permit = authorize(caller, Operation::RemoveMfa)?;
+pub async fn remove(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) -> Result<Holder> {
+    let permit = permit.require(Operation::RemoveMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
     let own: Vec<MfaType> = holder.factors.iter().map(|factor| factor.mfa_type).collect();
     check_type(mfa_type, &own).map_err(Error::invalid)?;
-    let (tx, holder) = spend(app, caller, &permit, &session, factor::meant(mfa_type, code), code).await?;
+    let (tx, holder) = spend(app, &permit, &session, factor::meant(mfa_type, code), code).await?;
     let policy = app.store.policy().await?;
     let only = holder.factors.iter().all(|factor| factor.mfa_type == mfa_type);
     if only && policy.mfa.demands(tx.roles_of(&holder.id).await?.iter(), app.now()) {
@@ -215,7 +245,7 @@ pub async fn remove(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) 
     let name = mfa_type.name();
     let codes_went_to = holder.factor(mfa_type).and_then(|factor| factor.address.as_deref());
     let what = text!("the second factor of type {name} was removed", "已移除类型为 {name} 的第二因素");
-    letters::factors_changed(app, &tx, caller, &holder, codes_went_to, what).await?;
+    letters::factors_changed(app, &tx, permit.caller(), &holder, codes_went_to, what).await?;
     tx.note(
         Entry::done(text!("second factor of type {name} removed", "已移除类型为 {name} 的第二因素"))
             .of(USER.name, &holder.id),
@@ -232,32 +262,30 @@ pub async fn remove(app: &App, caller: &Caller, mfa_type: MfaType, code: &Code) 
 /// # Errors
 /// `NotFound` when nobody matches, `Invalid` for the caller's own, `Forbidden` for a key and for users who hold more than the caller,
 /// `StepUp` without a fresh factor, `Unavailable` when the database is away.
-pub async fn reset(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::ResetMfa)?;
+pub async fn reset(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<Arc<Node>>> {
+    let permit = permit.require(Operation::ResetMfa)?;
     let query = matching(app, &USER, conditions)?;
-    let change = Change::begin(app, permit).await?;
-    let users = change.select(&query).await?;
+    let (change, users) = Change::of_users(app, &permit, &query).await?;
     if users.iter().any(|user| change.is_caller(user)) {
         let text = text!("your own factors you remove with removeMfa", "您自己的第二因素请使用 removeMfa 移除");
         return Err(Error::invalid(text));
     }
-    for user in &users {
-        let (id, name) = (UserId::from(user.id().to_owned()), user.value("username").as_str().unwrap_or_default());
-        change.tx.hold_user(&id).await?;
-        let holder = change.tx.holder(&id).await?.ok_or_else(|| Error::internal("a user that is held is gone"))?;
-        let factors = change.tx.delete_factors(&id).await?;
-        let ended = change.tx.end_sessions_of(&id, None).await?;
+    for User { id, username: name, .. } in &users {
+        change.tx.hold_user(id).await?;
+        let holder = change.tx.holder(id).await?.ok_or_else(|| Error::internal("a user that is held is gone"))?;
+        let factors = change.tx.delete_factors(id).await?;
+        let ended = change.tx.end_sessions_of(id, None).await?;
         if holder.needs_code() {
             let codes_went_to = holder.factor(MfaType::Mail).and_then(|factor| factor.address.as_deref());
             let what = text!("all second factors were reset", "已重置全部第二因素");
-            letters::factors_changed(app, &change.tx, caller, &holder, codes_went_to, what).await?;
+            letters::factors_changed(app, &change.tx, permit.caller(), &holder, codes_went_to, what).await?;
         }
         let text = text!(
             "second factors of user {name} reset: {factors} factors taken, {ended} sessions ended",
             "已重置用户 {name} 的第二因素：移除 {factors} 个第二因素，结束 {ended} 个会话"
         );
-        change.tx.note(Entry::done(text).of(USER.name, &id));
-        for (key, key_name) in change.tx.suspend_keys_of(&id, app.now()).await? {
+        change.tx.note(Entry::done(text).of(USER.name, id));
+        for (key, key_name) in change.tx.suspend_keys_of(id, app.now()).await? {
             let text = text!(
                 "API key {key_name} suspended until user {name} confirms it",
                 "API 密钥 {key_name} 已暂停，等待用户 {name} 确认"
@@ -265,7 +293,7 @@ pub async fn reset(app: &App, caller: &Caller, conditions: Map<String, Value>) -
             change.tx.note(Entry::done(text).of(API_KEY.name, key));
         }
     }
-    let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
+    let ids: Vec<String> = users.iter().map(|user| user.id.to_string()).collect();
     let by = change.actor.username.clone();
     let users = change.finish(&USER, &ids).await?;
     tracing::info!(user.ids = ?ids, by, "second factors reset");
@@ -275,7 +303,6 @@ pub async fn reset(app: &App, caller: &Caller, conditions: Map<String, Value>) -
 /// Spends a code of somebody who is logged in. A mailed one belongs to the challenge that waits in their session.
 async fn spend(
     app: &App,
-    caller: &Caller,
     permit: &Permit,
     session: &SessionId,
     mfa_type: MfaType,
@@ -294,7 +321,7 @@ async fn spend(
         }
         _ => None,
     };
-    let known = devices::knows(app, caller, &holder.username).await?;
+    let known = devices::knows(app, permit.caller(), &holder.username).await?;
     let answer = Answer { mfa_type, code, known: known.as_ref() };
     challenges::settle(app, permit, &holder, waiting.as_ref(), answer).await
 }
@@ -314,13 +341,14 @@ pub(super) async fn expect_password(
 ) -> Result<Option<String>> {
     let policy = app.store.policy().await?;
     let (session, _) = own_session(permit)?;
-    let guess = Guess { username: &holder.username, known: Some(&Known::Session(session)), with_code: false };
+    let account = Account::of_user(&holder.id);
+    let guess = Guess { account: &account, known: Some(&Known::Session(session)), with_code: false };
     let attempt = attempts::password(app, permit, &policy, guess).await?;
     let checked = directory::of(None)?.check(app, &holder.username, password).await?;
     if checked.verdict == Verdict::Wrong {
         return Err(Error::new(Kind::LoginFailed, text!("the password is wrong", "密码错误")));
     }
-    let tx = app.begin(permit.clone()).await?;
+    let tx = app.begin(&permit).await?;
     attempt.right(&tx).await?;
     tx.commit_untold().await?;
     Ok(checked.user.and_then(|user| user.password_hash))
@@ -336,9 +364,9 @@ fn expect_factor(holder: &Holder) -> Result<()> {
     }
 }
 
-async fn begin_enrollment(app: &App, permit: Permit, challenge: Challenge) -> Result<()> {
+async fn begin_enrollment(app: &App, permit: &Permit, challenge: Challenge) -> Result<()> {
     let name = challenge.mfa_type.name();
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.insert_challenge(&challenge).await?;
     let text = text!("second factor of type {name} begun", "开始注册类型为 {name} 的第二因素");
     tx.note(Entry::done(text).of(USER.name, &challenge.user));

@@ -8,6 +8,7 @@ pub mod classic_keys;
 pub mod customers;
 mod devices;
 mod directory;
+pub mod door;
 mod factor;
 pub mod first;
 pub mod forward;

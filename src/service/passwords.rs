@@ -7,18 +7,18 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::attempts;
+use super::door;
 use super::letters::{self, Post};
 use super::login::{admitted, own_session};
 use super::mfa::expect_password;
 use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::domain::audit::{Author, Entry};
-use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::id::uuid_v7;
 use crate::domain::operation::Operation;
 use crate::domain::password::{PASSWORD_MAX, check_is_no_name, is_the_old_one};
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::policy::{Complexity, Policy};
 use crate::domain::random;
 use crate::domain::secret::{Handle, Password};
@@ -26,6 +26,7 @@ use crate::domain::text::{Language, text};
 use crate::domain::user::USERNAME_MAX;
 use crate::error::{Error, Result};
 use crate::mail::Letter;
+use crate::store::Users;
 
 /// For how long a mailed link works; for as long its letter waits to be sent.
 pub(super) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
@@ -54,8 +55,8 @@ pub(super) struct Wish {
 /// # Errors
 /// `LoginFailed` for a wrong old password, `TooMany` after too many of them, `Invalid` for a new one that is not allowed, `Forbidden` for
 /// a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
-pub async fn change(app: &App, caller: &Caller, old: Password, new: Password, delete_keys: bool) -> Result<Changed> {
-    let permit = authorize(caller, Operation::ChangePassword)?;
+pub async fn change(app: &App, permit: &Permit, old: Password, new: Password, delete_keys: bool) -> Result<Changed> {
+    let permit = permit.require(Operation::ChangePassword)?;
     let (session, user) = own_session(&permit)?;
     let deleted = || Error::refused("the user was deleted meanwhile");
     let policy = app.store.policy().await?;
@@ -71,7 +72,8 @@ pub async fn change(app: &App, caller: &Caller, old: Password, new: Password, de
             Some(hash) => hash,
             None => app.passwords.hash(new.clone(), app.random.as_ref()).await?,
         };
-        let tx = app.begin(permit.clone()).await?;
+        let tx = app.begin(&permit).await?;
+        let caller = permit.caller();
         if !tx.hold_user(&user).await? {
             return Err(deleted());
         }
@@ -108,8 +110,8 @@ pub async fn change(app: &App, caller: &Caller, old: Password, new: Password, de
 /// # Errors
 /// `Invalid` where links can't be mailed, `LoginFailed` for an address that is not let in, `TooMany` after too many for the same name or
 /// from the same client, `Unavailable` when the database is away.
-pub async fn request_reset(app: &App, caller: &Caller, username: &str) -> Result<()> {
-    let permit = authorize(caller, Operation::RequestPasswordReset)?;
+pub async fn request_reset(app: &App, permit: &Permit, username: &str) -> Result<()> {
+    let permit = permit.require(Operation::RequestPasswordReset)?;
     if app.mailer.is_none() || app.settings.public_url.is_none() {
         let text = text!(
             "links by mail are not served here: the operator has to set smtp_url and public_url",
@@ -117,12 +119,12 @@ pub async fn request_reset(app: &App, caller: &Caller, username: &str) -> Result
         );
         return Err(Error::invalid(text));
     }
-    admitted(app, caller, Operation::RequestPasswordReset).await?;
+    admitted(app, &permit).await?;
     attempts::link(app, &permit, username).await?;
     // Nobody has a name that is longer: its beginning with one letter too many is as good.
     let username = username.chars().take(USERNAME_MAX + 1).collect();
-    let tx = app.begin(permit).await?;
-    letters::enqueue_link(app, &tx, Wish { username, language: caller.language }).await?;
+    let tx = app.begin(&permit).await?;
+    letters::enqueue_link(app, &tx, Wish { username, language: permit.caller().language }).await?;
     tx.note(Entry::done(text!("a link that sets another password was asked for", "请求了设置新密码的链接")));
     tx.commit().await
 }
@@ -143,7 +145,8 @@ pub(super) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
     let now = app.now();
     let token = Handle::from(random::text(app.random.as_ref(), TOKEN_LEN)?);
     let id = uuid_v7(now, app.random.as_ref())?.to_string();
-    let tx = app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await?;
+    let permit = door::operator(Operation::Maintain)?;
+    let tx = app.begin_for(&permit, Users::changed([user.id.clone()])).await?;
     tx.hold_user(&user.id).await?;
     let Some(holder) = tx.holder(&user.id).await? else { return Ok(None) };
     let Some(to) = holder.email_address else { return Ok(None) };
@@ -165,9 +168,9 @@ pub(super) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
 /// `Invalid` for a link that is none, spent or over, and for a password that is not allowed, which leaves the link as it is;
 /// `LoginFailed` for an address that is not let in, `TooMany` after too many tries from the same client, `Unavailable` when the database
 /// is away.
-pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) -> Result<()> {
-    let permit = authorize(caller, Operation::ResetPassword)?;
-    let policy = admitted(app, caller, Operation::ResetPassword).await?;
+pub async fn reset(app: &App, permit: &Permit, token: &Handle, new: Password) -> Result<()> {
+    let permit = permit.require(Operation::ResetPassword)?;
+    let policy = admitted(app, &permit).await?;
     let attempt = attempts::reset(app, &permit).await?;
     let mark = app.vault.mark(WHAT, token.expose());
     let user = app.store.reset(&mark, app.now()).await?.ok_or_else(dead)?;
@@ -178,15 +181,15 @@ pub async fn reset(app: &App, caller: &Caller, token: &Handle, new: Password) ->
         return Err(Error::invalid(is_the_old_one()));
     }
     let hash = app.passwords.hash(new, app.random.as_ref()).await?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin_for(&permit, Users::changed([user.clone()])).await?;
     tx.hold_user(&user).await?;
     if tx.spend_reset(mark, app.now()).await?.as_ref() != Some(&user) {
         return Err(dead());
     }
     let ended = tx.set_password(&user, hash, app.now(), None).await?;
     attempt.right(&tx).await?;
-    attempts::forget(app, &tx, &holder.username).await?;
-    letters::password_changed(app, &tx, caller, &holder).await?;
+    attempts::forget(app, &tx, &user).await?;
+    letters::password_changed(app, &tx, permit.caller(), &holder).await?;
     let text = text!(
         "own password set with a mailed link: {ended} sessions ended",
         "已通过邮件链接设置自己的密码：结束 {ended} 个会话"

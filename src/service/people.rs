@@ -9,23 +9,25 @@ use serde_json::{Map, Value};
 use super::api_keys::Wanted;
 use super::lists::{by_ids, digested};
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};
 use crate::domain::filter::Query;
 use crate::domain::id::{RoleId, UserId};
+use crate::domain::operation::Operation;
 use crate::domain::permission::{Actions, ROOT};
-use crate::domain::permit::{Denial, Permit, authorize};
-use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::permit::{Denial, Permit};
+use crate::domain::principal::Principal;
+use crate::domain::role::Role;
 use crate::domain::text::text;
+use crate::domain::user::User;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Budget, Node, Projection, Scope, Tx};
+use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 
-/// The table that who changes users or roles is alone with.
+/// Locks of PostgreSQL have the name of a table: this one is held while users or roles change, so that such changes run one at a time.
 pub(super) const PEOPLE: &str = "user_roles";
-/// Most elements of a request that makes users or roles: each user costs a password hash.
-const AT_ONCE: usize = 100;
+/// How often a change looks again for the users of its `where` when others came to match while it waited.
+const LOOKS: usize = 3;
 
-/// A change in progress, by a caller whose rights are read anew.
+/// A change of users or roles in progress. The caller's credential and rights were judged after its locks were taken.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) tx: Tx,
@@ -33,48 +35,63 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Begins, when all others are done. Who was demoted or deleted since the request began changes nothing any more.
-    pub(super) async fn begin(app: &App, permit: Permit) -> Result<Self> {
-        let operation = permit.operation();
-        let mut actor = permit.actor().cloned().ok_or(Denial::NoCredential)?;
-        let caller = permit.caller().clone();
-        let tx = app.begin(permit).await?;
+    /// Begins, when all others are done.
+    pub(super) async fn begin(app: &App, permit: &Permit, users: Users) -> Result<Self> {
+        let tx = app.begin_for(permit, users).await?;
         tx.alone_with(PEOPLE).await?;
-        if actor.credential != CredentialRef::Operator {
-            if tx.login_user(&actor.user).await?.is_none() {
-                return Err(Error::refused("the user was deleted meanwhile"));
-            }
-            actor.rights = actor.rights.intersection(&tx.rights_of(&actor.user).await?);
-            authorize(&Caller { principal: Some(actor.clone()), ..caller }, operation)?;
-        }
+        let actor = tx.permit().principal()?.clone();
         Ok(Self { tx, actor })
     }
 
-    /// The rows to change. The caller must hold whatever they hold: who could rename, demote or lock out somebody mightier, or give
-    /// them another password, would be as mighty.
-    pub(super) async fn select(&self, query: &Query) -> Result<Vec<Arc<Node>>> {
-        let entity = query.entity;
-        let found = self.tx.list(query, &Scope::All, &projection(entity), &Budget::unlimited()).await?;
-        if found.is_empty() {
-            return Err(Error::new(Kind::NotFound, text!("no {} matches", "没有匹配的 {}", entity.name)));
+    /// Begins for the users that a `where` matches. The caller must hold whatever they hold: who could rename, demote or lock out somebody
+    /// mightier, or give them another password, would be as mighty.
+    pub(super) async fn of_users(app: &App, permit: &Permit, query: &Query) -> Result<(Self, Vec<User>)> {
+        for _ in 0..LOOKS {
+            let most = permit.operation().spec().most;
+            let ids = app.store.ids(query, &Scope::All, most).await?;
+            check_matched(&ids, most)?;
+            // Found without a lock, and found again with theirs: whoever came to match in between is not locked.
+            let change = Self::begin(app, permit, Users::changed(ids.into_iter().map(UserId::from))).await?;
+            let ids: Vec<UserId> =
+                change.tx.ids(query, &Scope::All, most).await?.into_iter().map(UserId::from).collect();
+            if !ids.iter().all(|id| change.tx.is_alone_with_user(id)) {
+                continue;
+            }
+            let users = change.tx.users(&ids).await?;
+            if users.is_empty() {
+                return Err(nothing_matches(&USER));
+            }
+            for user in &users {
+                change.covers_user(user)?;
+            }
+            return Ok((change, users));
         }
-        for node in &found {
-            self.covers(&self.rights_of(node, entity).await?, || format!("{} {}", entity.name, node.value("name")))?;
-        }
-        Ok(found)
+        Err(Error::unavailable("the users that match kept changing while the change waited"))
     }
 
-    /// What a user may do, or what a role allows.
-    async fn rights_of(&self, node: &Node, entity: &'static Entity) -> Result<Actions> {
-        match entity.name == USER.name {
-            true => self.tx.rights_of(&UserId::from(node.id().to_owned())).await,
-            false => Ok(rights(node)),
+    /// The roles that a `where` matches, none of which holds more than the caller.
+    pub(super) async fn roles(&self, query: &Query) -> Result<Vec<Role>> {
+        let most = self.tx.permit().operation().spec().most;
+        let ids = self.tx.ids(query, &Scope::All, most).await?;
+        check_matched(&ids, most)?;
+        let roles = self.tx.roles(&ids.into_iter().map(RoleId::from).collect::<Vec<_>>()).await?;
+        if roles.is_empty() {
+            return Err(nothing_matches(&USER_ROLE_NEXT));
         }
+        for role in &roles {
+            self.covers(&role.actions, || format!("{} {:?}", USER_ROLE_NEXT.name, role.name))?;
+        }
+        Ok(roles)
     }
 
-    /// Tells whether a row is the caller's own user.
-    pub(super) fn is_caller(&self, user: &Node) -> bool {
-        user.id() == self.actor.user.as_str()
+    /// Tells whether a user is the caller.
+    pub(super) fn is_caller(&self, user: &User) -> bool {
+        user.id == self.actor.user
+    }
+
+    /// Refuses a user who holds more than the caller.
+    pub(super) fn covers_user(&self, user: &User) -> Result<()> {
+        self.covers(&user.rights(), || format!("{} {:?}", USER.name, user.username))
     }
 
     /// Refuses rights that the caller does not hold; `what` says whose they are.
@@ -88,28 +105,35 @@ impl Change {
         Err(Error::new(Kind::Forbidden, text))
     }
 
-    /// Refuses to let a key give anybody more than they have now: that would outlive the key.
-    pub(super) fn gives_no_more(&self, now: &Actions, then: &Actions) -> Result<()> {
-        match self.actor.is_key() && now.lacks(then).is_some() {
+    /// Asks for the operation that gives rights, where somebody comes to hold what they do not hold now.
+    pub(super) fn gives(&self, now: &Actions, then: &Actions, operation: Operation) -> Result<()> {
+        match now.lacks(then) {
+            Some(_) => Ok(self.tx.permit().check(operation)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to let a key change what makes its owner: that would outlive the key.
+    pub(super) fn expect_no_key_of(&self, user: &UserId) -> Result<()> {
+        match self.actor.is_key() && *user == self.actor.user {
             true => Err(Denial::KeyNotAllowed.into()),
             false => Ok(()),
         }
     }
 
     /// A role that the caller may hand out.
-    pub(super) async fn role(&self, id: &RoleId) -> Result<Arc<Node>> {
-        let (wanted, budget) = (projection(&USER_ROLE_NEXT), Budget::unlimited());
-        let found = by_ids(&self.tx, &USER_ROLE_NEXT, &[id.to_string()], all(&wanted, &budget)).await?;
+    pub(super) async fn role(&self, id: &RoleId) -> Result<Role> {
+        let found = self.tx.roles(std::slice::from_ref(id)).await?;
         let role = found.into_iter().next().ok_or_else(|| {
             Error::invalid(text!("role_id {:?} is no role's", "role_id {:?} 不是任何角色的 id", id.as_str()))
         })?;
-        self.covers(&rights(&role), || "role_id".to_owned())?;
+        self.covers(&role.actions, || "role_id".to_owned())?;
         Ok(role)
     }
 
     /// Refuses to go on when the last ROOT was among those who were changed.
-    pub(super) async fn keeps_a_root(&self, changed: &[Arc<Node>]) -> Result<()> {
-        let was_root = changed.iter().any(|user| roles(user).any(|role| role.value("preset") == ROOT));
+    pub(super) async fn keeps_a_root(&self, changed: &[User]) -> Result<()> {
+        let was_root = changed.iter().any(|user| user.has_preset(ROOT));
         if was_root && self.tx.holders_of_preset(ROOT).await?.is_empty() {
             return Err(Error::invalid(text!(
                 "the last user with the role ROOT can't be deleted or get another role",
@@ -121,7 +145,8 @@ impl Change {
 
     /// Ends the change, and answers the rows as they are then, in the order of their ids here.
     pub(super) async fn finish(self, entity: &'static Entity, ids: &[String]) -> Result<Vec<Arc<Node>>> {
-        self.finish_as(entity, ids, all(&Projection::full(entity), &Budget::unlimited())).await
+        let (projection, budget) = (Projection::full(entity), Budget::unlimited());
+        self.finish_as(entity, ids, Wanted { projection: &projection, budget: &budget }).await
     }
 
     /// The same, with as much of the rows as is wanted. They are read before they are kept: an answer that is too large leaves nothing.
@@ -146,40 +171,28 @@ pub(super) fn matching(app: &App, entity: &'static Entity, conditions: Map<Strin
     Ok(query)
 }
 
-/// Refuses to make too many at once.
-pub(super) fn check_number(elements: usize) -> Result<()> {
-    match elements {
-        0..=AT_ONCE => Ok(()),
-        _ => Err(Error::invalid(text!(
-            "at most {AT_ONCE} can be made at once, these are {elements}",
-            "一次最多创建 {AT_ONCE} 个，当前为 {elements} 个"
+/// Refuses a request that holds more elements than its operation allows.
+pub(super) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
+    let most = permit.operation().spec().most;
+    match elements <= most {
+        true => Ok(()),
+        false => Err(Error::invalid(text!(
+            "a request holds at most {most} elements, this one holds {elements}: send several requests",
+            "一个请求最多包含 {most} 个元素，当前为 {elements} 个：请分多次发送"
         ))),
     }
 }
 
-/// What a user's roles allow, or what a role allows, as [`projection`] reads them.
-pub(super) fn rights(node: &Node) -> Actions {
-    let own = |node: &Node| {
-        Actions::from_names(node.value("actions").as_array().into_iter().flatten().filter_map(Value::as_str))
-    };
-    roles(node).fold(own(node), |sum, role| sum.union(&own(role)))
-}
-
-fn roles(user: &Node) -> impl Iterator<Item = &Node> {
-    user.many("roles").iter().map(AsRef::as_ref)
-}
-
-/// Everything that REST shows of a row, and what its roles allow.
-fn projection(entity: &'static Entity) -> Projection {
-    let mut wanted = Projection::full(entity);
-    if let Some((field, relation)) = entity.field("roles").and_then(|field| Some((field, field.relation()?))) {
-        let mut inner = Projection::default();
-        ["actions", "preset"].iter().filter_map(|name| relation.target.field(name)).for_each(|field| inner.want(field));
-        wanted.relate(field.name, relation, inner);
+fn check_matched(ids: &[String], most: usize) -> Result<()> {
+    match ids.len() <= most {
+        true => Ok(()),
+        false => Err(Error::invalid(text!(
+            "where matches more than {most}, and a request changes at most {most}: narrow it, and send several requests",
+            "where 匹配的数量超过 {most}，而一个请求最多更改 {most} 个：请缩小范围并分多次发送"
+        ))),
     }
-    wanted
 }
 
-fn all<'a>(projection: &'a Projection, budget: &'a Budget) -> Wanted<'a> {
-    Wanted { projection, budget }
+fn nothing_matches(entity: &Entity) -> Error {
+    Error::new(Kind::NotFound, text!("no {} matches", "没有匹配的 {}", entity.name))
 }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
+use super::door;
 use super::people::{Change, PEOPLE};
 use super::{attempts, lists, sessions};
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, GLOBAL_SETTINGS, USER};
 use crate::domain::mfa::{DEVICE_LIFE, MfaPolicy, MfaPolicyChange, Required};
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::policy::{AccessMode, PasswordSecurity, Policy};
-use crate::domain::principal::{CredentialRef, Principal};
+use crate::domain::principal::Principal;
 use crate::domain::text::{Text, text};
 use crate::error::{Error, Result};
-use crate::store::{Node, Scope};
+use crate::store::{Node, Scope, Users};
 
 /// Most characters of a value that the audit log repeats.
 const TOLD_MAX: usize = 500;
@@ -27,8 +27,8 @@ const TOLD_MAX: usize = 500;
 ///
 /// # Errors
 /// `Invalid` for what is not allowed, `Forbidden` for a key and without the right, `Unavailable` when the database is away.
-pub async fn update_password_security(app: &App, caller: &Caller, wanted: PasswordSecurity) -> Result<Arc<Node>> {
-    update(app, caller, Operation::UpdatePasswordSecurity, |policy| policy.secure_passwords(wanted)).await
+pub async fn update_password_security(app: &App, permit: &Permit, wanted: PasswordSecurity) -> Result<Arc<Node>> {
+    update(app, permit, Operation::UpdatePasswordSecurity, |policy| policy.secure_passwords(wanted)).await
 }
 
 /// Changes who is let in, from where. Nobody shuts themselves out.
@@ -37,14 +37,14 @@ pub async fn update_password_security(app: &App, caller: &Caller, wanted: Passwo
 /// Like [`update_password_security`].
 pub async fn update_access_restriction(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     mode: AccessMode,
     list: Vec<String>,
 ) -> Result<Arc<Node>> {
-    update(app, caller, Operation::UpdateAccessRestriction, |policy| {
+    let caller = permit.caller();
+    update(app, permit, Operation::UpdateAccessRestriction, |policy| {
         policy.restrict_access(mode, list)?;
-        let by_operator = |principal: &Principal| principal.credential == CredentialRef::Operator;
-        if policy.admits(caller.address)? || caller.principal.as_ref().is_some_and(by_operator) {
+        if policy.admits(caller.address)? || caller.principal.as_ref().is_some_and(Principal::is_operator) {
             return Ok(());
         }
         let own = caller.address.map_or_else(|| "?".to_owned(), |address| address.to_string());
@@ -60,28 +60,28 @@ pub async fn update_access_restriction(
 ///
 /// # Errors
 /// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
-pub async fn unlock(app: &App, caller: &Caller) -> Result<()> {
+pub async fn unlock(app: &App, permit: &Permit) -> Result<()> {
     let unlock = |policy: &mut Policy| {
         policy.unlock();
         Ok(())
     };
-    update(app, caller, Operation::UnlockPolicies, unlock).await.map(drop)
+    update(app, permit, Operation::UnlockPolicies, unlock).await.map(drop)
 }
 
 /// Changes for how long sessions live. Those that are older are over at once.
 ///
 /// # Errors
 /// Like [`update_password_security`].
-pub async fn update_session_timeout(app: &App, caller: &Caller, max_age: i64) -> Result<Arc<Node>> {
-    update(app, caller, Operation::UpdateSessionTimeout, |policy| policy.limit_sessions(max_age)).await
+pub async fn update_session_timeout(app: &App, permit: &Permit, max_age: i64) -> Result<Arc<Node>> {
+    update(app, permit, Operation::UpdateSessionTimeout, |policy| policy.limit_sessions(max_age)).await
 }
 
 /// What the second factor is asked for.
 ///
 /// # Errors
 /// `Forbidden` without the right, `Unavailable` when the database is away.
-pub async fn mfa(app: &App, caller: &Caller) -> Result<MfaPolicy> {
-    authorize(caller, Operation::ReadMfaPolicy)?;
+pub async fn mfa(app: &App, permit: &Permit) -> Result<MfaPolicy> {
+    permit.check(Operation::ReadMfaPolicy)?;
     Ok(app.store.policy().await?.mfa)
 }
 
@@ -89,8 +89,8 @@ pub async fn mfa(app: &App, caller: &Caller) -> Result<MfaPolicy> {
 ///
 /// # Errors
 /// Like [`update_password_security`]; `Invalid` for roles that do not exist, `StepUp` without a fresh factor.
-pub async fn update_mfa(app: &App, caller: &Caller, wanted: MfaPolicyChange) -> Result<MfaPolicy> {
-    authorize(caller, Operation::UpdateMfaPolicy)?;
+pub async fn update_mfa(app: &App, permit: &Permit, wanted: MfaPolicyChange) -> Result<MfaPolicy> {
+    permit.require(Operation::UpdateMfaPolicy)?;
     if let Some(roles) = &wanted.roles {
         let known = app.store.roles_among(roles).await?;
         if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
@@ -100,7 +100,7 @@ pub async fn update_mfa(app: &App, caller: &Caller, wanted: MfaPolicyChange) -> 
             )));
         }
     }
-    update(app, caller, Operation::UpdateMfaPolicy, |policy| policy.mfa.change(wanted)).await?;
+    update(app, permit, Operation::UpdateMfaPolicy, |policy| policy.mfa.change(wanted)).await?;
     Ok(app.store.policy().await?.mfa)
 }
 
@@ -110,17 +110,17 @@ pub async fn update_mfa(app: &App, caller: &Caller, wanted: MfaPolicyChange) -> 
 /// Like [`lists::list`].
 pub async fn users_without_mfa(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     arguments: &Map<String, Value>,
     wanted: Wanted<'_>,
 ) -> Result<Vec<Arc<Node>>> {
-    let scope = match mfa(app, caller).await? {
+    let scope = match mfa(app, permit).await? {
         MfaPolicy { required: Required::All, .. } => Scope::WithoutFactor(None),
         // Nobody has no role: nobody is asked.
         MfaPolicy { required: Required::None, .. } => Scope::WithoutFactor(Some(Vec::new())),
         MfaPolicy { roles, .. } => Scope::WithoutFactor(Some(roles)),
     };
-    lists::list_in(app, caller, &USER, arguments, &scope, wanted).await
+    lists::list_in(app, permit, &USER, arguments, &scope, wanted).await
 }
 
 /// The keys that were minted without a second factor, where one is needed for that, now or once that is enforced.
@@ -129,23 +129,24 @@ pub async fn users_without_mfa(
 /// Like [`lists::list`].
 pub async fn api_keys_without_mfa(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     arguments: &Map<String, Value>,
     wanted: Wanted<'_>,
 ) -> Result<Vec<Arc<Node>>> {
-    match mfa(app, caller).await?.keys_need_mfa {
-        true => lists::list_in(app, caller, &API_KEY, arguments, &Scope::MintedWithoutMfa, wanted).await,
+    match mfa(app, permit).await?.keys_need_mfa {
+        true => lists::list_in(app, permit, &API_KEY, arguments, &Scope::MintedWithoutMfa, wanted).await,
         false => Ok(Vec::new()),
     }
 }
 
 async fn update(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     operation: Operation,
     edit: impl FnOnce(&mut Policy) -> std::result::Result<(), Text>,
 ) -> Result<Arc<Node>> {
-    let change = Change::begin(app, authorize(caller, operation)?).await?;
+    let permit = permit.require(operation)?;
+    let change = Change::begin(app, &permit, Users::default()).await?;
     let (id, before) = change.tx.hold_policy().await?;
     let mut after = before.clone();
     edit(&mut after).map_err(Error::invalid)?;
@@ -174,7 +175,7 @@ async fn update(
 /// `Unavailable` when the database is away.
 pub async fn maintain(app: &App) -> Result<()> {
     let now = app.now();
-    let tx = app.begin(authorize(&Caller::operator(), Operation::UpdatePasswordSecurity)?).await?;
+    let tx = app.begin(&door::operator(Operation::Maintain)?).await?;
     tx.alone_with(PEOPLE).await?;
     let (_, policy) = tx.hold_policy().await?;
     tx.forget_attempts_until(attempts::over(&policy, now)).await?;

@@ -10,13 +10,12 @@ use super::api_keys::Wanted;
 use super::lists::by_ids;
 use crate::app::App;
 use crate::domain::audit::{Author, Entry};
-use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::entity::{Entity, HOST, VM};
 use crate::domain::filter::Query;
 use crate::domain::id::TaskId;
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Denial, authorize};
+use crate::domain::permit::{Denial, Permit};
 use crate::domain::power::{Place, Power, Standing, Switched};
 use crate::domain::task::{DueTask, FAILED, NewTask, Own, SUCCESSED, TaskChange};
 use crate::domain::text::{Text, text};
@@ -36,15 +35,15 @@ const LOCKED: &str = "VM";
 /// be placed, `Unavailable` when the database is away.
 pub async fn operate(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     power: Power,
     conditions: Map<String, Value>,
     host: Option<String>,
 ) -> Result<Vec<(TaskId, Arc<Node>)>> {
-    let permit = authorize(caller, Operation::Power(power))?;
+    let permit = permit.require(Operation::Power(power))?;
     let author = Author::from(permit.actor().ok_or(Denial::NoCredential)?);
     let query = Query::matching(&VM, conditions).map_err(Error::invalid)?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     // What is read from here on stays so: of two requests for one VM, the second finds it held.
     tx.alone_with(VM.table).await?;
     let mut vms = tx.list(&query, &Scope::All, &Projection::full(&VM), &Budget::unlimited()).await?;

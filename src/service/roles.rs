@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::people::{Change, check_number, matching, rights};
-use super::users::name_of;
+use super::people::{Change, check_number, matching};
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::USER_ROLE_NEXT;
 use crate::domain::id::RoleId;
 use crate::domain::operation::Operation;
 use crate::domain::permission::Actions;
-use crate::domain::permit::authorize;
-use crate::domain::role::{NewRole, check_role_name, read_actions};
+use crate::domain::permit::Permit;
+use crate::domain::role::{NewRole, Role, check_role_name, read_actions};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-use crate::store::Node;
+use crate::store::{Node, Users};
 
 /// A role that somebody asks for.
 #[derive(Debug)]
@@ -42,9 +40,9 @@ pub struct UpdateRequest {
 /// # Errors
 /// `Invalid` for names that are not allowed or taken and for unknown actions, with the place in the list; `Forbidden` for actions
 /// beyond the caller's rights; `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: &Caller, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::CreateRole)?;
-    check_number(requests.len())?;
+pub async fn create(app: &App, permit: &Permit, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
+    let permit = permit.require(Operation::CreateRole)?;
+    check_number(&permit, requests.len())?;
     let at = |index: usize| format!("[{index}]");
     let now = app.now();
     let mut roles = Vec::new();
@@ -55,7 +53,7 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<RoleRequest>) -> R
         roles.push(NewRole { id: RoleId::generate(now, app.random.as_ref())?, name, actions });
     }
     let ids: Vec<String> = roles.iter().map(|role| role.id.to_string()).collect();
-    let change = Change::begin(app, permit).await?;
+    let change = Change::begin(app, &permit, Users::default()).await?;
     for (index, role) in roles.into_iter().enumerate() {
         change.covers(&role.actions, || format!("{}.actions", at(index)))?;
         let (id, name, holds) = (&role.id, &role.name, role.actions.names().join(", "));
@@ -77,29 +75,29 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<RoleRequest>) -> R
 /// `Forbidden` for rights beyond the caller's, and for a key that gives rights; `Unavailable` when the database is away.
 pub async fn update(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     conditions: Map<String, Value>,
     request: UpdateRequest,
 ) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::UpdateRole)?;
+    let permit = permit.require(Operation::UpdateRole)?;
     let query = matching(app, &USER_ROLE_NEXT, conditions)?;
     let invalid = |why| Error::invalid(why).at("data");
     let UpdateRequest { name, actions } = request;
     name.as_deref().map_or(Ok(()), check_role_name).map_err(invalid)?;
     let actions = actions.map(|actions| read_actions(&actions)).transpose().map_err(invalid)?;
-    let change = Change::begin(app, permit).await?;
-    let roles = change.select(&query).await?;
+    let change = Change::begin(app, &permit, Users::default()).await?;
+    let roles = change.roles(&query).await?;
     expect_own_making(&roles)?;
     let mut ids = Vec::new();
     for role in &roles {
         if let Some(actions) = &actions {
-            check_edit(&change, role, actions)?;
+            check_edit(&change, role, actions).await?;
         }
-        let id = RoleId::from(role.id().to_owned());
-        change.tx.update_role(&id, name.as_deref(), actions.as_ref()).await.map_err(|error| error.at("data"))?;
+        let id = &role.id;
+        change.tx.update_role(id, name.as_deref(), actions.as_ref()).await.map_err(|error| error.at("data"))?;
         let what = told(role, name.as_deref(), actions.as_ref());
-        let text = text!("role {} changed: {what}", "已修改角色 {}：{what}", name_of(role));
-        change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, &id));
+        let text = text!("role {} changed: {what}", "已修改角色 {}：{what}", role.name);
+        change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
         ids.push(id.to_string());
     }
     let by = change.actor.username.clone();
@@ -113,18 +111,18 @@ pub async fn update(
 /// # Errors
 /// `Invalid` for presets and for roles that users have, `NotFound` when none matches, `Forbidden` when one of them holds more than
 /// the caller, `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
-    let permit = authorize(caller, Operation::DeleteRole)?;
+pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
+    let permit = permit.require(Operation::DeleteRole)?;
     let query = matching(app, &USER_ROLE_NEXT, conditions)?;
-    let change = Change::begin(app, permit).await?;
-    let roles = change.select(&query).await?;
+    let change = Change::begin(app, &permit, Users::default()).await?;
+    let roles = change.roles(&query).await?;
     expect_own_making(&roles)?;
     let mut ids = Vec::new();
     for role in &roles {
-        match role.many("users").len() {
-            0 => ids.push(RoleId::from(role.id().to_owned())),
+        match change.tx.holders_of(&role.id).await?.len() {
+            0 => ids.push(role.id.clone()),
             users => {
-                let (name, have) = (role.value("name"), if users == 1 { "user has" } else { "users have" });
+                let (name, have) = (format!("{:?}", role.name), if users == 1 { "user has" } else { "users have" });
                 let text = text!(
                     "the role {name} is in use: {users} {have} it, give them another one first",
                     "角色 {name} 正在使用：有 {users} 个用户属于它，请先为其更换角色"
@@ -134,18 +132,19 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
         }
     }
     for (id, role) in ids.iter().zip(&roles) {
-        let text = text!("role {} deleted", "已删除角色 {}", name_of(role));
+        let text = text!("role {} deleted", "已删除角色 {}", role.name);
         change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
         change.tx.delete_role(id).await?;
     }
+    let by = change.actor.username.clone();
     change.tx.commit().await?;
-    tracing::info!(role.ids = ?ids, by = change.actor.username, "roles deleted");
+    tracing::info!(role.ids = ?ids, by, "roles deleted");
     Ok(ids)
 }
 
 /// What changes of a role: its name, and the actions that come (+) and go (-).
-fn told(role: &Node, name: Option<&str>, actions: Option<&Actions>) -> String {
-    let had = rights(role);
+fn told(role: &Role, name: Option<&str>, actions: Option<&Actions>) -> String {
+    let had = role.actions;
     let only = |some: &Actions, other: &Actions, sign: &str| {
         let names = some.names().into_iter().filter(|name| !other.names().contains(name));
         names.map(|name| format!("{sign}{name}")).collect::<Vec<_>>()
@@ -159,30 +158,27 @@ fn told(role: &Node, name: Option<&str>, actions: Option<&Actions>) -> String {
 }
 
 /// Checks other actions for a role that exists.
-fn check_edit(change: &Change, role: &Node, actions: &Actions) -> Result<()> {
-    if rights(role) == *actions {
+async fn check_edit(change: &Change, role: &Role, actions: &Actions) -> Result<()> {
+    if role.actions == *actions {
         return Ok(());
     }
-    if role.many("users").iter().any(|user| change.is_caller(user)) {
+    if change.tx.holders_of(&role.id).await?.contains(&change.actor.user) {
         return Err(Error::invalid(text!(
             "data.actions of your own role can't be changed by yourself: ask somebody else",
             "不能自行修改自己角色的 data.actions：请由他人修改"
         )));
     }
     change.covers(actions, || "data.actions".to_owned())?;
-    change.gives_no_more(&rights(role), actions)
+    change.gives(&role.actions, actions, Operation::WidenRole)
 }
 
 /// Refuses presets before anything else is looked at, so that what is told does not depend on the order of the rows.
-fn expect_own_making(roles: &[Arc<Node>]) -> Result<()> {
-    match roles.iter().find(|role| !role.value("preset").is_null()) {
+fn expect_own_making(roles: &[Role]) -> Result<()> {
+    match roles.iter().find_map(|role| Some((&role.name, role.preset.as_ref()?))) {
         None => Ok(()),
-        Some(role) => {
-            let (name, preset) = (role.value("name"), role.value("preset"));
-            Err(Error::invalid(text!(
-                "the role {name} is the preset {preset}, which can't be changed or deleted",
-                "角色 {name} 是预置角色 {preset}，不能修改或删除"
-            )))
-        }
+        Some((name, preset)) => Err(Error::invalid(text!(
+            "the role {name:?} is the preset {preset:?}, which can't be changed or deleted",
+            "角色 {name:?} 是预置角色 {preset:?}，不能修改或删除"
+        ))),
     }
 }

@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 
+use super::door;
 use super::login::own_session;
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Permit, authorize};
+use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
 use crate::domain::session::SessionInfo;
 use crate::domain::text::text;
@@ -32,8 +32,8 @@ pub struct OwnSession {
 ///
 /// # Errors
 /// `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn read(app: &App, caller: &Caller) -> Result<Vec<OwnSession>> {
-    let owner = Owner::of(app, &authorize(caller, Operation::ReadSessions)?).await?;
+pub async fn read(app: &App, permit: &Permit) -> Result<Vec<OwnSession>> {
+    let owner = Owner::of(app, &permit.require(Operation::ReadSessions)?).await?;
     let stored = app.store.sessions_of(&owner.user, app.now()).await?;
     Ok(owner.working(app, stored))
 }
@@ -42,11 +42,11 @@ pub async fn read(app: &App, caller: &Caller) -> Result<Vec<OwnSession>> {
 ///
 /// # Errors
 /// `NotFound` for one that is none, over, or somebody else's; `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn end(app: &App, caller: &Caller, id: &SessionId) -> Result<OwnSession> {
-    let permit = authorize(caller, Operation::EndSession)?;
+pub async fn end(app: &App, permit: &Permit, id: &SessionId) -> Result<OwnSession> {
+    let permit = permit.require(Operation::EndSession)?;
     let owner = Owner::of(app, &permit).await?;
     let none = || Error::new(Kind::NotFound, text!("you have no such session", "您没有该会话"));
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     let stored = tx.sessions_of(&owner.user, app.now()).await?;
     let ended = owner.working(app, stored).into_iter().find(|own| own.info.session.id == *id).ok_or_else(none)?;
     if !tx.delete_session(&owner.user, id).await? {
@@ -62,10 +62,10 @@ pub async fn end(app: &App, caller: &Caller, id: &SessionId) -> Result<OwnSessio
 ///
 /// # Errors
 /// `Forbidden` for a key, `Unavailable` when the database is away.
-pub async fn end_all(app: &App, caller: &Caller, current_too: bool) -> Result<usize> {
-    let permit = authorize(caller, Operation::EndSession)?;
+pub async fn end_all(app: &App, permit: &Permit, current_too: bool) -> Result<usize> {
+    let permit = permit.require(Operation::EndSession)?;
     let owner = Owner::of(app, &permit).await?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     // Who logs in now waits, and is not counted.
     tx.hold_user(&owner.user).await?;
     let stored = tx.sessions_of(&owner.user, app.now()).await?;
@@ -90,7 +90,7 @@ pub async fn write_seen(app: &App) -> Result<()> {
     if seen.is_empty() || app.node.is_passive() {
         return Ok(());
     }
-    let tx = app.begin(authorize(&Caller::operator(), Operation::Maintain)?).await?;
+    let tx = app.begin(&door::operator(Operation::Maintain)?).await?;
     tx.see_sessions(&seen).await?;
     tx.commit_untold().await?;
     app.seen.written(&seen);

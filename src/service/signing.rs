@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 
+use super::door;
 use super::login::end_of_token;
 use crate::app::App;
 use crate::auth::token::{LEAD, new_signing_key};
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::SigningKeyRow;
@@ -17,8 +17,8 @@ use crate::store::SigningKeyRow;
 ///
 /// # Errors
 /// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
-pub async fn rotate(app: &App, caller: &Caller) -> Result<SigningKeyRow> {
-    replace(app, caller, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
+pub async fn rotate(app: &App, permit: &Permit) -> Result<SigningKeyRow> {
+    replace(app, permit, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
 }
 
 /// Reads the signing keys as other nodes may have changed them, replaces the newest when it is old, and deletes those whose last
@@ -32,11 +32,11 @@ pub async fn maintain(app: &App) -> Result<()> {
         let life = TimeDelta::from_std(life).map_err(Error::internal)?;
         let old = |newest: Option<&SigningKeyRow>| newest.is_none_or(|key| app.now() - key.active_from >= life);
         if old(app.store.signing_keys().await?.last()) {
-            replace(app, &Caller::operator(), old).await?;
+            replace(app, &door::operator(Operation::RotateSigningKey)?, old).await?;
         }
     }
     if app.store.signing_keys().await?.iter().any(|key| key.is_over(app.now())) {
-        let tx = app.begin(authorize(&Caller::operator(), Operation::RotateSigningKey)?).await?;
+        let tx = app.begin(&door::operator(Operation::RotateSigningKey)?).await?;
         tx.forget_signing_keys(app.now()).await?;
         tx.note(Entry::done(text!("signing keys that are over were deleted", "已删除过期的签名密钥")));
         tx.commit().await?;
@@ -61,13 +61,13 @@ pub(super) fn published(key: &SigningKeyRow) -> Entry {
 
 async fn replace(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     wanted: impl Fn(Option<&SigningKeyRow>) -> bool,
 ) -> Result<Option<SigningKeyRow>> {
-    let permit = authorize(caller, Operation::RotateSigningKey)?;
+    let permit = permit.require(Operation::RotateSigningKey)?;
     let now = app.now();
     let active_from = now + TimeDelta::from_std(LEAD).map_err(Error::internal)?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.alone_with("signing_keys").await?;
     if !wanted(tx.signing_keys().await?.last()) {
         return Ok(None);

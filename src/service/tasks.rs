@@ -6,17 +6,17 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
+use super::door;
 use super::lists::{by_ids, by_ids_in};
 use super::people::check_number;
 use super::power;
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{CLUSTER, Entity, TASK, USER, VM};
 use crate::domain::filter::Query;
 use crate::domain::id::TaskId;
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::task::{NewTask, TaskChange, check_name};
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Kind, Result};
@@ -45,7 +45,7 @@ pub struct TaskRequest {
 /// `Unavailable` when the database is away.
 pub async fn work(app: &App) -> Result<()> {
     while app.store.has_work(app.now()).await? {
-        let tx = app.begin(authorize(&Caller::operator(), Operation::WorkTasks)?).await?;
+        let tx = app.begin(&door::operator(Operation::WorkTasks)?).await?;
         tx.alone_with(VM.table).await?;
         let now = app.now();
         let begun = tx.begin_tasks(now).await?;
@@ -68,15 +68,15 @@ pub async fn work(app: &App) -> Result<()> {
 ///
 /// # Errors
 /// `Invalid` for what is not allowed, with the place in the list, `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: &Caller, requests: Vec<TaskRequest>) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::CreateTask)?;
-    check_number(requests.len())?;
+pub async fn create(app: &App, permit: &Permit, requests: Vec<TaskRequest>) -> Result<Vec<Arc<Node>>> {
+    let permit = permit.require(Operation::CreateTask)?;
+    check_number(&permit, requests.len())?;
     let at = |index: usize| format!("[{index}]");
     for (index, request) in requests.iter().enumerate() {
         request.check().map_err(|why| Error::invalid(why).at(&at(index)))?;
     }
     let now = app.now();
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     let named = Named::by(&tx, requests.iter().map(|request| &request.state)).await?;
     let mut ids = Vec::new();
     for (index, request) in requests.into_iter().enumerate() {
@@ -94,7 +94,7 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<TaskRequest>) -> R
         let new = NewTask { id, internal, own: None, state: state.completed(false) };
         tx.insert_task(new, now).await.map_err(|error| error.at(&at(index)))?;
     }
-    finish(tx, &ids, caller.language).await
+    finish(tx, &ids, permit.caller().language).await
 }
 
 /// Changes all tasks that a `where` matches, or none.
@@ -104,16 +104,16 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<TaskRequest>) -> R
 /// database is away.
 pub async fn update(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     conditions: Map<String, Value>,
     change: TaskChange,
 ) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::UpdateTask)?;
+    let permit = permit.require(Operation::UpdateTask)?;
     let query = Query::matching(&TASK, conditions).map_err(Error::invalid)?;
-    let query = Query { language: caller.language, ..query };
+    let query = Query { language: permit.caller().language, ..query };
     let of_data = |why| Error::invalid(why).at("data");
     change.check().map_err(of_data)?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.alone_with(TASK.table).await?;
     let mut wanted = Projection::default();
     TASK.field("error_message").into_iter().for_each(|field| wanted.want(field));
@@ -135,7 +135,7 @@ pub async fn update(
         tx.note(Entry::done(text!("task {id} changed", "已修改任务 {id}")).of(TASK.name, &id));
         tx.update_task(&id, change.clone().completed(has_said)).await?;
     }
-    finish(tx, &ids, caller.language).await
+    finish(tx, &ids, permit.caller().language).await
 }
 
 /// Ends a change, and answers its tasks as they are then, in the order of their ids here.

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
 use super::attempts;
-use super::people::{Change, PEOPLE, check_number, matching, rights};
+use super::letters;
+use super::people::{Change, PEOPLE, check_number, matching};
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{RoleId, UserId};
@@ -17,15 +17,15 @@ use crate::domain::key_format;
 use crate::domain::operation::Operation;
 use crate::domain::password::check_is_no_name;
 use crate::domain::permission::ROOT;
-use crate::domain::permit::{Denial, Permit, authorize};
+use crate::domain::permit::Permit;
 use crate::domain::policy::Complexity;
-use crate::domain::principal::CredentialRef;
 use crate::domain::random::Random;
+use crate::domain::role::Role;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
-use crate::domain::user::{Contact, NewUser, UserChange, check_source, check_texts};
+use crate::domain::user::{Contact, NewUser, User, UserChange, check_source, check_texts};
 use crate::error::{Error, Result};
-use crate::store::{Budget, Node, Projection, Scope, Tx};
+use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 
 /// Login name of the first user.
 const ROOT_NAME: &str = "root";
@@ -105,18 +105,17 @@ impl UserRequest {
 ///
 /// # Errors
 /// `Unauthenticated` without a credential, `Unavailable` when the database is away.
-pub async fn me(app: &App, caller: &Caller) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::GetMyInfo)?;
-    let id = permit.actor().map(|actor| actor.user.clone()).ok_or(Denial::NoCredential)?;
-    read(app, &id).await?.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
+pub async fn me(app: &App, permit: &Permit) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::GetMyInfo)?;
+    read(app, &permit.principal()?.user).await?.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
 }
 
 /// Tells whether there is a user at all.
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub async fn exist(app: &App, caller: &Caller) -> Result<bool> {
-    authorize(caller, Operation::UserCreated)?;
+pub async fn exist(app: &App, permit: &Permit) -> Result<bool> {
+    permit.require(Operation::UserCreated)?;
     app.store.has_users().await
 }
 
@@ -124,8 +123,8 @@ pub async fn exist(app: &App, caller: &Caller) -> Result<bool> {
 ///
 /// # Errors
 /// `Invalid` when there is a user already or the password is not allowed, `Unavailable` when the database is away.
-pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Result<Arc<Node>> {
-    let permit = authorize(caller, Operation::CreateRootUser)?;
+pub async fn create_root(app: &App, permit: &Permit, password: Password) -> Result<Arc<Node>> {
+    let permit = permit.require(Operation::CreateRootUser)?;
     app.store.policy().await?.complexity().check(&password).map_err(Error::invalid)?;
     let exists = || {
         Error::invalid(text!(
@@ -137,7 +136,7 @@ pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Resu
         return Err(exists());
     }
     let hash = app.passwords.hash(password, app.random.as_ref()).await?;
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.alone_with(PEOPLE).await?;
     if tx.has_users().await? {
         return Err(exists());
@@ -152,20 +151,20 @@ pub async fn create_root(app: &App, caller: &Caller, password: Password) -> Resu
 /// # Errors
 /// `Invalid` for names, passwords or roles that are not allowed, with the place in the list; `Forbidden` for a key, and for a role
 /// that goes beyond the caller's rights; `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: &Caller, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::CreateUser)?;
-    create_as(app, permit, requests, |index| format!("[{index}]"), None).await
+pub async fn create(app: &App, permit: &Permit, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
+    let permit = permit.require(Operation::CreateUser)?;
+    create_as(app, &permit, requests, |index| format!("[{index}]"), None).await
 }
 
 /// The same, with a name for the place of each in the request, and as much in the answer as is wanted; `None` is all that REST shows.
 pub(super) async fn create_as(
     app: &App,
-    permit: Permit,
+    permit: &Permit,
     requests: Vec<UserRequest>,
     at: fn(usize) -> String,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Vec<Arc<Node>>> {
-    check_number(requests.len())?;
+    check_number(permit, requests.len())?;
     let complexity = app.store.policy().await?.complexity();
     let passwords = requests.iter().enumerate();
     let passwords =
@@ -176,15 +175,15 @@ pub(super) async fn create_as(
     for password in passwords {
         hashes.push(app.passwords.hash(password, app.random.as_ref()).await?);
     }
-    let change = Change::begin(app, permit).await?;
+    let change = Change::begin(app, permit, Users::default()).await?;
     let mut ids = Vec::new();
     for (index, (request, hash)) in requests.into_iter().zip(hashes).enumerate() {
         let role = match request.role.clone() {
             RoleChoice::Id(id) => id,
             RoleChoice::Preset(preset) => change.tx.preset_role(&preset).await?,
         };
-        let named = change.role(&role).await.map_err(|error| error.at(&at(index)))?;
-        let role = (role, name_of(&named));
+        let role = change.role(&role).await.map_err(|error| error.at(&at(index)))?;
+        let role = (role.id, role.name.as_str());
         let id = insert(app, &change.tx, request, role, hash).await.map_err(|error| error.at(&at(index)))?;
         ids.push(id.to_string());
     }
@@ -199,22 +198,27 @@ pub(super) async fn create_as(
 
 /// Changes all users that a `where` matches, or none. A new password ends their tokens; their keys stay.
 ///
+/// Each member that changes asks for its own operation: a password, an e-mail address and a role with more actions need a person's token
+/// and a fresh second factor.
+///
 /// # Errors
 /// `Invalid` for what is not allowed, another role for the caller itself, and another role for the last ROOT; `NotFound` when
-/// nobody matches; `Forbidden` for rights beyond the caller's, and for a key that sets a password or an e-mail address, or gives
-/// rights; `Unavailable` when the database is away.
+/// nobody matches; `Forbidden` for rights beyond the caller's, for a key that sets a password or an e-mail address or gives
+/// rights, and for a key that changes its own owner; `StepUp` for what needs a fresh proof, `Unavailable` when the database is away.
 pub async fn update(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     conditions: Map<String, Value>,
     request: UpdateRequest,
 ) -> Result<Vec<Arc<Node>>> {
-    let operation = match (&request.password, &request.change.email_address) {
+    let permit = permit.require(match (&request.password, &request.change.email_address) {
         (Some(_), _) => Operation::SetPassword,
         (None, Some(_)) => Operation::SetAddress,
         (None, None) => Operation::UpdateUser,
-    };
-    let permit = authorize(caller, operation)?;
+    })?;
+    if request.change.email_address.is_some() {
+        permit.check(Operation::SetAddress)?;
+    }
     let query = matching(app, &USER, conditions)?;
     let UpdateRequest { change: mut wanted, password, role } = request;
     let of_data = |error: Error| error.at("data");
@@ -224,36 +228,45 @@ pub async fn update(
         complexity.check(password).map_err(|why| of_data(Error::invalid(why)))?;
         wanted.password_hash = Some(app.passwords.hash(password.clone(), app.random.as_ref()).await?);
     }
-    let change = Change::begin(app, permit).await?;
-    let users = change.select(&query).await?;
+    let (change, users) = Change::of_users(app, &permit, &query).await?;
     let role = match &role {
         Some(role) => Some(change.role(role).await.map_err(of_data)?),
         None => None,
     };
-    if let Some(role) = &role {
-        for user in &users {
+    for user in &users {
+        change.expect_no_key_of(&user.id)?;
+        if let Some(role) = &role {
             give(&change, user, role).await.map_err(of_data)?;
         }
+    }
+    if role.is_some() {
         change.keeps_a_root(&users).await.map_err(of_data)?;
     }
-    let ids: Vec<String> = users.iter().map(|user| user.id().to_owned()).collect();
     for user in &users {
-        let name = username(user);
         if let Some(password) = &password {
-            let name = wanted.username.as_deref().unwrap_or(name);
+            let name = wanted.username.as_deref().unwrap_or(&user.username);
             check_is_no_name(password, name).map_err(|why| of_data(Error::invalid(why)))?;
         }
-        change.tx.update_user(&UserId::from(user.id().to_owned()), &wanted, app.now()).await.map_err(of_data)?;
-        if wanted.password_hash.is_some() {
-            attempts::forget(app, &change.tx, name).await?;
+        let (tx, now) = (&change.tx, app.now());
+        if let Some(address) = wanted.email_address.as_ref().filter(|address| **address != user.email_address) {
+            if change.is_caller(user) {
+                tx.permit().check(Operation::SetOwnAddress)?;
+            }
+            let user = (user.username.as_str(), user.email_address.as_deref());
+            letters::address_changed(app, tx, user, address.as_deref()).await?;
         }
-        let what = wanted.told(role.as_deref().map(name_of));
+        tx.update_user(&user.id, &wanted, now).await.map_err(of_data)?;
+        if wanted.password_hash.is_some() {
+            attempts::forget(app, tx, &user.id).await?;
+        }
+        let (name, what) = (&user.username, wanted.told(role.as_ref().map(|role| role.name.as_str())));
         let text = text!("user {name} changed: {what}", "已修改用户 {name}：{what}");
-        change.tx.note(Entry::done(text).of(USER.name, user.id()));
+        tx.note(Entry::done(text).of(USER.name, &user.id));
     }
+    let ids: Vec<String> = users.iter().map(|user| user.id.to_string()).collect();
     let by = change.actor.username.clone();
     let users = change.finish(&USER, &ids).await?;
-    tracing::info!(user.ids = ?ids, by, operation = operation.name(), "users changed");
+    tracing::info!(user.ids = ?ids, by, operation = permit.operation().name(), "users changed");
     Ok(users)
 }
 
@@ -262,17 +275,16 @@ pub async fn update(
 /// # Errors
 /// `Invalid` when the caller itself or the last ROOT is among them, `NotFound` when nobody matches, `Forbidden` when one of them
 /// holds more than the caller, `Unavailable` when the database is away.
-pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
-    let permit = authorize(caller, Operation::DeleteUser)?;
+pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
+    let permit = permit.require(Operation::DeleteUser)?;
     let query = matching(app, &USER, conditions)?;
-    let change = Change::begin(app, permit).await?;
-    let users = change.select(&query).await?;
+    let (change, users) = Change::of_users(app, &permit, &query).await?;
     if users.iter().any(|user| change.is_caller(user)) {
         return Err(Error::invalid(text!("you can't delete yourself", "不能删除自己")));
     }
-    let ids: Vec<UserId> = users.iter().map(|user| UserId::from(user.id().to_owned())).collect();
-    for (id, user) in ids.iter().zip(&users) {
-        let (name, keys) = (username(user), change.tx.keys_of(id).await?);
+    let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+    for User { id, username: name, .. } in &users {
+        let keys = change.tx.keys_of(id).await?;
         change.tx.delete_user(id).await?;
         change.tx.note(Entry::done(text!("user {name} deleted", "已删除用户 {name}")).of(USER.name, id));
         for (key, key_name) in keys {
@@ -281,15 +293,16 @@ pub async fn delete(app: &App, caller: &Caller, conditions: Map<String, Value>) 
         }
     }
     change.keeps_a_root(&users).await?;
+    let by = change.actor.username.clone();
     change.tx.commit().await?;
-    tracing::info!(user.ids = ?ids, by = change.actor.username, "users deleted");
+    tracing::info!(user.ids = ?ids, by, "users deleted");
     Ok(ids)
 }
 
-/// Gives a user another role.
-async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
-    if let [only] = user.many("roles")
-        && only.id() == role.id()
+/// Gives a user another role in place of all others.
+async fn give(change: &Change, user: &User, role: &Role) -> Result<()> {
+    if let [only] = user.roles.as_slice()
+        && only.id == role.id
     {
         return Ok(());
     }
@@ -299,17 +312,17 @@ async fn give(change: &Change, user: &Node, role: &Node) -> Result<()> {
             "不能自行修改 role_id：请由其他用户管理员修改"
         )));
     }
-    change.gives_no_more(&rights(user), &rights(role))?;
-    change.tx.set_role(&UserId::from(user.id().to_owned()), &RoleId::from(role.id().to_owned())).await
+    change.gives(&user.rights(), &role.actions.union(&user.own), Operation::GiveRole)?;
+    change.tx.set_role(&user.id, &role.id).await
 }
 
 /// Makes a user with the role of a preset and a password that is made up here and known nowhere else.
 ///
 /// # Errors
 /// Like [`create`].
-pub async fn create_with_password(app: &App, caller: &Caller, username: String, preset: &str) -> Result<Password> {
+pub async fn create_with_password(app: &App, permit: &Permit, username: String, preset: &str) -> Result<Password> {
     let (password, role) = (make_up_password(app.random.as_ref())?, RoleChoice::Preset(preset.to_owned()));
-    create(app, caller, vec![UserRequest::local(username, password.clone(), role)]).await?;
+    create(app, permit, vec![UserRequest::local(username, password.clone(), role)]).await?;
     Ok(password)
 }
 
@@ -317,10 +330,10 @@ pub async fn create_with_password(app: &App, caller: &Caller, username: String, 
 ///
 /// # Errors
 /// Like [`update`].
-pub async fn set_made_up_password(app: &App, caller: &Caller, conditions: Map<String, Value>) -> Result<Password> {
+pub async fn set_made_up_password(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Password> {
     let password = make_up_password(app.random.as_ref())?;
     let request = UpdateRequest { password: Some(password.clone()), ..UpdateRequest::default() };
-    update(app, caller, conditions, request).await?;
+    update(app, permit, conditions, request).await?;
     Ok(password)
 }
 
@@ -363,7 +376,7 @@ pub(super) async fn insert(
     let UserRequest { username, name, contact, internal, .. } = request;
     let text = text!("user {username} made with the role {role_name}", "已创建用户 {username}，角色为 {role_name}");
     tx.note(Entry::done(text).of(USER.name, &id));
-    let parent = match tx.actor().filter(|actor| actor.credential != CredentialRef::Operator) {
+    let parent = match tx.actor().filter(|actor| !actor.is_operator()) {
         Some(actor) => Some(actor.user.clone()),
         None => tx.master().await?,
     };
@@ -371,16 +384,6 @@ pub(super) async fn insert(
     let new = NewUser { id: id.clone(), username, name, password_hash, role, contact, internal, parent };
     tx.insert_user(new, now).await?;
     Ok(id)
-}
-
-/// The name of a role that was read.
-pub(super) fn name_of(role: &Node) -> &str {
-    role.value("name").as_str().unwrap_or_default()
-}
-
-/// The login name of a user that was read.
-fn username(user: &Node) -> &str {
-    user.value("username").as_str().unwrap_or_default()
 }
 
 async fn read(app: &App, id: &UserId) -> Result<Option<Arc<Node>>> {

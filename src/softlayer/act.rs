@@ -15,10 +15,9 @@ use super::types::{Kind, Type};
 use super::value::{Struct, Value};
 use super::{filter, template};
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{Event, Status};
 use crate::domain::id::UserId;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::error::Kind as ErrorKind;
 use crate::service::{classic_keys, customers, passwords};
@@ -32,8 +31,8 @@ const PLACE: &str = "#";
 pub(super) struct Acting<'a> {
     /// The service.
     pub(super) app: &'a App,
-    /// Who asks.
-    pub(super) caller: &'a Caller,
+    /// The permit to do what the method does.
+    pub(super) permit: &'a Permit,
     /// The method.
     pub(super) method: &'static Method,
     /// The call.
@@ -43,53 +42,51 @@ pub(super) struct Acting<'a> {
 impl Acting<'_> {
     /// Does what the method does.
     pub(super) async fn run(&self) -> Outcome<Reply> {
-        let (app, caller) = (self.app, self.caller);
-        // Whoever may not do it learns nothing of what it would be done to.
-        authorize(caller, self.method.operation).map_err(crate::error::Error::from)?;
+        let (app, permit) = (self.app, self.permit);
         let given = Given::of(self.method, self.call);
         let id = self.id()?;
         Ok(match self.method.act {
-            Act::PortalToken => logins::portal_token(app, caller, &given).await?.into(),
-            Act::ExternalAuthentication => logins::external(app, caller, &given).await?.into(),
-            Act::LoginToken => logins::login_token(app, caller, &given).await?.into(),
-            Act::ValidateToken => logins::validate(app, caller, &given).await?.into(),
+            Act::PortalToken => logins::portal_token(app, permit, &given).await?.into(),
+            Act::ExternalAuthentication => logins::external(app, permit, &given).await?.into(),
+            Act::LoginToken => logins::login_token(app, permit, &given).await?.into(),
+            Act::ValidateToken => logins::validate(app, permit, &given).await?.into(),
             Act::Questions => self.listed(None, rows::questions(), None).await?,
             Act::AddKey => {
-                let key = classic_keys::add(app, caller, id).await.map_err(Refusal::Public)?;
+                let key = classic_keys::add(app, permit, id).await.map_err(Refusal::Public)?;
                 Value::from(key.expose()).into()
             }
             Act::RemoveKey => self.remove_key(&given).await?,
             Act::EditUser => {
-                customers::edit(app, caller, id, template::change(given.object(0)?)?).await?;
+                customers::edit(app, permit, id, template::change(given.object(0)?)?).await?;
                 Value::Bool(true).into()
             }
             Act::EditUsers => self.edit_users(&given).await?,
             Act::IsValidPassword => {
                 let password = Password::from(given.text(0)?);
-                Value::Bool(customers::is_password(app, caller, id, password).await?).into()
+                Value::Bool(customers::is_password(app, permit, id, password).await?).into()
             }
             Act::ChangePassword => {
                 let (old, new) = (Password::from(given.text(0)?), Password::from(given.text(1)?));
-                passwords::change(app, caller, old, new, false).await?;
+                passwords::change(app, permit, old, new, false).await?;
                 Value::Null.into()
             }
             Act::AddPermissions => {
-                customers::give(app, caller, id, &names(&given)?).await.map_err(Refusal::Public)?;
+                customers::give(app, permit, id, &names(&given)?).await.map_err(Refusal::Public)?;
                 Value::Bool(true).into()
             }
             Act::RemovePermissions => {
                 let cascade = given.flag(1)?;
-                customers::take(app, caller, id, &names(&given)?, cascade).await.map_err(Refusal::Public)?;
+                customers::take(app, permit, id, &names(&given)?, cascade).await.map_err(Refusal::Public)?;
                 Value::Bool(true).into()
             }
             Act::UpdateAnswers => self.update_answers(&given).await?,
-            _ => self.read(&Loader::new(app, caller)?, &given, id).await?,
+            _ => self.read(&Loader::new(app, permit)?, &given, id).await?,
         })
     }
 
     /// The methods that answer objects.
     async fn read(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<Reply> {
-        let (app, caller, viewer) = (self.app, self.caller, &loader.viewer);
+        let (app, permit, viewer) = (self.app, self.permit, &loader.viewer);
         let row = match self.method.act {
             Act::Account => Row::Account,
             Act::CurrentUser => viewer.own(app).await?.into(),
@@ -98,11 +95,11 @@ impl Acting<'_> {
             Act::IsMasterUser => return Ok(Value::Bool(viewer.one(app, id).await?.is_master()).into()),
             Act::CreateUser => {
                 let new = template::new_user(given.object(0)?, given.maybe_text(1)?, given.maybe_text(2)?)?;
-                let number = customers::create(app, caller, new).await?;
+                let number = customers::create(app, permit, new).await?;
                 viewer.one(app, number).await?.into()
             }
             Act::AssignParent => {
-                customers::assign_parent(app, caller, id, given.int(0)?, given.flag(1)?)
+                customers::assign_parent(app, permit, id, given.int(0)?, given.flag(1)?)
                     .await
                     .map_err(Refusal::Public)?;
                 viewer.one(app, id).await?.into()
@@ -162,7 +159,7 @@ impl Acting<'_> {
         let loader = match loader {
             Some(loader) => loader,
             None => {
-                stranger = Loader::for_anybody(self.app, self.caller);
+                stranger = Loader::for_anybody(self.app, self.permit);
                 &stranger
             }
         };
@@ -211,7 +208,7 @@ impl Acting<'_> {
 
     async fn remove_key(&self, given: &Given) -> Outcome<Reply> {
         let number = given.int(0).map_err(|_| Fault::public(NO_KEY_ID))?;
-        match classic_keys::remove(self.app, self.caller, number).await {
+        match classic_keys::remove(self.app, self.permit, number).await {
             Ok(()) => Ok(Value::Bool(true).into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Fault::public(NO_KEY_ID).into()),
             Err(error) => Err(error.into()),
@@ -221,11 +218,11 @@ impl Acting<'_> {
     async fn edit_key(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<classic_keys::Shown> {
         match given.object(0)?.get("ipAddressRestriction") {
             None => Ok(classic_keys::read(self.app, &loader.viewer, id).await?),
-            Some(Value::Null) => Ok(classic_keys::restrict(self.app, self.caller, id, "").await?),
+            Some(Value::Null) => Ok(classic_keys::restrict(self.app, self.permit, id, "").await?),
             Some(addresses) => {
                 let addresses =
                     addresses.as_text().ok_or_else(|| Fault::invalid("ipAddressRestriction must be text"))?;
-                Ok(classic_keys::restrict(self.app, self.caller, id, &addresses).await?)
+                Ok(classic_keys::restrict(self.app, self.permit, id, &addresses).await?)
             }
         }
     }
@@ -238,7 +235,7 @@ impl Acting<'_> {
             let id = id.ok_or_else(|| Fault::invalid("each of the templateObjects must have an id"))?;
             changes.push((id, template::change(template)?));
         }
-        customers::edit_all(self.app, self.caller, changes).await?;
+        customers::edit_all(self.app, self.permit, changes).await?;
         Ok(Value::Bool(true).into())
     }
 
@@ -249,7 +246,7 @@ impl Acting<'_> {
         };
         let questions: Vec<i64> = given.list(0)?.iter().map(question).collect();
         let answers = given.list(1)?.iter().map(|answer| answer.as_text().unwrap_or_default().into()).collect();
-        customers::update_answers(self.app, self.caller, &questions, answers).await.map_err(Refusal::Public)?;
+        customers::update_answers(self.app, self.permit, &questions, answers).await.map_err(Refusal::Public)?;
         Ok(Value::Bool(true).into())
     }
 

@@ -12,10 +12,10 @@ use super::rows::{self, ACCOUNT, Row};
 use super::types::{Kind, Property, Type};
 use super::value::{Struct, Value};
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::customer::Customer;
 use crate::domain::entity::ORGANIZATION;
 use crate::domain::id::UserId;
+use crate::domain::permit::Permit;
 use crate::service::customers::{self, Viewer};
 use crate::service::lists::{Budget, Projection};
 use crate::service::{classic_keys, lists};
@@ -33,8 +33,8 @@ type Parts = BTreeMap<&'static str, Value>;
 pub(super) struct Loader<'a> {
     /// The service.
     pub(super) app: &'a App,
-    /// Who asks.
-    pub(super) caller: &'a Caller,
+    /// The permit of who asks.
+    pub(super) permit: &'a Permit,
     /// What they see.
     pub(super) viewer: Viewer,
     read: AtomicU64,
@@ -42,13 +42,13 @@ pub(super) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     /// For somebody.
-    pub(super) fn new(app: &'a App, caller: &'a Caller) -> Outcome<Self> {
-        Ok(Self { app, caller, viewer: Viewer::of(caller)?, read: AtomicU64::new(0) })
+    pub(super) fn new(app: &'a App, permit: &'a Permit) -> Outcome<Self> {
+        Ok(Self { app, permit, viewer: Viewer::of(permit)?, read: AtomicU64::new(0) })
     }
 
     /// For whoever asks for what is open to anybody; they see no user.
-    pub(super) fn for_anybody(app: &'a App, caller: &'a Caller) -> Self {
-        Self { app, caller, viewer: Viewer::nobody(), read: AtomicU64::new(0) }
+    pub(super) fn for_anybody(app: &'a App, permit: &'a Permit) -> Self {
+        Self { app, permit, viewer: Viewer::nobody(), read: AtomicU64::new(0) }
     }
 
     /// What is wanted of objects of one datatype, in their order.
@@ -231,7 +231,7 @@ impl<'a> Loader<'a> {
     async fn organization(&self) -> Outcome<String> {
         let projection = Projection::of(&ORGANIZATION, &["name"]);
         let found =
-            lists::list(self.app, self.caller, &ORGANIZATION, &Map::new(), &projection, &Budget::unlimited()).await?;
+            lists::list(self.app, self.permit, &ORGANIZATION, &Map::new(), &projection, &Budget::unlimited()).await?;
         let name = found.first().and_then(|organization| organization.value("name").as_str().map(str::to_owned));
         Ok(name.unwrap_or_default())
     }

@@ -7,8 +7,8 @@ use super::rows::ACCOUNT;
 use super::value::{Struct, Value};
 use crate::app::App;
 use crate::auth::authenticate::{Credential, Named};
-use crate::domain::caller::Caller;
 use crate::domain::mfa::MfaType;
+use crate::domain::permit::Permit;
 use crate::domain::secret::{Code, Password};
 use crate::error::{Barred, Error, Kind};
 use crate::service::login::{self, Login, LoginRequest, Ticket};
@@ -31,10 +31,10 @@ enum Went {
 }
 
 /// `getPortalLoginToken`.
-pub(super) async fn portal_token(app: &App, caller: &Caller, given: &Given) -> Outcome<Value> {
+pub(super) async fn portal_token(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let answer = given.maybe_int(2)?.zip(given.maybe_text(3)?);
     let attempt = Attempt { username: given.text(0)?, password: given.text(1)?, answer, code: None };
-    match attempt.run(app, caller).await.map_err(Refusal::Login)? {
+    match attempt.run(app, permit).await.map_err(Refusal::Login)? {
         Went::Done(token) => Ok(token),
         Went::NeedsCode => Err(Fault::public(
             "A second factor is needed: log in with performExternalAuthentication, or let automation use an API key.",
@@ -44,21 +44,21 @@ pub(super) async fn portal_token(app: &App, caller: &Caller, given: &Given) -> O
 }
 
 /// `performExternalAuthentication`.
-pub(super) async fn external(app: &App, caller: &Caller, given: &Given) -> Outcome<Value> {
+pub(super) async fn external(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let attempt = Attempt::of(given.object(0)?)?;
     if attempt.code.is_none() {
         return Err(Fault::invalid("securityCode is needed: the code of the second factor").into());
     }
-    match attempt.run(app, caller).await.map_err(Refusal::Login)? {
+    match attempt.run(app, permit).await.map_err(Refusal::Login)? {
         Went::Done(token) => Ok(token),
         Went::NeedsCode => Err(Fault::invalid("securityCode is needed: the code of the second factor").into()),
     }
 }
 
 /// `getLoginToken`: the same, with answers where the others have faults.
-pub(super) async fn login_token(app: &App, caller: &Caller, given: &Given) -> Outcome<Value> {
+pub(super) async fn login_token(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let attempt = Attempt::of(given.object(0)?)?;
-    let went = attempt.run(app, caller).await;
+    let went = attempt.run(app, permit).await;
     Ok(match went {
         Ok(Went::Done(token)) => {
             let mut account = Struct::of("SoftLayer_Account");
@@ -92,14 +92,14 @@ pub(super) async fn login_token(app: &App, caller: &Caller, given: &Given) -> Ou
 }
 
 /// `validateAuthenticationToken`.
-pub(super) async fn validate(app: &App, caller: &Caller, given: &Given) -> Outcome<Value> {
+pub(super) async fn validate(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let shown = given.object(0)?;
     let user = shown.get("userId").and_then(Value::as_int);
     let hash = shown.get("hash").or_else(|| shown.get("authToken")).and_then(Value::as_text);
     let dead = || Fault::new("SoftLayer_Exception_InvalidLegacyToken", "Invalid authentication token.", 401);
     let (Some(user), Some(hash)) = (user, hash) else { return Err(dead().into()) };
     let credential = Credential { text: &hash, of: Named::Number(user) };
-    match app.authenticate(credential, caller.address).await {
+    match app.authenticate(credential, permit.caller().address).await {
         Ok(_) => Ok(token(&hash, user)),
         Err(error) if error.kind() == Kind::Unauthenticated => Err(dead().into()),
         Err(error) => Err(error.into()),
@@ -119,7 +119,7 @@ impl Attempt {
         })
     }
 
-    async fn run(self, app: &App, caller: &Caller) -> Result<Went, Error> {
+    async fn run(self, app: &App, permit: &Permit) -> Result<Went, Error> {
         let request = LoginRequest {
             username: self.username,
             password: Password::from(self.password),
@@ -130,7 +130,7 @@ impl Attempt {
             ticket: Ticket::Portal,
             answer: self.answer.map(|(question, answer)| (question, Password::from(answer))),
         };
-        Ok(match login::login(app, caller, request).await? {
+        Ok(match login::login(app, permit, request).await? {
             Login::Done(done) => Went::Done(token(done.token.expose(), done.number)),
             Login::NeedsCode { .. } => Went::NeedsCode,
         })

@@ -48,9 +48,8 @@ use refusal::{Outcome, Refusal};
 
 use crate::app::App;
 use crate::domain::operation::Needs;
-use crate::error::Kind;
 use crate::http::body;
-use crate::service::audit;
+use crate::service::door;
 
 /// How many rows a list has in all. (The contract spells it `SoftLayer-Total-Items`; names of headers have no case.)
 const TOTAL_ITEMS: HeaderName = HeaderName::from_static("softlayer-total-items");
@@ -175,12 +174,11 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     if caller.principal.is_none() && !open {
         return Err(who::nothing().into());
     }
-    let acting = Acting { app, caller: &caller, method, call: &call };
-    let outcome = acting.run().await;
-    if let Some(error) = outcome.as_ref().err().and_then(Refusal::error).filter(|it| it.kind() != Kind::LoginFailed) {
-        audit::failed(app, &caller, method.operation, error).await;
-    }
-    outcome
+    let call = &call;
+    door::enter(app, &caller, method.operation, |permit| async move {
+        Acting { app, permit: &permit, method, call }.run().await
+    })
+    .await
 }
 
 /// What is told of a body that did not come whole.

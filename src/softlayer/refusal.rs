@@ -3,6 +3,7 @@
 use super::fault::{Fault, PLAIN, PUBLIC};
 use crate::error::{Barred, Error, Kind};
 use crate::http::log;
+use crate::service::door::Failure;
 
 /// A result of a call.
 pub(super) type Outcome<T> = Result<T, Refusal>;
@@ -32,15 +33,16 @@ impl From<Error> for Refusal {
     }
 }
 
-impl Refusal {
-    /// The error of a service, where it is one.
-    pub(super) fn error(&self) -> Option<&Error> {
+impl Failure for Refusal {
+    fn error(&self) -> Option<&Error> {
         match self {
             Self::Fault(_) => None,
             Self::Error(error) | Self::Public(error) | Self::Login(error) => Some(error),
         }
     }
+}
 
+impl Refusal {
     /// The fault of a call that is about the object `id`.
     pub(super) fn into_fault(self, id: &str) -> Fault {
         match self {

@@ -13,6 +13,7 @@ use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::Store;
+use super::locks::Queue;
 use crate::domain::secret::DatabaseUrl;
 use crate::error::{Error, Result};
 
@@ -24,6 +25,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Readers; and PostgreSQL's writers.
 const POOL: u32 = 10;
+/// Writers of PostgreSQL that are kept for ends of credentials and logins.
+const AHEAD: u32 = 3;
 
 /// Where the database is, as far as locks need to know.
 #[derive(Debug, Clone)]
@@ -46,7 +49,8 @@ impl Store {
                 make_file(path)?;
                 let write = connect_file(path, 1, false, &statements).await?;
                 let read = connect_file(path, POOL, true, &statements).await?;
-                Ok(Self { read, write, statements, place: Place::File(beside(path)) })
+                let queue = Arc::new(Queue::new(1));
+                Ok(Self { read, write, queue, statements, place: Place::File(beside(path)) })
             }
             Address::Server(address) => {
                 let write = connect(postgres(address)?, &statements).await?;
@@ -55,7 +59,8 @@ impl Store {
                 // Compiling a long `where` to machine code takes a minute, answering it a second.
                 options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
                 let read = connect(options, &statements).await?;
-                Ok(Self { read, write, statements, place: Place::Server })
+                let queue = Arc::new(Queue::new(POOL.saturating_sub(AHEAD) as usize));
+                Ok(Self { read, write, queue, statements, place: Place::Server })
             }
         }
     }
@@ -79,7 +84,7 @@ impl Store {
                 (connect(options, &statements).await?, Place::Server)
             }
         };
-        Ok(Self { write: read.clone(), read, statements, place })
+        Ok(Self { write: read.clone(), read, queue: Arc::new(Queue::new(1)), statements, place })
     }
 }
 
@@ -217,7 +222,7 @@ mod tests {
     use crate::domain::operation::Operation;
     use crate::domain::permit::authorize;
     use crate::domain::random::{Exhausted, Random};
-    use crate::store::{Scribe, statement};
+    use crate::store::{Scribe, Users, statement};
 
     async fn opened(folder: &tempfile::TempDir) -> Store {
         let path = folder.path().join("keytower.db");
@@ -254,7 +259,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = opened(&folder).await;
         let writer = authorize(&Caller::operator(), Operation::SetUp).unwrap();
-        let writer = store.begin(writer, scribe()).await.unwrap();
+        let writer = store.begin(writer, Users::default(), scribe()).await.unwrap();
         let mut connections = vec![(&writer.db, "0")];
         let mut readers = Vec::new();
         for _ in 0..POOL {
@@ -299,15 +304,15 @@ mod tests {
         let permit = || authorize(&Caller::operator(), Operation::SetUp).unwrap();
         let prepared = store.prepare().await.unwrap();
         store.migrate(&prepared).await.unwrap();
-        let tx = store.begin(permit(), scribe()).await.unwrap();
+        let tx = store.begin(permit(), Users::default(), scribe()).await.unwrap();
         tx.begin_logs().await.unwrap();
         tx.commit().await.unwrap();
         for round in 0..3 {
-            let tx = store.begin(permit(), scribe()).await.unwrap();
+            let tx = store.begin(permit(), Users::default(), scribe()).await.unwrap();
             tx.db.execute_unprepared("ROLLBACK").await.unwrap();
             drop(tx);
-            drop(store.begin(permit(), scribe()).await.unwrap());
-            let tx = store.begin(permit(), scribe()).await.unwrap();
+            drop(store.begin(permit(), Users::default(), scribe()).await.unwrap());
+            let tx = store.begin(permit(), Users::default(), scribe()).await.unwrap();
             tx.db.execute_unprepared(&format!("INSERT INTO t VALUES ({round})")).await.unwrap();
             tx.commit().await.unwrap();
             let query = statement(store.backend(), "SELECT COUNT(*) FROM t", []);

@@ -1,4 +1,5 @@
-//! The reads behind `authenticate`: one indexed statement for a key, one for a token, with the policies in force.
+//! The reads behind `authenticate`, and behind every write that judges its caller anew: one indexed statement for a key, one for a
+//! session, with the policies in force.
 //!
 //! The one row of the policies is found by its primary key, which is behind the empty text.
 
@@ -6,18 +7,28 @@ use sea_orm::{ConnectionTrait, QueryResult, TryGetable};
 
 use super::people::status;
 use super::policy::read_policy;
-use super::{Store, error, statement};
+use super::{Store, Tx, error, statement};
 use crate::domain::clock::{Timestamp, parse_iso};
 use crate::domain::customer::{Status, actions_of};
 use crate::domain::id::{ApiKeyId, RoleId, SessionId, UserId};
 use crate::domain::permission::Actions;
 use crate::domain::policy::Policy;
+use crate::domain::principal::CredentialRef;
 use crate::domain::secret::KeyDigest;
 use crate::error::{Error, Result};
 
+/// What the store knows about a credential.
+#[derive(Debug, Clone)]
+pub enum Grant {
+    /// An API key.
+    Key(KeyGrant),
+    /// A session, which a token or a portal token names.
+    Session(SessionGrant),
+}
+
 /// What the store knows about a live key and its owner.
 #[derive(Debug, Clone)]
-pub struct KeyRow {
+pub struct KeyGrant {
     /// The key.
     pub id: ApiKeyId,
     /// What its owner calls it.
@@ -50,7 +61,7 @@ pub struct KeyRow {
 
 /// What the store knows about a live session and its user.
 #[derive(Debug, Clone)]
-pub struct SessionRow {
+pub struct SessionGrant {
     /// The session.
     pub id: SessionId,
     /// Its user.
@@ -67,6 +78,8 @@ pub struct SessionRow {
     pub last_seen_at: Option<Timestamp>,
     /// When a second factor was last proven in it.
     pub mfa_at: Option<Timestamp>,
+    /// When the password was last proven in it, beside its login.
+    pub password_at: Option<Timestamp>,
     /// Whether it was begun with a password that had expired.
     pub password_expired: bool,
     /// Whether the user has a second factor.
@@ -86,106 +99,139 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyRow>> {
-        const SQL: &str = "\
-            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
-            u.username, u.number, u.status, u.permissions, 'held' AS side, r.actions, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
-            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
-            FROM api_keys k JOIN users u ON u.id = k.user_id \
-            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
-            UNION ALL \
-            SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
-            u.username, u.number, u.status, u.permissions, 'granted' AS side, r.actions, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
-            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
-            FROM api_keys k JOIN users u ON u.id = k.user_id \
-            LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
-        let query = statement(self.backend(), SQL, [digest.as_bytes().to_vec().into()]);
-        let rows = self.read.query_all_raw(query).await.map_err(error)?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        // What users may do beside their roles, their keys may as well.
-        let own = own_actions(first)?;
-        let mut key = KeyRow {
-            id: ApiKeyId::from(text(first, "id")?),
-            name: text(first, "name")?,
-            user: UserId::from(text(first, "user_id")?),
-            username: text(first, "username")?,
-            held: own,
-            granted: own,
-            ceiling: parse_actions(&text(first, "ceiling")?)?,
-            amr: serde_json::from_str(&text(first, "amr")?).map_err(Error::internal)?,
-            suspended: maybe::<String>(first, "suspended_at")?.is_some(),
-            classic: maybe::<String>(first, "classic_of")?.is_some(),
-            address_restriction: maybe(first, "address_restriction")?,
-            number: number(first)?,
-            status: status(&text(first, "status")?)?,
-            policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
-        };
-        for row in &rows {
-            let actions = role_actions(row)?;
-            match text(row, "side")?.as_str() {
-                "held" => key.held = key.held.union(&actions),
-                _ => key.granted = key.granted.union(&actions),
-            }
-        }
-        if key.classic {
-            key.granted = Actions::from_names(["*"]);
-        }
-        Ok(Some(key))
+    pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyGrant>> {
+        key(&self.read, "k.digest", digest.as_bytes().to_vec().into()).await
     }
 
     /// Finds a session by its id, with the present rights of its user, in one statement.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionRow>> {
-        self.session_where("s.id", id.as_str().into()).await
+    pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionGrant>> {
+        session(&self.read, "s.id", id.as_str().into()).await
     }
 
     /// Finds the session that a portal token names, by the digest of that.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn find_portal_session(&self, digest: Vec<u8>) -> Result<Option<SessionRow>> {
-        self.session_where("s.digest", digest.into()).await
+    pub async fn find_portal_session(&self, digest: Vec<u8>) -> Result<Option<SessionGrant>> {
+        session(&self.read, "s.digest", digest.into()).await
     }
 
-    async fn session_where(&self, column: &'static str, value: sea_orm::Value) -> Result<Option<SessionRow>> {
-        const SQL: &str = "\
-            SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_expired, s.user_id, \
-            u.username, u.number, u.status, u.permissions, \
-            r.id AS role, r.actions, \
-            (SELECT f.id FROM factors f WHERE f.user_id = u.id LIMIT 1) AS factor, \
-            (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
-            (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
-            FROM sessions s JOIN users u ON u.id = s.user_id \
-            LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE ";
-        let query = statement(self.backend(), &format!("{SQL}{column} = $1"), [value]);
-        let rows = self.read.query_all_raw(query).await.map_err(error)?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        let mut session = SessionRow {
-            id: SessionId::from(text(first, "id")?),
-            user: UserId::from(text(first, "user_id")?),
-            username: text(first, "username")?,
-            held: own_actions(first)?,
-            created_at: moment(first, "created_at")?,
-            expires_at: moment(first, "expires_at")?,
-            last_seen_at: maybe::<String>(first, "last_seen_at")?.as_deref().and_then(parse_iso),
-            mfa_at: maybe::<String>(first, "mfa_at")?.as_deref().and_then(parse_iso),
-            password_expired: maybe(first, "password_expired")?.unwrap_or_default(),
-            has_factor: maybe::<String>(first, "factor")?.is_some(),
-            roles: Vec::new(),
-            number: number(first)?,
-            status: status(&text(first, "status")?)?,
-            policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
-        };
-        for row in &rows {
-            session.held = session.held.union(&role_actions(row)?);
-            session.roles.extend(maybe(row, "role")?.map(RoleId::from as fn(String) -> RoleId));
-        }
-        Ok(Some(session))
+    /// What is known now about a credential that was accepted before; `None` when it was ended, and for the operator, who has none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn grant(&self, credential: &CredentialRef) -> Result<Option<Grant>> {
+        grant(&self.read, credential).await
     }
+}
+
+impl Tx {
+    /// What this write sees of a credential that was accepted before; `None` when it was ended, and for the operator, who has none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn grant(&self, credential: &CredentialRef) -> Result<Option<Grant>> {
+        grant(&self.db, credential).await
+    }
+}
+
+async fn grant(db: &impl ConnectionTrait, credential: &CredentialRef) -> Result<Option<Grant>> {
+    Ok(match credential {
+        CredentialRef::Session(id) => session(db, "s.id", id.as_str().into()).await?.map(Grant::Session),
+        CredentialRef::ApiKey { id, .. } => key(db, "k.id", id.as_str().into()).await?.map(Grant::Key),
+        CredentialRef::Operator => None,
+    })
+}
+
+async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Value) -> Result<Option<KeyGrant>> {
+    const COLUMNS: &str = "\
+        SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
+        u.username, u.number, u.status, u.permissions, r.actions, \
+        (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+        (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa";
+    let sql = format!(
+        "{COLUMNS}, 'held' AS side FROM api_keys k JOIN users u ON u.id = k.user_id \
+         LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE {column} = $1 \
+         UNION ALL \
+         {COLUMNS}, 'granted' AS side FROM api_keys k JOIN users u ON u.id = k.user_id \
+         LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE {column} = $1"
+    );
+    let query = statement(db.get_database_backend(), &sql, [value]);
+    let rows = db.query_all_raw(query).await.map_err(error)?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    // What users may do beside their roles, their keys may as well.
+    let own = own_actions(first)?;
+    let mut key = KeyGrant {
+        id: ApiKeyId::from(text(first, "id")?),
+        name: text(first, "name")?,
+        user: UserId::from(text(first, "user_id")?),
+        username: text(first, "username")?,
+        held: own,
+        granted: own,
+        ceiling: parse_actions(&text(first, "ceiling")?)?,
+        amr: serde_json::from_str(&text(first, "amr")?).map_err(Error::internal)?,
+        suspended: maybe::<String>(first, "suspended_at")?.is_some(),
+        classic: maybe::<String>(first, "classic_of")?.is_some(),
+        address_restriction: maybe(first, "address_restriction")?,
+        number: number(first)?,
+        status: status(&text(first, "status")?)?,
+        policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
+    };
+    for row in &rows {
+        let actions = role_actions(row)?;
+        match text(row, "side")?.as_str() {
+            "held" => key.held = key.held.union(&actions),
+            _ => key.granted = key.granted.union(&actions),
+        }
+    }
+    if key.classic {
+        key.granted = Actions::from_names(["*"]);
+    }
+    Ok(Some(key))
+}
+
+async fn session(
+    db: &impl ConnectionTrait,
+    column: &'static str,
+    value: sea_orm::Value,
+) -> Result<Option<SessionGrant>> {
+    const SQL: &str = "\
+        SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_at, s.password_expired, s.user_id, \
+        u.username, u.number, u.status, u.permissions, \
+        r.id AS role, r.actions, \
+        (SELECT f.id FROM factors f WHERE f.user_id = u.id LIMIT 1) AS factor, \
+        (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+        (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
+        FROM sessions s JOIN users u ON u.id = s.user_id \
+        LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE ";
+    let query = statement(db.get_database_backend(), &format!("{SQL}{column} = $1"), [value]);
+    let rows = db.query_all_raw(query).await.map_err(error)?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut session = SessionGrant {
+        id: SessionId::from(text(first, "id")?),
+        user: UserId::from(text(first, "user_id")?),
+        username: text(first, "username")?,
+        held: own_actions(first)?,
+        created_at: moment(first, "created_at")?,
+        expires_at: moment(first, "expires_at")?,
+        last_seen_at: maybe::<String>(first, "last_seen_at")?.as_deref().and_then(parse_iso),
+        mfa_at: maybe::<String>(first, "mfa_at")?.as_deref().and_then(parse_iso),
+        password_at: maybe::<String>(first, "password_at")?.as_deref().and_then(parse_iso),
+        password_expired: maybe(first, "password_expired")?.unwrap_or_default(),
+        has_factor: maybe::<String>(first, "factor")?.is_some(),
+        roles: Vec::new(),
+        number: number(first)?,
+        status: status(&text(first, "status")?)?,
+        policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
+    };
+    for row in &rows {
+        session.held = session.held.union(&role_actions(row)?);
+        session.roles.extend(maybe(row, "role")?.map(RoleId::from as fn(String) -> RoleId));
+    }
+    Ok(Some(session))
 }
 
 fn text(row: &QueryResult, column: &str) -> Result<String> {
@@ -214,7 +260,7 @@ pub(super) fn role_actions(row: &QueryResult) -> Result<Actions> {
     maybe::<String>(row, "actions")?.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
 }
 
-fn parse_actions(json: &str) -> Result<Actions> {
+pub(super) fn parse_actions(json: &str) -> Result<Actions> {
     let names: Vec<String> = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(Actions::from_names(names.iter().map(String::as_str)))
 }

@@ -26,6 +26,14 @@ impl Store {
         customers(&self.read, which).await
     }
 
+    /// A user by their number.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
+        Ok(customers(&self.read, Which::Number(number)).await?.pop())
+    }
+
     /// A user and everybody below.
     ///
     /// # Errors
@@ -292,6 +300,7 @@ async fn customers(db: &impl ConnectionTrait, which: Which) -> Result<Vec<Custom
     let rows = match which {
         Which::All => rows(db, None).await?,
         Which::Number(number) => rows(db, Some(user::Column::Number.eq(number))).await?,
+        Which::Numbers(numbers) => rows(db, Some(user::Column::Number.is_in(numbers))).await?,
         Which::Master => rows(db, Some(user::Column::Parent.is_null())).await?,
         Which::Ids(ids) => rows_in(db, user::Column::Id, ids).await?,
         Which::ChildrenOf(ids) => rows_in(db, user::Column::Parent, ids).await?,

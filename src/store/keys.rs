@@ -5,14 +5,41 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::credentials::write_actions;
 use super::model::{api_key, api_key_role};
-use super::{Tx, error, is_taken, of_user, statement};
-use crate::domain::api_key::NewApiKey;
+use super::{Scope, Store, Tx, error, is_taken, of_user, statement};
+use crate::domain::api_key::{ApiKey, NewApiKey};
 use crate::domain::clock::{Timestamp, iso};
+use crate::domain::filter::Query;
 use crate::domain::id::{ApiKeyId, UserId};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
+impl Store {
+    /// The key that a request names, within what its caller may know of.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
+        let ids = self.ids(query, scope, 1).await?;
+        match ids.first() {
+            Some(id) => api_key_by_id(&self.read, id).await,
+            None => Ok(None),
+        }
+    }
+}
+
 impl Tx {
+    /// The key that a request names, within what its caller may know of, as this write sees it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
+        let ids = self.ids(query, scope, 1).await?;
+        match ids.first() {
+            Some(id) => api_key_by_id(&self.db, id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Stores a new key.
     ///
     /// # Errors
@@ -110,6 +137,11 @@ impl Tx {
         let rows: Vec<(String, String)> = query.into_tuple().all(&self.db).await.map_err(error)?;
         Ok(rows.into_iter().map(|(id, name)| (ApiKeyId::from(id), name)).collect())
     }
+}
+
+async fn api_key_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<ApiKey>> {
+    let row = api_key::Entity::find_by_id(id).one(db).await.map_err(error)?;
+    Ok(row.map(|row| ApiKey { id: ApiKeyId::from(row.id), name: row.name, user: UserId::from(row.user_id) }))
 }
 
 /// What is said of a second classic key.

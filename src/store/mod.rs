@@ -13,6 +13,7 @@ mod inventory;
 mod keys;
 mod letters;
 mod list;
+mod locks;
 mod mfa;
 mod migrate;
 mod model;
@@ -36,14 +37,16 @@ use sea_orm::{
 };
 
 pub use audit::{Found, Scribe};
-pub use credentials::{KeyRow, SessionRow};
+pub use credentials::{Grant, KeyGrant, SessionGrant};
 pub use customer_parts::{AnswerRow, FactorRow};
 pub use devices::DeviceMarks;
 pub use letters::LetterRow;
 pub use list::{Budget, Node, Projection, Scope};
+pub use locks::Users;
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;
 
+use crate::domain::id::UserId;
 use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::text::text;
@@ -54,6 +57,7 @@ use crate::error::{Error, Result};
 pub struct Store {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    queue: Arc<locks::Queue>,
     statements: Arc<AtomicU64>,
     place: connect::Place,
 }
@@ -63,22 +67,31 @@ pub struct Store {
 pub struct Tx {
     db: DatabaseTransaction,
     permit: Permit,
+    users: Users,
     scribe: Scribe,
     notes: audit::Notes,
+    _turn: locks::Turn,
 }
 
 impl Store {
-    /// Starts a write that `permit` allows; `scribe` writes of it in the audit log.
+    /// Starts a write that `permit` allows, about some users: waits for its turn, and takes its locks. `scribe` writes of it in the audit
+    /// log.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn begin(&self, permit: Permit, scribe: Scribe) -> Result<Tx> {
+    /// `TooMany` when the caller has too many changes under way, `Unavailable` when the database is away or a lock is held for too long.
+    pub async fn begin(&self, permit: Permit, users: Users, scribe: Scribe) -> Result<Tx> {
+        let turn = self.queue.turn(&permit).await?;
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         let db = self.write.begin_with_options(options).await.map_err(error)?;
-        Ok(Tx { db, permit, scribe, notes: audit::Notes::default() })
+        if db.get_database_backend() == DatabaseBackend::Postgres
+            && let Some((sql, values)) = locks::statement(&permit, users.clone())
+        {
+            db.query_one_raw(statement(DatabaseBackend::Postgres, &sql, values)).await.map_err(error)?;
+        }
+        Ok(Tx { db, permit, users, scribe, notes: audit::Notes::default(), _turn: turn })
     }
 
     /// How many statements this store has sent so far.
@@ -106,6 +119,24 @@ impl Tx {
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.permit.actor()
+    }
+
+    /// The permit of this write.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The same write under a permit that was made anew for the caller's credential as it is now.
+    #[must_use]
+    pub fn under(self, permit: Permit) -> Self {
+        Self { permit, ..self }
+    }
+
+    /// Tells whether this write keeps all others from changing a user.
+    #[must_use]
+    pub fn is_alone_with_user(&self, id: &UserId) -> bool {
+        self.users.has_changed(id) || self.db.get_database_backend() != DatabaseBackend::Postgres
     }
 
     /// Keeps other writers out of a table until the end of this write, so that what was just read of it stays true.
@@ -194,10 +225,10 @@ fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // PostgreSQL: connection, deadlock and the like, resources, operator's intervention, system. SQLite: busy, locked, read-only,
-            // I/O, full, can't open.
+            // PostgreSQL: connection, deadlock and the like, resources, a lock that is held, operator's intervention, system. SQLite: busy,
+            // locked, read-only, I/O, full, can't open.
             let postgres =
-                ["08", "40", "53", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
+                ["08", "40", "53", "55P03", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
             let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
             postgres || (sqlite && code.len() < 5)
         }

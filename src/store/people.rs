@@ -1,5 +1,7 @@
 //! Users and their roles.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
@@ -8,11 +10,12 @@ use super::credentials::{own_actions, role_actions};
 use super::model::{role, user, user_role};
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
-use crate::domain::customer::Status;
+use crate::domain::customer::{Status, actions_of};
 use crate::domain::id::{RoleId, SessionId, UserId};
 use crate::domain::permission::Actions;
+use crate::domain::role::Role;
 use crate::domain::text::text;
-use crate::domain::user::{LOCAL, LoginUser, NewUser, UserChange};
+use crate::domain::user::{LOCAL, LoginUser, NewUser, User, UserChange};
 use crate::error::{Error, Result};
 
 impl Store {
@@ -24,6 +27,16 @@ impl Store {
         let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
         let row = user::Entity::find().filter(by_name).one(&self.read).await.map_err(error)?;
         row.map(login_user).transpose()
+    }
+
+    /// The local user who has a login name, compared exactly.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn user_with_name(&self, username: &str) -> Result<Option<UserId>> {
+        let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
+        let id = user::Entity::find().filter(by_name).select_only().column(user::Column::Id).into_tuple::<String>();
+        Ok(id.one(&self.read).await.map_err(error)?.map(UserId::from))
     }
 
     /// Tells whether any user exists.
@@ -195,6 +208,38 @@ impl Tx {
         self.orphan(id).await?;
         let done = user::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(done.rows_affected == 1)
+    }
+
+    /// Users by their ids, in the order of these; those who do not exist are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
+        let rows =
+            user::Entity::find().filter(user::Column::Id.is_in(ids.clone())).all(&self.db).await.map_err(error)?;
+        let pairs = user_role::Entity::find().filter(user_role::Column::UserId.is_in(ids.clone()));
+        let pairs = pairs.all(&self.db).await.map_err(error)?;
+        let role_ids: BTreeSet<RoleId> = pairs.iter().map(|pair| RoleId::from(pair.role_id.clone())).collect();
+        let known = self.roles(&role_ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut roles: HashMap<String, Vec<Role>> = HashMap::new();
+        for pair in pairs {
+            let role = known.iter().find(|role| role.id.as_str() == pair.role_id);
+            roles.entry(pair.user_id).or_default().extend(role.cloned());
+        }
+        let mut users: HashMap<String, User> = HashMap::new();
+        for row in rows {
+            let permissions: Vec<String> = serde_json::from_str(&row.permissions).map_err(Error::internal)?;
+            let user = User {
+                own: actions_of(permissions.iter().map(String::as_str)),
+                roles: roles.remove(&row.id).unwrap_or_default(),
+                username: row.username,
+                email_address: row.email_address,
+                id: UserId::from(row.id.clone()),
+            };
+            users.insert(row.id, user);
+        }
+        Ok(ids.into_iter().filter_map(|id| users.remove(id)).collect())
     }
 
     /// The roles of a user now.

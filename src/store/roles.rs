@@ -4,12 +4,12 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
-use super::credentials::write_actions;
-use super::model::role;
+use super::credentials::{parse_actions, write_actions};
+use super::model::{role, user_role};
 use super::{Store, Tx, error};
-use crate::domain::id::RoleId;
+use crate::domain::id::{RoleId, UserId};
 use crate::domain::permission::Actions;
-use crate::domain::role::NewRole;
+use crate::domain::role::{NewRole, Role};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
@@ -74,6 +74,28 @@ impl Tx {
         Ok(())
     }
 
+    /// Roles by their ids, in the order of these; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn roles(&self, ids: &[RoleId]) -> Result<Vec<Role>> {
+        let among = role::Column::Id.is_in(ids.iter().map(RoleId::as_str));
+        let rows = role::Entity::find().filter(among).all(&self.db).await.map_err(error)?;
+        let mut roles = rows.into_iter().map(read_role).collect::<Result<Vec<_>>>()?;
+        roles.sort_by_key(|role| ids.iter().position(|id| *id == role.id));
+        Ok(roles)
+    }
+
+    /// Who has a role.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn holders_of(&self, id: &RoleId) -> Result<Vec<UserId>> {
+        let with = user_role::Entity::find().filter(user_role::Column::RoleId.eq(id.as_str()));
+        let rows = with.all(&self.db).await.map_err(error)?;
+        Ok(rows.into_iter().map(|row| UserId::from(row.user_id)).collect())
+    }
+
     async fn expect_free(&self, name: &str, id: &RoleId) -> Result<()> {
         let others = role::Column::Name.eq(name).and(role::Column::Id.ne(id.as_str()));
         match role::Entity::find().filter(others).count(&self.db).await.map_err(error)? {
@@ -81,4 +103,10 @@ impl Tx {
             _ => Err(Error::invalid(text!("name {name:?} is taken already", "name {name:?} 已被使用"))),
         }
     }
+}
+
+/// Reads a role as the store keeps it.
+fn read_role(row: role::Model) -> Result<Role> {
+    let actions = parse_actions(&row.actions)?;
+    Ok(Role { id: RoleId::from(row.id), name: row.name, preset: row.preset, actions })
 }

@@ -39,6 +39,7 @@ impl Tx {
             expires_at: Set(iso(new.expires_at)),
             last_seen_at: Set(Some(iso(new.created_at))),
             mfa_at: Set(new.mfa_at.map(iso)),
+            password_at: Set(None),
             password_expired: Set(Some(new.password_expired)),
             user_id: Set(new.user.to_string()),
         };
@@ -94,6 +95,16 @@ impl Tx {
             .col_expr(session::Column::Amr, serde_json::Value::from(amr.to_vec()).to_string().into())
             .filter(session::Column::Id.eq(id.as_str()));
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
+    }
+
+    /// Notes that the password was proven anew in a session.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn prove_password(&self, id: &SessionId, now: Timestamp) -> Result<()> {
+        let update = session::Entity::update_many().col_expr(session::Column::PasswordAt, iso(now).into());
+        update.filter(session::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
+        Ok(())
     }
 
     /// Frees a session from the duty to change the password.

@@ -62,6 +62,16 @@ fn letters(service: &Service, username: &str, agent: &str) -> Vec<Sample> {
             vec!["192.0.2.7"],
         ),
         (
+            Letter::AddressChanged {
+                username: username.clone(),
+                now: Some("j***@example.net".to_owned()),
+                at,
+                address,
+            },
+            ["e-mail address of your account was changed", "邮箱地址已更改"],
+            vec!["192.0.2.7"],
+        ),
+        (
             Letter::FactorsChanged { username, what, at, address },
             ["an authenticator app was added", "已添加身份验证器"],
             vec!["192.0.2.7"],

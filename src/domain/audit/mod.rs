@@ -197,7 +197,7 @@ pub struct Refusal {
     /// From where.
     pub address: Option<IpAddr>,
     /// What was tried.
-    pub action: &'static str,
+    pub action: String,
     /// Why it was refused.
     pub cause: String,
 }

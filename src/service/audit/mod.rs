@@ -18,20 +18,17 @@ pub use verify::{End, Fault, Findings, verify};
 
 /// Writes down that a change was refused, or went wrong. The request is answered as it would be anyway: a log that can't be written
 /// is told to the operator.
-pub async fn failed(app: &App, caller: &Caller, operation: Operation, error: &Error) {
-    if !operation.is_change() {
-        return;
-    }
+pub(super) async fn refused(app: &App, caller: &Caller, action: &str, error: &Error) {
     let Some(why) = told(error) else { return };
     if caller.principal.is_none() {
         // A login that failed has left its row.
         if error.kind() != Kind::LoginFailed {
-            stranger(app, caller.address, operation.name(), why.en());
+            stranger(app, caller.address, action, why.en());
         }
         return;
     }
-    if let Err(error) = record(app, caller, operation.name(), Entry::failed(why)).await {
-        tracing::error!(?error, operation = operation.name(), "the audit log could not be written");
+    if let Err(error) = record(app, caller, action, Entry::failed(why)).await {
+        tracing::error!(?error, action, "the audit log could not be written");
     }
 }
 
@@ -62,20 +59,20 @@ fn told(error: &Error) -> Option<Text> {
 /// # Errors
 /// `Unavailable` when the database is away.
 pub async fn record(app: &App, caller: &Caller, action: &str, entry: Entry) -> Result<()> {
-    let tx = app.begin(authorize(caller, Operation::Record)?).await?;
+    let tx = app.begin(&authorize(caller, Operation::Record)?).await?;
     tx.note(entry.called(action));
     tx.commit().await
 }
 
 /// Notes that a credential was refused.
-pub fn refused(app: &App, address: Option<IpAddr>, error: &Error) {
+pub fn credential_refused(app: &App, address: Option<IpAddr>, error: &Error) {
     stranger(app, address, "authenticate", error.cause().unwrap_or_default());
 }
 
 /// Notes what was refused to somebody who is not known. It is written down with others like it by [`write_refusals`], so that
 /// whoever tries much fills no disk and waits no longer than anybody else.
-pub(super) fn stranger(app: &App, address: Option<IpAddr>, action: &'static str, cause: &str) {
-    app.refusals.note(Refusal { address, action, cause: cause.to_owned() }, 1);
+pub(super) fn stranger(app: &App, address: Option<IpAddr>, action: &str, cause: &str) {
+    app.refusals.note(Refusal { address, action: action.to_owned(), cause: cause.to_owned() }, 1);
 }
 
 /// Writes down what was refused to strangers since the last time.
@@ -88,7 +85,7 @@ pub async fn write_refusals(app: &App) -> Result<()> {
         return Ok(());
     }
     let written = async {
-        let tx = app.begin(authorize(&Caller::default(), Operation::Record)?).await?;
+        let tx = app.begin(&authorize(&Caller::default(), Operation::Record)?).await?;
         for (Refusal { address, action, cause }, times) in &refusals {
             let message = text!("refused {times}×: {cause}", "被拒绝 {times} 次：{cause}");
             let address = address.map(|address| address.to_string());

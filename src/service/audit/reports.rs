@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::audit::{Author, Entry, Outcome};
-use crate::domain::caller::Caller;
 use crate::domain::clock::Timestamp;
 use crate::domain::entity::{CLUSTER, Entity, USER, USER_AUDIT_LOG};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{AuditLogId, UserId};
 use crate::domain::key_format;
 use crate::domain::operation::Operation;
-use crate::domain::permit::{Denial, authorize};
+use crate::domain::permit::{Denial, Permit};
 use crate::domain::redact::redact;
 use crate::domain::secret::PlainKey;
-use crate::domain::text::{Text, text};
+use crate::domain::text::{Language, Text, text};
 use crate::domain::user::check_name;
 use crate::error::{Error, Result};
 use crate::service::api_keys::Wanted;
@@ -65,11 +64,11 @@ pub struct ReportRequest {
 /// # Errors
 /// `Invalid` for what is not allowed, with the place in the list; `Forbidden` for whoever does not manage the audit log;
 /// `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: &Caller, requests: Vec<ReportRequest>) -> Result<Vec<Arc<Node>>> {
-    let permit = authorize(caller, Operation::CreateUserAuditLog)?;
+pub async fn create(app: &App, permit: &Permit, requests: Vec<ReportRequest>) -> Result<Vec<Arc<Node>>> {
+    let permit = permit.require(Operation::CreateUserAuditLog)?;
     let reporter = Author::from(permit.actor().ok_or(Denial::NoCredential)?);
-    check_number(requests.len())?;
-    let tx = app.begin(permit).await?;
+    check_number(&permit, requests.len())?;
+    let tx = app.begin(&permit).await?;
     let (mut ids, mut known) = (Vec::new(), HashSet::new());
     for (index, request) in requests.into_iter().enumerate() {
         let at = |error: Error| error.at(&format!("[{index}]"));
@@ -85,7 +84,7 @@ pub async fn create(app: &App, caller: &Caller, requests: Vec<ReportRequest>) ->
     }
     tx.commit().await?;
     tracing::info!(audit_log.ids = ?ids, by = reporter.username, "audit log rows written for another system");
-    read(app, caller, &ids).await
+    read(app, permit.caller().language, &ids).await
 }
 
 /// Checks a report and makes it a row.
@@ -184,10 +183,10 @@ async fn one(tx: &Tx, entity: &'static Entity, id: &str) -> Result<Option<Arc<No
 }
 
 /// The rows as the caller reads them, in the order of their ids here.
-async fn read(app: &App, caller: &Caller, ids: &[String]) -> Result<Vec<Arc<Node>>> {
+async fn read(app: &App, language: Language, ids: &[String]) -> Result<Vec<Arc<Node>>> {
     let id = USER_AUDIT_LOG.field("id").ok_or_else(|| Error::internal("UserAuditLog has lost its id"))?;
     let mut query = Query::having(&USER_AUDIT_LOG, id, ids.iter().cloned().map(Scalar::Text).collect());
-    query.language = caller.language;
+    query.language = language;
     let wanted = Projection::full(&USER_AUDIT_LOG);
     let mut rows = app.store.list(&query, &Scope::All, &wanted, &Budget::unlimited()).await?;
     rows.sort_by_key(|row| ids.iter().position(|id| id == row.id()));

@@ -6,12 +6,11 @@ use super::super::login::own_session;
 use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{ANSWERS, QUESTIONS};
 use crate::domain::entity::USER;
 use crate::domain::id::{UserId, uuid_v7};
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
@@ -24,8 +23,8 @@ const ANSWER_MAX: usize = 1_024;
 /// # Errors
 /// `Invalid` for other than three different questions that there are, and for answers that are empty, too long or not different;
 /// `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the database is away.
-pub async fn update(app: &App, caller: &Caller, questions: &[i64], answers: Vec<Password>) -> Result<()> {
-    let permit = authorize(caller, Operation::UpdateSecurityAnswers)?;
+pub async fn update(app: &App, permit: &Permit, questions: &[i64], answers: Vec<Password>) -> Result<()> {
+    let permit = permit.require(Operation::UpdateSecurityAnswers)?;
     let (_, user) = own_session(&permit)?;
     if questions.len() != ANSWERS || questions.iter().collect::<BTreeSet<_>>().len() != ANSWERS {
         return Err(Error::invalid(text!(
@@ -51,7 +50,7 @@ pub async fn update(app: &App, caller: &Caller, questions: &[i64], answers: Vec<
         let hash = app.passwords.hash(answer, app.random.as_ref()).await?;
         rows.push((i32::try_from(*question).map_err(Error::internal)?, id, hash));
     }
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     tx.put_answers(&user, rows, now).await?;
     tx.note(Entry::done(text!("security answers set", "已设置安全问题答案")).of(USER.name, &user));
     tx.commit().await

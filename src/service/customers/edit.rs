@@ -1,26 +1,29 @@
 //! Users made and changed.
 
-use super::super::attempts::{self, Guess};
-use super::super::people::Change;
+use std::collections::BTreeSet;
+
+use super::super::attempts::{self, Account, Guess};
+use super::super::people::{Change, check_number};
 use super::no_such_user;
 use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, CustomerChange, Status, Which};
 use crate::domain::entity::{API_KEY, USER};
 use crate::domain::id::UserId;
 use crate::domain::operation::Operation;
 use crate::domain::password::check_is_no_name;
 use crate::domain::permission::{Action, READ_ONLY, ROOT};
-use crate::domain::permit::{Denial, Permit, authorize};
+use crate::domain::permit::{Denial, Permit};
+use crate::domain::principal::Principal;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
 use crate::domain::throttle::Known;
 use crate::domain::user::{Contact, NewUser, check_texts};
 use crate::error::{Error, Result};
-use crate::service::classic_keys::check_restriction;
-use crate::service::directory;
+use crate::service::classic_keys::{check_restriction, loosens};
+use crate::service::{audit, directory, letters};
+use crate::store::Users;
 
 /// A user that somebody asks for.
 #[derive(Debug)]
@@ -38,8 +41,9 @@ pub struct NewCustomer {
 /// # Errors
 /// `Invalid` for a name that is taken, and for names, passwords and other members that are not allowed; `Forbidden` for a caller who does
 /// not manage users and for a key that is not classic, `StepUp` without a fresh second factor, `Unavailable` when the database is away.
-pub async fn create(app: &App, caller: &Caller, wanted: NewCustomer) -> Result<i64> {
-    let permit = authorize(caller, Operation::CreateCustomer)?;
+pub async fn create(app: &App, permit: &Permit, wanted: NewCustomer) -> Result<i64> {
+    let permit = permit.require(Operation::CreateCustomer)?;
+    expect_user_management(app, permit.principal()?)?;
     let NewCustomer { username, change, password } = wanted;
     check(&CustomerChange { username: Some(username.clone()), ..change.clone() })?;
     let password_hash = match password {
@@ -52,7 +56,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: NewCustomer) -> Result<i
     };
     let now = app.now();
     let id = UserId::generate(now, app.random.as_ref())?;
-    let at_work = Change::begin(app, permit).await?;
+    let at_work = Change::begin(app, &permit, Users::default()).await?;
     let tx = &at_work.tx;
     let email_address = change.email.clone().flatten();
     let new = NewUser {
@@ -84,32 +88,39 @@ pub async fn create(app: &App, caller: &Caller, wanted: NewCustomer) -> Result<i
 ///
 /// # Errors
 /// Like [`edit_all`].
-pub async fn edit(app: &App, caller: &Caller, number: i64, change: CustomerChange) -> Result<()> {
-    edit_all(app, caller, vec![(number, change)]).await
+pub async fn edit(app: &App, permit: &Permit, number: i64, change: CustomerChange) -> Result<()> {
+    edit_all(app, permit, vec![(number, change)]).await
 }
 
-/// Changes users: all of them, or none. Oneself, or, for who manages users, whoever does not hold more than oneself.
+/// Changes users: all of them, or none. Oneself, or, for who manages users, whoever does not hold more than oneself. Each member that
+/// changes asks for its own operation.
 ///
 /// # Errors
-/// `NotFound` for a user whom the caller does not see, `Invalid` for members that are not allowed, for a state of the caller's own and for
-/// the last ROOT who is active; `Forbidden` for a user who holds more than the caller, for a key that is not classic, and for a key that
-/// changes an e-mail address; `Unavailable` when the database is away.
-pub async fn edit_all(app: &App, caller: &Caller, changes: Vec<(i64, CustomerChange)>) -> Result<()> {
-    let permit = authorize(caller, Operation::EditCustomer)?;
+/// `NotFound` for a user whom the caller does not see, `Invalid` for too many users, for one who is named twice, for members that are not
+/// allowed, for a state of the caller's own and for the last ROOT who is active; `Forbidden` for a user who holds more than the caller, for
+/// a key that is not classic, and for a key that changes what makes its owner; `StepUp` for what needs a fresh proof; `Unavailable` when
+/// the database is away.
+pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerChange)>) -> Result<()> {
+    let permit = permit.require(Operation::EditCustomer)?;
+    check_number(&permit, changes.len())?;
+    let numbers: BTreeSet<i64> = changes.iter().map(|(number, _)| *number).collect();
+    if numbers.len() < changes.len() {
+        return Err(Error::invalid(text!(
+            "each user can be named once in a request, and one is named twice",
+            "一个请求中每个用户只能出现一次，当前有重复"
+        )));
+    }
     for (_, change) in &changes {
         check(change)?;
     }
-    let at_work = Change::begin(app, permit).await?;
+    // Found without a lock, and read again with theirs: a number is never given to another user.
+    let users = app.store.customers(Which::Numbers(numbers.into_iter().collect())).await?;
+    let users = Users::changed(users.into_iter().map(|user| user.id));
+    let at_work = Change::begin(app, &permit, users).await?;
     for (number, change) in &changes {
         let user = at_work.tx.customer(*number).await?.ok_or_else(no_such_user)?;
-        expect_reach(&at_work, &user).await?;
-        // Links go to the address that set a password: a key must not choose it.
-        if at_work.actor.is_key() && change.email.as_ref().is_some_and(|email| *email != user.email) {
-            return Err(Denial::KeyNotAllowed.into());
-        }
-        if at_work.actor.is_key() && change.answers_required.is_some_and(|required| required != user.answers_required) {
-            return Err(Denial::KeyNotAllowed.into());
-        }
+        expect_reach(app, &at_work, &user).await?;
+        expect_allowed(&at_work, &user, change)?;
         if change.answers_required == Some(true) && app.store.answers_of(&user.id).await?.is_empty() {
             let text = text!(
                 "secondaryLoginRequiredFlag needs answers to security questions: set them with updateSecurityAnswers first",
@@ -125,11 +136,61 @@ pub async fn edit_all(app: &App, caller: &Caller, changes: Vec<(i64, CustomerCha
     Ok(())
 }
 
+/// Asks for the operation of each member that changes.
+fn expect_allowed(at_work: &Change, user: &Customer, change: &CustomerChange) -> Result<()> {
+    let is_self = user.id == at_work.actor.user;
+    let (mut needed, mut makes_owner) = (Vec::new(), false);
+    if change.username.as_ref().is_some_and(|name| *name != user.username) {
+        (makes_owner, _) = (true, needed.push(Operation::RenameCustomer));
+    }
+    if change.name.as_ref().is_some_and(|name| *name != user.name) {
+        makes_owner = true;
+    }
+    if change.email.as_ref().is_some_and(|email| *email != user.email) {
+        makes_owner = true;
+        needed.push(if is_self { Operation::SetOwnAddress } else { Operation::SetAddress });
+    }
+    if let Some(addresses) = change.address_restriction.as_deref()
+        && addresses != user.address_restriction.as_deref().unwrap_or_default()
+    {
+        makes_owner = true;
+        if loosens(user.address_restriction.as_deref(), Some(addresses))? {
+            needed.push(Operation::LoosenLogin);
+        }
+    }
+    if let Some(required) = change.answers_required.filter(|required| *required != user.answers_required) {
+        makes_owner = true;
+        if !required {
+            needed.push(Operation::LoosenLogin);
+        }
+    }
+    match change.status.filter(|status| *status != user.status && !is_self) {
+        Some(Status::Active) => needed.push(Operation::EnableCustomer),
+        Some(_) => needed.push(Operation::DisableCustomer),
+        None => {}
+    }
+    if makes_owner {
+        at_work.expect_no_key_of(&user.id)?;
+    }
+    needed.into_iter().try_for_each(|operation| Ok(at_work.tx.permit().check(operation)?))
+}
+
+/// Refuses a key that manages users where the settings leave that to people.
+pub(super) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
+    match actor.is_key() && !app.settings.softlayer_keys_manage_users {
+        true => Err(Denial::KeyNotAllowed.into()),
+        false => Ok(()),
+    }
+}
+
 async fn apply(app: &App, at_work: &Change, user: &Customer, change: &CustomerChange) -> Result<()> {
     if change.is_empty() {
         return Ok(());
     }
     let (tx, now) = (&at_work.tx, app.now());
+    if let Some(email) = change.email.as_ref().filter(|email| **email != user.email) {
+        letters::address_changed(app, tx, (&user.username, user.email.as_deref()), email.as_deref()).await?;
+    }
     tx.change_customer(user, change, now).await?;
     if let Some(status) = change.status.filter(|status| *status != user.status) {
         if user.id == at_work.actor.user {
@@ -155,11 +216,12 @@ async fn apply(app: &App, at_work: &Change, user: &Customer, change: &CustomerCh
 }
 
 /// Refuses whoever is neither the user nor manages them; a user whom they don't even see is not there.
-async fn expect_reach(at_work: &Change, user: &Customer) -> Result<()> {
+async fn expect_reach(app: &App, at_work: &Change, user: &Customer) -> Result<()> {
     let actor = &at_work.actor;
     if user.id == actor.user {
         return Ok(());
     }
+    expect_user_management(app, actor)?;
     if !actor.rights.allows(Action::MANAGE_USER_AND_ROLE) {
         return Err(match at_work.tx.is_above(&actor.user, &user.id).await? {
             true => Denial::MissingAction(Action::MANAGE_USER_AND_ROLE.name()).into(),
@@ -192,19 +254,21 @@ fn check(change: &CustomerChange) -> Result<()> {
 /// # Errors
 /// `NotFound` for a user whom the caller does not see, `TooMany` after too many wrong ones, `Forbidden` for a key that is not classic,
 /// `Unavailable` when the database is away.
-pub async fn is_password(app: &App, caller: &Caller, number: i64, password: Password) -> Result<bool> {
-    let permit = authorize(caller, Operation::CheckPassword)?;
-    let viewer = super::Viewer::of(caller)?;
-    let user = viewer.one(app, number).await?;
+pub async fn is_password(app: &App, permit: &Permit, number: i64, password: Password) -> Result<bool> {
+    let permit = permit.require(Operation::CheckPassword)?;
+    let user = super::Viewer::of(&permit)?.one(app, number).await?;
     let policy = app.store.policy().await?;
-    let known = own_session(&permit, &user);
-    let guess = Guess { username: &user.username, known: known.as_ref(), with_code: false };
+    let (known, account) = (own_session(&permit, &user), Account::of_user(&user.id));
+    let guess = Guess { account: &account, known: known.as_ref(), with_code: false };
     let attempt = attempts::password(app, &permit, &policy, guess).await?;
     let checked = directory::of(None)?.check(app, &user.username, password).await?;
-    if checked.verdict == Verdict::Wrong {
+    if checked.verdict == Verdict::Wrong || checked.user.is_none_or(|found| found.id != user.id) {
+        let name = &user.username;
+        let entry = Entry::failed(text!("wrong password of user {name} tried", "尝试了用户 {name} 的错误密码"));
+        audit::record(app, permit.caller(), permit.operation().name(), entry.of(USER.name, &user.id)).await?;
         return Ok(false);
     }
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     attempt.right(&tx).await?;
     tx.commit_untold().await?;
     Ok(true)

@@ -15,12 +15,11 @@ pub use edit::{NewCustomer, create, edit, edit_all, is_password};
 pub use permissions::{assign_parent, give, held, take};
 
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, Event, LoginAttempt, Which};
 use crate::domain::id::UserId;
 use crate::domain::operation::Operation;
 use crate::domain::permission::{Action, Actions};
-use crate::domain::permit::{Denial, authorize};
+use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
@@ -38,9 +37,9 @@ impl Viewer {
     ///
     /// # Errors
     /// `Unauthenticated` without a credential, and what else keeps them from reading.
-    pub fn of(caller: &Caller) -> Result<Self> {
-        let permit = authorize(caller, Operation::ReadCustomers)?;
-        let actor = permit.actor().ok_or(Denial::NoCredential)?.clone();
+    pub fn of(permit: &Permit) -> Result<Self> {
+        permit.check(Operation::ReadCustomers)?;
+        let actor = permit.principal()?.clone();
         Ok(Self { actor, below: OnceLock::new() })
     }
 
@@ -189,6 +188,6 @@ pub async fn admit(app: &App, principal: &Principal) -> Result<()> {
     ))
 }
 
-pub(super) fn no_such_user() -> Error {
+pub(in crate::service) fn no_such_user() -> Error {
     Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户"))
 }

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::super::people::Change;
+use super::super::people::{Change, check_number};
+use super::edit::expect_user_management;
 use super::no_such_user;
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, PERMISSIONS, Permission, Which};
 use crate::domain::entity::USER;
 use crate::domain::operation::Operation;
 use crate::domain::permission::{Action, Actions};
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
+use crate::store::Users;
 
 /// The permissions that a user has: their own, and what their role comes to. Who may do anything has all.
 #[must_use]
@@ -32,9 +33,10 @@ pub fn held(user: &Customer, rights: &Actions) -> Vec<&'static Permission> {
 /// `NotFound` for a user whom the caller does not see, `Invalid` for oneself, for users who are not below, for names that are no
 /// permission's and for permissions that the caller lacks; `Forbidden` for a caller who does not manage users and for a key that is not
 /// classic, `Unavailable` when the database is away.
-pub async fn give(app: &App, caller: &Caller, number: i64, names: &[String]) -> Result<()> {
-    let permit = authorize(caller, Operation::ChangePermissions)?;
-    let at_work = Change::begin(app, permit).await?;
+pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> Result<()> {
+    let permit = permit.require(Operation::GivePermissions)?;
+    check_number(&permit, names.len())?;
+    let at_work = begin(app, &permit, Which::Numbers(vec![number])).await?;
     let user = below(&at_work, number, "add", "to").await?;
     let wanted = known(names)?;
     let actor = own(&at_work).await?;
@@ -57,9 +59,14 @@ pub async fn give(app: &App, caller: &Caller, number: i64, names: &[String]) -> 
 ///
 /// # Errors
 /// Like [`give`]; `Invalid` too for a permission that comes with the user's role.
-pub async fn take(app: &App, caller: &Caller, number: i64, names: &[String], cascade: bool) -> Result<()> {
-    let permit = authorize(caller, Operation::ChangePermissions)?;
-    let at_work = Change::begin(app, permit).await?;
+pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cascade: bool) -> Result<()> {
+    let permit = permit.require(Operation::TakePermissions)?;
+    check_number(&permit, names.len())?;
+    let which = match (cascade, app.store.customer(number).await?) {
+        (true, Some(user)) => Which::Below(user.id),
+        _ => Which::Numbers(vec![number]),
+    };
+    let at_work = begin(app, &permit, which).await?;
     let user = below(&at_work, number, "remove", "from").await?;
     let unwanted: BTreeSet<&str> = known(names)?.into_iter().map(|it| it.key_name).collect();
     let users = match cascade {
@@ -70,6 +77,7 @@ pub async fn take(app: &App, caller: &Caller, number: i64, names: &[String], cas
         let left: BTreeSet<String> =
             user.permissions.iter().filter(|name| !unwanted.contains(name.as_str())).cloned().collect();
         if left != user.permissions {
+            expect_locked(&at_work, &user)?;
             store(&at_work, &user, &left).await?;
         }
     }
@@ -82,9 +90,10 @@ pub async fn take(app: &App, caller: &Caller, number: i64, names: &[String], cas
 /// `NotFound` for users whom the caller does not see, `Invalid` for oneself, for users who are not below, for a parent who is the user or
 /// below them, or already the parent, and for a parent who lacks permissions of the user unless they are to be taken; `Forbidden` for a
 /// caller who does not manage users and for a key that is not classic, `Unavailable` when the database is away.
-pub async fn assign_parent(app: &App, caller: &Caller, number: i64, parent: i64, cascade: bool) -> Result<()> {
-    let permit = authorize(caller, Operation::AssignParent)?;
-    let at_work = Change::begin(app, permit).await?;
+pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64, cascade: bool) -> Result<()> {
+    let permit = permit.require(Operation::AssignParent)?;
+    let user = app.store.customer(number).await?.ok_or_else(no_such_user)?;
+    let at_work = begin(app, &permit, Which::Below(user.id)).await?;
     let tx = &at_work.tx;
     let actor = at_work.actor.user.clone();
     let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
@@ -117,6 +126,7 @@ pub async fn assign_parent(app: &App, caller: &Caller, number: i64, parent: i64,
             );
             return Err(Error::invalid(text));
         }
+        expect_locked(&at_work, &below)?;
         store(&at_work, &below, &left).await?;
     }
     tx.set_parent(&user.id, &parent.id).await?;
@@ -124,6 +134,21 @@ pub async fn assign_parent(app: &App, caller: &Caller, number: i64, parent: i64,
     let text = text!("user {name} belongs to {above}", "用户 {name} 的上级为 {above}");
     tx.note(Entry::done(text).of(USER.name, &user.id));
     at_work.tx.commit().await
+}
+
+/// Begins for users who may change: those of whom something may be taken.
+async fn begin(app: &App, permit: &Permit, which: Which) -> Result<Change> {
+    expect_user_management(app, permit.principal()?)?;
+    let users = app.store.customers(which).await?;
+    Change::begin(app, permit, Users::changed(users.into_iter().map(|user| user.id))).await
+}
+
+/// Refuses to go on for a user who came below while the change waited.
+fn expect_locked(at_work: &Change, user: &Customer) -> Result<()> {
+    match at_work.tx.is_alone_with_user(&user.id) {
+        true => Ok(()),
+        false => Err(Error::unavailable("the users below changed while the change waited")),
+    }
 }
 
 async fn store(at_work: &Change, user: &Customer, permissions: &BTreeSet<String>) -> Result<()> {

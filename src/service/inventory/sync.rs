@@ -11,10 +11,9 @@ use super::check::{self, Problem, Record};
 use super::{ENTITIES, Progress, told, write};
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::caller::Caller;
 use crate::domain::entity::{Entity, Join, Kind};
 use crate::domain::operation::Operation;
-use crate::domain::permit::authorize;
+use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::upstream::Upstream;
@@ -40,11 +39,11 @@ pub struct Mirrored {
 /// its part; `Forbidden`; `Unavailable` when the database is away. Nothing is changed then.
 pub async fn sync(
     app: &App,
-    caller: &Caller,
+    permit: &Permit,
     mut reading: impl FnMut(Progress),
     mut writing: impl FnMut(Progress),
 ) -> Result<Vec<Mirrored>> {
-    let permit = authorize(caller, Operation::ImportInventory)?;
+    let permit = permit.require(Operation::ImportInventory)?;
     let upstream = app.upstream.as_ref().ok_or_else(|| Error::invalid("there is no upstream: name one"))?;
     let mut lists = Vec::new();
     for entity in ENTITIES {
@@ -54,7 +53,7 @@ pub async fn sync(
     if !problems.is_empty() {
         return Err(told(&problems, ToString::to_string));
     }
-    let tx = app.begin(permit).await?;
+    let tx = app.begin(&permit).await?;
     let totals = write(&tx, &lists, &tx.organization().await?, &mut writing).await?;
     let mut mirrored = Vec::new();
     // The other way round: a row goes before the one that it belongs to.

@@ -4,6 +4,7 @@
 mod compare;
 mod compile;
 mod condition;
+mod ids;
 mod json;
 mod node;
 

@@ -15,6 +15,7 @@ pub(in crate::store) struct Model {
     pub expires_at: String,
     pub last_seen_at: Option<String>,
     pub mfa_at: Option<String>,
+    pub password_at: Option<String>,
     pub password_expired: Option<bool>,
     pub user_id: String,
 }

@@ -1,0 +1,228 @@
+//! The locks that a write takes before it reads anything, and who goes first.
+//!
+//! A write by a credential must not outlive that credential, so whoever ends one keeps out whoever uses it. On PostgreSQL these are
+//! transaction-scoped advisory locks, taken by the first statement of the transaction, in one order for all: first `authority`, then users
+//! by the number that their id hashes to. Nobody takes a stronger one later. They queue fairly, so that a row of overlapping writes of a
+//! thief can't hold off the revoke of the thief's credential. Row locks can't do that: those who share one overtake those who wait for it
+//! alone. On SQLite the one writer is the lock.
+//!
+//! Work of the service itself waits for as long as it takes; everybody else gives up after some seconds, and so does PostgreSQL with a
+//! transaction that falls silent, so that a node that froze holds nobody.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sea_orm::sea_query::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::id::UserId;
+use crate::domain::operation::Effect;
+use crate::domain::permit::Permit;
+use crate::domain::text::text;
+use crate::error::{Error, Result};
+
+/// The lock that guards what everybody's rights follow from. Smaller than the number of any user.
+const AUTHORITY: i64 = -1;
+/// How long a change waits for a lock, may take over one statement, and may fall silent between two.
+const TIMES: Duration = Duration::from_secs(2);
+/// The same for the end of a credential: it gets through where others give up.
+const TIMES_OF_ENDS: Duration = Duration::from_secs(5);
+/// Changes of one user that go on at once; more of them wait.
+const AT_ONCE: usize = 4;
+/// How long a change waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mode {
+    /// Beside others who share it.
+    Shared,
+    /// Alone.
+    Alone,
+}
+
+/// The users whom a write is about, each with how the lock is held.
+#[derive(Debug, Clone, Default)]
+pub struct Users(BTreeMap<UserId, Mode>);
+
+impl Users {
+    /// Users of whom something ends or changes.
+    pub fn changed(ids: impl IntoIterator<Item = UserId>) -> Self {
+        Self(ids.into_iter().map(|id| (id, Mode::Alone)).collect())
+    }
+
+    /// A user for whom something is made: a session, a key.
+    #[must_use]
+    pub fn used(id: UserId) -> Self {
+        Self([(id, Mode::Shared)].into())
+    }
+
+    /// Tells whether nobody else changes a user until the end of the write.
+    #[must_use]
+    pub fn has_changed(&self, id: &UserId) -> bool {
+        self.0.get(id) == Some(&Mode::Alone)
+    }
+
+    fn add(&mut self, id: UserId, mode: Mode) {
+        let held = self.0.entry(id).or_insert(mode);
+        *held = mode.max(*held);
+    }
+}
+
+/// The statement that takes the locks of a write on PostgreSQL and sets its times; none for the service's own work.
+pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Vec<Value>)> {
+    let effect = permit.operation().spec().effect;
+    if let Some(actor) = permit.actor().filter(|actor| !actor.is_operator() && effect != Effect::Work) {
+        users.add(actor.user.clone(), if effect == Effect::End { Mode::Alone } else { Mode::Shared });
+    }
+    if effect == Effect::Work && users.0.is_empty() {
+        return None;
+    }
+    let authority = if effect == Effect::Rules { Mode::Alone } else { Mode::Shared };
+    // Two ids may hash to one number: then the stronger mode counts, so that no lock is taken twice.
+    let mut locks = BTreeMap::from([(AUTHORITY, authority)]);
+    for (id, mode) in users.0 {
+        let held = locks.entry(number(&id)).or_insert(mode);
+        *held = mode.max(*held);
+    }
+    let own_work = effect == Effect::Work || permit.actor().is_some_and(|actor| actor.is_operator());
+    let times = match effect {
+        _ if own_work => "0".to_owned(),
+        Effect::End => TIMES_OF_ENDS.as_millis().to_string(),
+        _ => TIMES.as_millis().to_string(),
+    };
+    let settings = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"];
+    let settings = settings.iter().map(|name| format!("set_config('{name}', $1, true)"));
+    let mut values: Vec<Value> = vec![times.into()];
+    let mut steps: Vec<String> = settings.collect();
+    // They are carried out from left to right.
+    for (number, mode) in locks {
+        values.push(number.into());
+        let function = if mode == Mode::Alone { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
+        steps.push(format!("{function}(${})::text", values.len()));
+    }
+    Some((format!("SELECT {}", steps.join(", ")), values))
+}
+
+/// The number of a user's lock: FNV-1a of the id, without the sign.
+fn number(id: &UserId) -> i64 {
+    let hash = id
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    i64::try_from(hash >> 1).unwrap_or_default()
+}
+
+/// The queue before the writers. Ends of credentials and logins go ahead of everybody else, and of one user's changes only some go on at once.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Places for whoever does not go ahead; fewer than there are writers, where there are several.
+    ordinary: Arc<Semaphore>,
+    callers: Mutex<HashMap<UserId, Weak<Semaphore>>>,
+}
+
+/// A place among the writers, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")] Vec<OwnedSemaphorePermit>);
+
+impl Queue {
+    pub(super) fn new(ordinary: usize) -> Self {
+        Self { ordinary: Arc::new(Semaphore::new(ordinary)), callers: Mutex::default() }
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// `TooMany` when the caller has too many changes under way, `Unavailable` when nobody gets a turn.
+    pub(super) async fn turn(&self, permit: &Permit) -> Result<Turn> {
+        let effect = permit.operation().spec().effect;
+        if matches!(effect, Effect::End | Effect::Login) {
+            return Ok(Turn(Vec::new()));
+        }
+        let mut places = Vec::new();
+        if let Some(actor) = permit.actor().filter(|actor| !actor.is_operator() && effect != Effect::Work) {
+            let own = self.of_caller(&actor.user);
+            places.push(wait(own).await.ok_or_else(too_many)?);
+        }
+        let ordinary = wait(Arc::clone(&self.ordinary)).await;
+        places.push(ordinary.ok_or_else(|| Error::unavailable("other changes take too long"))?);
+        Ok(Turn(places))
+    }
+
+    fn of_caller(&self, user: &UserId) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = callers.get(user).and_then(Weak::upgrade) {
+            return own;
+        }
+        callers.retain(|_, own| own.strong_count() > 0);
+        let own = Arc::new(Semaphore::new(AT_ONCE));
+        callers.insert(user.clone(), Arc::downgrade(&own));
+        own
+    }
+}
+
+async fn wait(places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    tokio::time::timeout(TURN, places.acquire_owned()).await.ok()?.ok()
+}
+
+fn too_many() -> Error {
+    let text = text!(
+        "you have {AT_ONCE} changes under way already, and they take long: try again later",
+        "您已有 {AT_ONCE} 个变更正在进行且耗时较长：请稍后重试"
+    );
+    Error::too_many(text, Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::caller::Caller;
+    use crate::domain::operation::Operation;
+    use crate::domain::permit::authorize;
+    use crate::domain::principal::{CredentialRef, Principal};
+
+    fn permit(operation: Operation) -> Permit {
+        let credential = CredentialRef::Session(crate::domain::id::SessionId::from("s".to_owned()));
+        let principal = Principal { user: UserId::from("actor".to_owned()), credential, ..Principal::operator() };
+        authorize(&Caller::from(principal), operation).unwrap()
+    }
+
+    #[test]
+    fn locks_are_taken_once_each_in_one_order_with_authority_first() {
+        let ids = ["b", "a", "actor", "c"].map(|id| UserId::from(id.to_owned()));
+        let (sql, values) = statement(&permit(Operation::UpdateUser), Users::changed(ids)).unwrap();
+        let numbers: Vec<i64> =
+            values.iter().filter_map(|value| if let Value::BigInt(number) = value { *number } else { None }).collect();
+        assert_eq!(numbers.len(), 5);
+        assert_eq!(numbers[0], AUTHORITY);
+        assert!(numbers.is_sorted());
+        assert!(sql.contains("pg_advisory_xact_lock_shared($2)") && sql.ends_with("pg_advisory_xact_lock($6)::text"));
+    }
+
+    #[test]
+    fn who_ends_credentials_is_alone_with_its_user_and_who_changes_rules_with_authority() {
+        let alone = |operation| statement(&permit(operation), Users::default()).unwrap().0.matches("lock($").count();
+        assert_eq!(alone(Operation::CreateApiKey), 0);
+        assert_eq!(alone(Operation::Logout), 1);
+        assert_eq!(alone(Operation::UpdateRole), 1);
+        assert!(statement(&permit(Operation::Record), Users::default()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_go_ahead_and_one_user_has_some_turns_only() {
+        let queue = Queue::new(AT_ONCE + 1);
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            held.push(queue.turn(&permit(Operation::CreateApiKey)).await.unwrap());
+        }
+        let error = queue.turn(&permit(Operation::CreateApiKey)).await.unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::TooMany);
+        queue.turn(&permit(Operation::Logout)).await.unwrap();
+        held.push(queue.turn(&authorize(&Caller::operator(), Operation::Maintain).unwrap()).await.unwrap());
+        let error = queue.turn(&authorize(&Caller::operator(), Operation::Maintain).unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Unavailable);
+        drop(held);
+        queue.turn(&permit(Operation::CreateApiKey)).await.unwrap();
+    }
+}
