@@ -85,6 +85,8 @@ pub struct Settings {
     pub trusted_proxies: Ranges,
     /// Life of a token; zero until revoked.
     pub token_life: Duration,
+    /// Whether that was set, and is no default.
+    pub token_life_named: bool,
     /// Life of a session that nobody uses; zero as long as its token's.
     pub session_idle: Duration,
     /// For how long a proven second factor counts as fresh.
@@ -113,6 +115,8 @@ pub struct Settings {
     pub softlayer_keys_with_mfa: bool,
     /// Whether users make classic keys for those below them.
     pub softlayer_keys_by_ancestors: bool,
+    /// Whether SoftLayer's API is served.
+    pub softlayer: bool,
     /// Whether classic keys make and change other users.
     pub softlayer_keys_manage_users: bool,
     /// Where people reach this service: for links in mails.
@@ -229,6 +233,7 @@ impl Given {
                 "addresses, networks such as 10.0.0.0/8 and ranges such as 10.0.0.1-10.0.0.9, with commas between",
                 |text| Ranges::parse(text.split(',').map(str::trim).filter(|range| !range.is_empty())).ok(),
             )?,
+            token_life_named: self.given("token_life").is_some(),
             token_life: self.duration("token_life", second..=day * 3650, true)?,
             session_idle: self.duration("session_idle", second * 60..=day * 3650, true)?,
             step_up_time: self.duration("step_up_time", second * 60..=day, false)?,
@@ -251,6 +256,7 @@ impl Given {
             mail: self.mail()?,
             softlayer_keys_with_mfa: self
                 .required("softlayer_keys_with_mfa", "true or false", |text| text.parse().ok())?,
+            softlayer: self.required("softlayer", "true or false", |text| text.parse().ok())?,
             softlayer_keys_manage_users: self
                 .required("softlayer_keys_manage_users", "true or false", |text| text.parse().ok())?,
             softlayer_keys_by_ancestors: self

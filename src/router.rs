@@ -21,10 +21,11 @@ pub fn router(app: Arc<App>) -> Result<Router> {
     let schema = graphql::schema::build(Some(Arc::clone(&app))).map_err(Error::internal)?;
     let shell = axum::middleware::from_fn_with_state(Arc::clone(&app), shell::wrap);
     let redirect = axum::middleware::from_fn_with_state(Arc::clone(&app), passive::redirect);
+    let softlayer = if app.settings.softlayer { softlayer::routes() } else { Router::new() };
     let active = Router::new()
         .merge(rest::routes())
         .merge(graphql::routes(schema))
-        .merge(softlayer::routes())
+        .merge(softlayer)
         .merge(console::routes())
         .merge(health::probe());
     Ok(Router::new()

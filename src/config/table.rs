@@ -66,7 +66,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "token_life",
         default: "12h",
-        meaning: "how long a token works, 1s to 3650d; `0` until it is revoked",
+        meaning: "how long a token works, 1s to 3650d; `0` until it is revoked; a portal token of SoftLayer's works for 48h, or less where this is set to less",
     },
     Setting {
         name: "session_idle",
@@ -209,6 +209,11 @@ pub const SETTINGS: &[Setting] = &[
         name: "public_url",
         default: "",
         meaning: "`http://` or `https://`, host, port and path under which people reach this service, for the links in letters",
+    },
+    Setting {
+        name: "softlayer",
+        default: "true",
+        meaning: "whether SoftLayer's API is served at `/xmlrpc`, `/rest` and `/soap`; `false` answers 404 there",
     },
     Setting {
         name: "softlayer_keys_with_mfa",

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::caller::Caller;
+use super::id::UserId;
 use super::operation::{Needs, Operation, StepUp};
 use super::principal::{Duty, FactorState, Principal};
 
@@ -41,6 +42,12 @@ impl Permit {
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.caller.principal.as_ref()
+    }
+
+    /// The user whom the caller's credential names, where one was shown.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        self.actor().map(|actor| &actor.user)
     }
 
     /// Whom the caller's credential names, where there has to be one.

@@ -1,11 +1,11 @@
 //! Takes secrets out of texts that are kept for ever. People paste keys where names belong.
 
-use super::key_format::{LEN, PREFIX, parse};
+use super::key_format::{LEN, PORTAL_PREFIX, PREFIX, parse, parse_portal_token};
 
 /// How a token begins: `{"` in base64.
 const TOKEN: &str = "eyJ";
 
-/// The text without the API keys and the tokens in it.
+/// The text without the API keys, the tokens and the portal tokens in it.
 #[must_use]
 pub fn redact(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -30,9 +30,9 @@ fn redact_run(run: &str, kept: &mut String) {
     let token = run.find(TOKEN).filter(|at| run.get(*at..).is_some_and(|tail| tail.matches('.').count() >= 2));
     let (mut rest, token) = run.split_at(token.unwrap_or(run.len()));
     // A key in capitals opens nothing, but tells the key.
-    while let Some((before, behind)) = next_key(rest) {
+    while let Some((before, what, behind)) = next_secret(rest) {
         kept.push_str(before);
-        kept.push_str("[API key]");
+        kept.push_str(what);
         rest = behind;
     }
     kept.push_str(rest);
@@ -41,18 +41,23 @@ fn redact_run(run: &str, kept: &mut String) {
     }
 }
 
-/// What stands before and behind the first key of a run.
-fn next_key(run: &str) -> Option<(&str, &str)> {
+/// What stands before and behind the first key or portal token of a run, and what it is.
+fn next_secret(run: &str) -> Option<(&str, &'static str, &str)> {
     let small = run.to_ascii_lowercase();
-    let is_key = |at: &usize| small.get(*at..at + LEN).is_some_and(|text| parse(text).is_some());
-    let at = small.match_indices(PREFIX).map(|(at, _)| at).find(is_key)?;
-    Some((run.get(..at)?, run.get(at + LEN..)?))
+    let first = |prefix: &str, is_one: fn(&str) -> bool| {
+        let at = small.match_indices(prefix).map(|(at, _)| at);
+        at.into_iter().find(|at| small.get(*at..at + LEN).is_some_and(is_one))
+    };
+    let key = first(PREFIX, |text| parse(text).is_some()).map(|at| (at, "[API key]"));
+    let token = first(PORTAL_PREFIX, |text| parse_portal_token(text).is_some()).map(|at| (at, "[portal token]"));
+    let (at, what) = key.into_iter().chain(token).min()?;
+    Some((run.get(..at)?, what, run.get(at + LEN..)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key_format::generate;
+    use crate::domain::key_format::{generate, generate_portal_token};
     use crate::domain::random::{Exhausted, Random};
 
     struct Sevens;
@@ -66,12 +71,16 @@ mod tests {
     #[test]
     fn keys_and_tokens_are_taken_out_wherever_they_stand() {
         let key = generate(&Sevens).unwrap();
+        let portal = generate_portal_token(&Sevens).unwrap();
+        let portal = portal.expose();
         let (key, token) = (key.expose(), "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln-bmF0_dXJl");
         for (text, kept) in [
             (String::new(), String::new()),
             ("a name, 名字".to_owned(), "a name, 名字".to_owned()),
             (key.to_owned(), "[API key]".to_owned()),
             (format!("名{key}字 {key}"), "名[API key]字 [API key]".to_owned()),
+            (format!("x{key}{portal}{}", portal.to_uppercase()), "x[API key][portal token][portal token]".to_owned()),
+            (format!("{portal} {portal}0"), "[portal token] [portal token]0".to_owned()),
             (format!("x{key}{key}y"), "x[API key][API key]y".to_owned()),
             (format!("kt1kt1{key}"), "kt1kt1[API key]".to_owned()),
             (key.to_uppercase(), "[API key]".to_owned()),

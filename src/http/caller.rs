@@ -149,6 +149,19 @@ fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
     first.to_str().map(|text| Some(bare(text))).map_err(|_| Error::refused("Authorization is not ASCII"))
 }
 
+/// Where clients reach this service: as the settings say, or else as the request does. Only a trusted proxy tells that it took the request
+/// over TLS.
+#[must_use]
+pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String {
+    if let Some(url) = &app.settings.public_url {
+        return url.clone();
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_proxy = extensions.get::<Peer>().is_some_and(|peer| app.settings.trusted_proxies.contain(peer.0.ip()));
+    let scheme = if is_proxy && text("x-forwarded-proto").eq_ignore_ascii_case("https") { "https" } else { "http" };
+    format!("{scheme}://{}", text("host"))
+}
+
 /// The client's address: the other end of the connection or, where that is a trusted proxy, the last address that
 /// `X-Forwarded-For` names and that is no trusted proxy. What stands further left anybody may have written.
 fn address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {

@@ -2,13 +2,17 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
+use http_body_util::channel::Channel;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::domain::id::TaskId;
 use crate::domain::secret::Handle;
 use crate::domain::text::Language;
@@ -16,6 +20,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::device_cookie;
 use crate::http::error_body;
+use crate::service::lists::{Blocks, Node};
 
 /// 200 with a body.
 pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
@@ -74,5 +79,58 @@ pub(super) fn not_allowed(path: &str, allowed: &Method, language: Language) -> R
     if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
         response.headers_mut().insert(ALLOW, allowed);
     }
+    response
+}
+
+/// How long a client may take to read a part of a long answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A whole list. What is more than a block goes out block by block, and no connection to the database is held while the client reads. What
+/// goes wrong on the way breaks the answer off: it never ends as if it were whole.
+pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> {
+    let mut text = b"[".to_vec();
+    if let Some(rows) = blocks.next(&app).await? {
+        append(&mut text, &rows)?;
+    }
+    if blocks.is_done() {
+        text.push(b']');
+        return Ok(with_type(Body::from(text)));
+    }
+    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+    tokio::spawn(async move {
+        let sent = async {
+            loop {
+                if blocks.is_done() {
+                    text.push(b']');
+                }
+                let part = sender.send_data(Bytes::from(std::mem::take(&mut text)));
+                let sent = tokio::time::timeout(PATIENCE, part).await;
+                sent.map_err(|_| Error::internal("the client does not read"))
+                    .and_then(|sent| sent.map_err(|_| Error::internal("the client has hung up")))?;
+                let Some(rows) = blocks.next(&app).await? else { return Ok::<_, Error>(()) };
+                append(&mut text, &rows)?;
+            }
+        };
+        if let Err(error) = sent.await {
+            tracing::info!(?error, "a list was broken off");
+            sender.abort(std::io::Error::other("the list was broken off"));
+        }
+    });
+    Ok(with_type(Body::new(body)))
+}
+
+fn append(text: &mut Vec<u8>, rows: &[Arc<Node>]) -> Result<()> {
+    for row in rows {
+        if text.len() != 1 || text.first() != Some(&b'[') {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut *text, row.as_ref()).map_err(Error::internal)?;
+    }
+    Ok(())
+}
+
+fn with_type(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -224,7 +224,7 @@ fn finish(path: &str, language: Language, result: Result<Response>) -> Response 
     })
 }
 
-async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
+async fn handle(app: &Arc<App>, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let (operation, headers) = (call.operation(), &parts.headers);
     // The open routes look at no credential: a dead one must not keep its owner from logging in again.
@@ -239,7 +239,7 @@ async fn handle(app: &App, call: Call, request: Request) -> Result<Response> {
     door::enter(app, &caller, operation, |permit| answer(app, Input { headers, permit, body }, call)).await
 }
 
-async fn answer(app: &App, input: Input<'_>, call: Call) -> Result<Response> {
+async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response> {
     let permit = &input.permit.clone();
     match call {
         Call::GetVersion => answer::json(&CONTRACT_VERSION),
@@ -339,9 +339,14 @@ async fn answer(app: &App, input: Input<'_>, call: Call) -> Result<Response> {
             answer::with_task(service::policy::update_session_timeout(app, permit, session_max_age).await?.as_ref())
         }
         Call::List(entity) => {
-            let (all, budget) = (Projection::full(entity), Budget::unlimited());
-            let rows = lists::list(app, permit, entity, &input.object()?, &all, &budget).await?;
-            answer::json(&rows)
+            let arguments = input.object()?;
+            let given = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
+            if given("first") || given("last") {
+                let (all, budget) = (Projection::full(entity), Budget::unlimited());
+                return answer::json(&lists::list(app, permit, entity, &arguments, &all, &budget).await?);
+            }
+            let blocks = lists::blocks(app, permit, entity, &arguments).await?;
+            answer::list(Arc::clone(app), blocks).await
         }
         Call::Count(entity) => {
             let count = lists::count(app, permit, entity, &input.object()?).await?;

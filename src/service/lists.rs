@@ -16,7 +16,7 @@ use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::Principal;
 use crate::domain::text::Language;
 use crate::error::{Error, Result};
-use crate::store::{Scope, Tx};
+use crate::store::{Ids, Scope, Tx};
 
 pub use crate::store::{Budget, Node, Projection};
 
@@ -39,7 +39,63 @@ pub async fn list(
     let (permit, query) = prepare(app, permit, entity, arguments)?;
     check_shown(&permit, projection)?;
     let scope = scope(permit.actor(), entity);
-    app.store.list(&query, &scope, projection, budget).await
+    app.store.list(permit.user(), &query, &scope, projection, budget).await
+}
+
+/// Rows of a block.
+const BLOCK: usize = 500;
+
+/// A whole list, read in blocks of 500 rows.
+#[derive(Debug)]
+pub struct Blocks {
+    permit: Permit,
+    query: Query,
+    projection: Projection,
+    ids: Ids,
+    at: usize,
+}
+
+/// Begins to read a list in blocks, with everything that REST shows of a row. Which rows it holds is settled here; a row that is deleted
+/// before its block is read is left out.
+///
+/// # Errors
+/// Like [`list`].
+pub async fn blocks(
+    app: &App,
+    permit: &Permit,
+    entity: &'static Entity,
+    arguments: &Map<String, Value>,
+) -> Result<Blocks> {
+    let (permit, query) = prepare(app, permit, entity, arguments)?;
+    let projection = Projection::full(entity);
+    check_shown(&permit, &projection)?;
+    let ids = app.store.list_ids(permit.user(), &query, &scope(permit.actor(), entity)).await?;
+    Ok(Blocks { permit, query, projection, ids, at: 0 })
+}
+
+impl Blocks {
+    /// Reads the next block, after the caller's credential was judged anew; `None` at the end.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the credential was ended meanwhile, and like [`list`].
+    pub async fn next(&mut self, app: &App) -> Result<Option<Vec<Arc<Node>>>> {
+        if self.at >= self.ids.len() {
+            return Ok(None);
+        }
+        if self.at > 0 {
+            self.permit = app.confirm(&self.permit).await?;
+        }
+        let ids = self.ids.slice(self.at, BLOCK).map(str::to_owned).collect();
+        self.at += BLOCK;
+        let scope = scope(self.permit.actor(), self.query.entity);
+        app.store.list_block(self.permit.user(), &self.query, &scope, &self.projection, ids).await.map(Some)
+    }
+
+    /// Tells whether all rows have been read.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.at >= self.ids.len()
+    }
 }
 
 /// The same of rows of a kind, for whoever may see all of these.
@@ -53,7 +109,7 @@ pub(super) async fn list_in(
 ) -> Result<Vec<Arc<Node>>> {
     let (permit, query) = prepare(app, permit, entity, arguments)?;
     check_shown(&permit, wanted.projection)?;
-    app.store.list(&query, scope, wanted.projection, wanted.budget).await
+    app.store.list(permit.user(), &query, scope, wanted.projection, wanted.budget).await
 }
 
 /// Counts a list, its window included.
@@ -62,7 +118,7 @@ pub(super) async fn list_in(
 /// Like [`list`].
 pub async fn count(app: &App, permit: &Permit, entity: &'static Entity, arguments: &Map<String, Value>) -> Result<u64> {
     let (permit, query) = prepare(app, permit, entity, arguments)?;
-    app.store.count(&query, &scope(permit.actor(), entity)).await
+    app.store.count(permit.user(), &query, &scope(permit.actor(), entity)).await
 }
 
 fn prepare(

@@ -59,7 +59,7 @@ pub enum Ticket {
     Portal,
 }
 
-/// For how long a portal token works (contract of SoftLayer, section 5.1).
+/// For how long a portal token works at most (contract of SoftLayer, section 5.1). A `token_life` that was set bounds it further.
 pub const PORTAL_LIFE: TimeDelta = TimeDelta::hours(48);
 
 /// How a login went whose password is right.
@@ -306,7 +306,10 @@ async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Re
         created_at: now,
         expires_at: match ticket {
             Ticket::Token => end_of_token(app, now),
-            Ticket::Portal => now + PORTAL_LIFE,
+            Ticket::Portal => (now + PORTAL_LIFE).min(match app.settings.token_life_named {
+                true => end_of_token(app, now),
+                false => Timestamp::MAX_UTC,
+            }),
         },
         amr: amr.iter().map(|&method| method.to_owned()).collect(),
         mfa_at: amr.contains(&AMR_MFA).then_some(now),

@@ -48,7 +48,7 @@ impl Change {
     pub(super) async fn of_users(app: &App, permit: &Permit, query: &Query) -> Result<(Self, Vec<User>)> {
         for _ in 0..LOOKS {
             let most = permit.operation().spec().most;
-            let ids = app.store.ids(query, &Scope::All, most).await?;
+            let ids = app.store.ids(permit.user(), query, &Scope::All, most).await?;
             check_matched(&ids, most)?;
             // Found without a lock, and found again with theirs: whoever came to match in between is not locked.
             let change = Self::begin(app, permit, Users::changed(ids.into_iter().map(UserId::from))).await?;

@@ -86,7 +86,7 @@ impl Acting<'_> {
 
     /// The methods that answer objects.
     async fn read(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<Reply> {
-        let (app, permit, viewer) = (self.app, self.permit, &loader.viewer);
+        let (app, permit, viewer) = (self.app, self.permit, loader.viewer()?);
         let row = match self.method.act {
             Act::Account => Row::Account,
             Act::CurrentUser => viewer.own(app).await?.into(),
@@ -130,8 +130,8 @@ impl Acting<'_> {
     }
 
     async fn relation(&self, loader: &Loader<'_>, relation: &'static str, id: i64) -> Outcome<Reply> {
-        let user = loader.viewer.one(self.app, id).await?;
-        if relation == "apiAuthenticationKeys" && !loader.viewer.is_self_or_below(self.app, &user.id).await? {
+        let user = loader.viewer()?.one(self.app, id).await?;
+        if relation == "apiAuthenticationKeys" && !loader.viewer()?.is_self_or_below(self.app, &user.id).await? {
             return Err(Fault::no_object(&id.to_string()).into());
         }
         let rows = loader.related(&user, relation).await?;
@@ -143,7 +143,7 @@ impl Acting<'_> {
     }
 
     async fn events(&self, loader: &Loader<'_>) -> Outcome<Reply> {
-        let events = loader.viewer.events(self.app).await?;
+        let events = loader.viewer()?.events(self.app).await?;
         let users: BTreeSet<UserId> = events.iter().filter_map(|event| event.user.clone()).collect();
         let users = customers::by_ids(self.app, users.into_iter().collect()).await?;
         let numbers: BTreeMap<UserId, i64> = users.into_iter().map(|user| (user.id, user.number)).collect();
@@ -217,7 +217,7 @@ impl Acting<'_> {
 
     async fn edit_key(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<classic_keys::Shown> {
         match given.object(0)?.get("ipAddressRestriction") {
-            None => Ok(classic_keys::read(self.app, &loader.viewer, id).await?),
+            None => Ok(classic_keys::read(self.app, loader.viewer()?, id).await?),
             Some(Value::Null) => Ok(classic_keys::restrict(self.app, self.permit, id, "").await?),
             Some(addresses) => {
                 let addresses =

@@ -15,7 +15,8 @@ use crate::app::App;
 use crate::domain::customer::Customer;
 use crate::domain::entity::ORGANIZATION;
 use crate::domain::id::UserId;
-use crate::domain::permit::Permit;
+use crate::domain::permit::{Denial, Permit};
+use crate::error::Error;
 use crate::service::customers::{self, Viewer};
 use crate::service::lists::{Budget, Projection};
 use crate::service::{classic_keys, lists};
@@ -35,20 +36,25 @@ pub(super) struct Loader<'a> {
     pub(super) app: &'a App,
     /// The permit of who asks.
     pub(super) permit: &'a Permit,
-    /// What they see.
-    pub(super) viewer: Viewer,
+    /// What they see; `None` for whoever shows no credential, who sees no user.
+    viewer: Option<Viewer>,
     read: AtomicU64,
 }
 
 impl<'a> Loader<'a> {
     /// For somebody.
     pub(super) fn new(app: &'a App, permit: &'a Permit) -> Outcome<Self> {
-        Ok(Self { app, permit, viewer: Viewer::of(permit)?, read: AtomicU64::new(0) })
+        Ok(Self { app, permit, viewer: Some(Viewer::of(permit)?), read: AtomicU64::new(0) })
     }
 
     /// For whoever asks for what is open to anybody; they see no user.
     pub(super) fn for_anybody(app: &'a App, permit: &'a Permit) -> Self {
-        Self { app, permit, viewer: Viewer::nobody(), read: AtomicU64::new(0) }
+        Self { app, permit, viewer: None, read: AtomicU64::new(0) }
+    }
+
+    /// What the caller sees.
+    pub(super) fn viewer(&self) -> Result<&Viewer, Error> {
+        self.viewer.as_ref().ok_or_else(|| Denial::NoCredential.into())
     }
 
     /// What is wanted of objects of one datatype, in their order.
@@ -67,6 +73,11 @@ impl<'a> Loader<'a> {
         let by_owner = match wanted.relation("user") {
             Some(inner) => Box::pin(self.users_by_id(owners.iter().flatten(), inner)).await?,
             None => BTreeMap::new(),
+        };
+        // There is one account, however many objects belong to it.
+        let account = match rows.iter().any(|row| matches!(row, Row::Account)) {
+            true => Box::pin(self.account(wanted)).await?,
+            false => Value::Null,
         };
         let mut values = Vec::new();
         for (row, owner) in rows.iter().zip(owners) {
@@ -92,7 +103,7 @@ impl<'a> Loader<'a> {
                     let user = owner.and_then(|owner| by_owner.get(&owner)).cloned();
                     thin(object, wanted, user)
                 }
-                Row::Account => Box::pin(self.account(wanted)).await?,
+                Row::Account => account.clone(),
             });
         }
         Ok(values)
@@ -107,7 +118,7 @@ impl<'a> Loader<'a> {
     async fn parts_of(&self, users: &[Customer], wanted: &Wanted) -> Outcome<BTreeMap<UserId, Parts>> {
         let mut seen = Vec::new();
         for user in users {
-            if self.viewer.sees(self.app, &user.id).await? {
+            if self.viewer()?.sees(self.app, &user.id).await? {
                 seen.push(user.clone());
             }
         }
@@ -150,7 +161,7 @@ impl<'a> Loader<'a> {
             "account" => found = of(|_| Row::Account),
             "userStatus" => found = of(|user| rows::status(user.status)),
             "apiAuthenticationKeys" => {
-                for shown in classic_keys::list(app, &self.viewer, &ids).await? {
+                for shown in classic_keys::list(app, self.viewer()?, &ids).await? {
                     found.entry(shown.key.owner.clone()).or_default().push(Row::Key(Box::new(shown)));
                 }
             }
@@ -188,13 +199,14 @@ impl<'a> Loader<'a> {
             }
             "securityAnswers" => {
                 // Of others not even the questions are told.
-                for user in users.iter().filter(|user| user.id == self.viewer.actor().user) {
+                let own = self.viewer()?.actor().user.clone();
+                for user in users.iter().filter(|user| user.id == own) {
                     let answers = customers::answers_of(app, &user.id).await?;
                     found.insert(user.id.clone(), answers.into_iter().map(|it| rows::answer(user, it)).collect());
                 }
             }
             "loginAttempts" | "successfulLogins" | "unsuccessfulLogins" => {
-                for attempt in customers::logins_of(app, &ids).await? {
+                for attempt in self.viewer()?.logins_of(app, &ids).await? {
                     let wanted = relation == "loginAttempts" || attempt.success == (relation == "successfulLogins");
                     if let Some(user) = by_id.get(&attempt.user).filter(|_| wanted) {
                         found.entry(user.id.clone()).or_default().push(rows::attempt(user, &attempt));
@@ -208,12 +220,12 @@ impl<'a> Loader<'a> {
     }
 
     async fn account(&self, wanted: &Wanted) -> Outcome<Value> {
-        let master = self.viewer.master(self.app).await?;
+        let master = self.viewer()?.master(self.app).await?;
         let mut parts = Parts::new();
         for (property, inner) in relations(wanted) {
             let rows = match property.name {
                 "masterUser" => vec![Row::from(master.clone())],
-                _ => self.viewer.all(self.app).await?.into_iter().map(Row::from).collect(),
+                _ => self.viewer()?.all(self.app).await?.into_iter().map(Row::from).collect(),
             };
             parts.insert(property.name, of_kind(property.kind, self.render(rows, &inner).await?));
         }

@@ -35,9 +35,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
@@ -49,6 +49,7 @@ use refusal::{Outcome, Refusal};
 use crate::app::App;
 use crate::domain::operation::Needs;
 use crate::http::body;
+use crate::http::caller::origin;
 use crate::service::door;
 
 /// How many rows a list has in all. (The contract spells it `SoftLayer-Total-Items`; names of headers have no case.)
@@ -136,7 +137,7 @@ fn denied(fault: Fault) -> Fault {
 async fn description(State(app): State<Arc<App>>, request: Request) -> Response {
     let (version, service) = address(request.uri());
     let known = VERSIONS.contains(&version.as_str()) && table::service(&service).is_some();
-    let base = base(&app, request.headers());
+    let base = origin(&app, request.extensions(), request.headers());
     match request.uri().query().map(str::to_ascii_lowercase).as_deref() {
         Some("wsdl") if known => respond(StatusCode::OK, XML, wsdl::wsdl(&base, &version, &service), None),
         Some("xsd") if known => respond(StatusCode::OK, XML, wsdl::xsd(&base, &version, &service), None),
@@ -146,12 +147,6 @@ async fn description(State(app): State<Arc<App>>, request: Request) -> Response 
 
 async fn soap_encoding() -> Response {
     respond(StatusCode::OK, XML, wsdl::soap_encoding().to_owned(), None)
-}
-
-/// Where clients reach this service: as the settings say, or as the request does.
-fn base(app: &App, headers: &HeaderMap) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    app.settings.public_url.clone().unwrap_or_else(|| format!("http://{host}"))
 }
 
 /// Answers a call.

@@ -19,6 +19,7 @@ pub use encode::{encode, encode_fault};
 use super::call::{Arguments, Call};
 use super::fault::Fault;
 use super::table::{self, Method};
+use super::types::Kind;
 use super::value::Value;
 
 /// Longest name that a fault repeats.
@@ -77,6 +78,14 @@ pub fn decode(request: &Request<'_>) -> Result<(Call, Format), Fault> {
     if rest.len() > method.parameters.len() {
         let most = method.parameters.len();
         return Err(Fault::bad_request(format!("{} takes at most {most} parameters", method.name)));
+    }
+    // Addresses end up in logs of whatever stands in between.
+    let takes_text = method.parameters.iter().any(|(_, kind)| matches!(kind, Kind::Text | Kind::Texts));
+    if !rest.is_empty() && takes_text && method.operation.spec().is_change() {
+        let name = method.name;
+        return Err(Fault::bad_request(format!(
+            "{name} takes its parameters in the body of a POST, never in the address"
+        )));
     }
     let body = if matches!(request.verb, "POST" | "PUT") { request.body } else { &[] };
     let arguments = Arguments::InOrder(parameters(body)?.unwrap_or(rest));

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -13,6 +13,7 @@ use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::Store;
+use super::lanes::{LANES, Lane, Lanes};
 use super::locks::Queue;
 use crate::domain::secret::DatabaseUrl;
 use crate::error::{Error, Result};
@@ -23,8 +24,14 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take over one statement that reads.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Readers; and PostgreSQL's writers.
+/// PostgreSQL's writers.
 const POOL: u32 = 10;
+/// Connections that read credentials, and as many for everything else but lists.
+const READERS: u32 = 4;
+/// Tells the lanes of one process apart.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+/// Steps of SQLite's machine between two looks at the flag that ends a statement: some ten microseconds.
+const STEPS: i32 = 1_000;
 /// Writers of PostgreSQL that are kept for ends of credentials and logins.
 const AHEAD: u32 = 3;
 
@@ -48,19 +55,38 @@ impl Store {
             Address::File(path) => {
                 make_file(path)?;
                 let write = connect_file(path, 1, false, &statements).await?;
-                let read = connect_file(path, POOL, true, &statements).await?;
+                let read = connect_file(path, READERS, true, &statements).await?;
+                let credentials = connect_file(path, READERS, true, &statements).await?;
+                let mut lanes = Vec::new();
+                for _ in 0..LANES {
+                    let cancel = Arc::new(AtomicBool::new(false));
+                    let mut options = sqlite(path, 1, true)?;
+                    let asked = Arc::clone(&cancel);
+                    options.connect_lazy(true).map_sqlx_sqlite_pool_opts(move |pool| {
+                        let asked = Arc::clone(&asked);
+                        pool.after_connect(move |connection, _| Box::pin(watch(connection, Arc::clone(&asked))))
+                    });
+                    lanes.push(Lane { db: connect(options, &statements).await?, cancel, name: String::new() });
+                }
+                let lanes = Arc::new(Lanes::new(lanes, credentials.clone()));
                 let queue = Arc::new(Queue::new(1));
-                Ok(Self { read, write, queue, statements, place: Place::File(beside(path)) })
+                Ok(Self { read, credentials, lanes, write, queue, statements, place: Place::File(beside(path)) })
             }
             Address::Server(address) => {
-                let write = connect(postgres(address)?, &statements).await?;
-                let mut options = postgres(address)?;
-                options.statement_timeout(QUERY_TIMEOUT);
-                // Compiling a long `where` to machine code takes a minute, answering it a second.
-                options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
-                let read = connect(options, &statements).await?;
+                let write = connect(postgres(address, POOL)?, &statements).await?;
+                let read = connect(reader(address, READERS)?, &statements).await?;
+                let credentials = connect(reader(address, READERS)?, &statements).await?;
+                let mut lanes = Vec::new();
+                for _ in 0..LANES {
+                    let mut options = reader(address, 1)?;
+                    let name = format!("keytower list {}", NEXT.fetch_add(1, Ordering::Relaxed) ^ process_mark());
+                    options.connect_lazy(true).set_application_name(name.clone());
+                    let (db, cancel) = (connect(options, &statements).await?, Arc::new(AtomicBool::new(false)));
+                    lanes.push(Lane { db, cancel, name });
+                }
+                let lanes = Arc::new(Lanes::new(lanes, credentials.clone()));
                 let queue = Arc::new(Queue::new(POOL.saturating_sub(AHEAD) as usize));
-                Ok(Self { read, write, queue, statements, place: Place::Server })
+                Ok(Self { read, credentials, lanes, write, queue, statements, place: Place::Server })
             }
         }
     }
@@ -79,12 +105,15 @@ impl Store {
                 (connect_file(path, 1, true, &statements).await?, Place::File(beside(path)))
             }
             Address::Server(address) => {
-                let mut options = postgres(address)?;
+                let mut options = postgres(address, POOL)?;
                 options.map_sqlx_postgres_opts(|options| options.options([("default_transaction_read_only", "on")]));
                 (connect(options, &statements).await?, Place::Server)
             }
         };
-        Ok(Self { write: read.clone(), read, queue: Arc::new(Queue::new(1)), statements, place })
+        let lane = Lane { db: read.clone(), cancel: Arc::default(), name: String::new() };
+        let lanes = Arc::new(Lanes::new(vec![lane], read.clone()));
+        let (credentials, write, queue) = (read.clone(), read.clone(), Arc::new(Queue::new(1)));
+        Ok(Self { read, credentials, lanes, write, queue, statements, place })
     }
 }
 
@@ -130,6 +159,29 @@ async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result
         count.fetch_add(1, Ordering::Relaxed);
     });
     Ok(connection)
+}
+
+/// Connections of PostgreSQL that read.
+fn reader(address: &str, connections: u32) -> Result<ConnectOptions> {
+    let mut options = postgres(address, connections)?;
+    options.statement_timeout(QUERY_TIMEOUT);
+    // Compiling a long `where` to machine code takes a minute, answering it a second; and so does trying all orders in which the tables
+    // of a hundred conditions could be joined.
+    options.map_sqlx_postgres_opts(|options| {
+        options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
+    });
+    Ok(options)
+}
+
+/// Lets a statement of SQLite be ended: it asks every so many steps.
+async fn watch(connection: &mut SqliteConnection, cancel: Arc<AtomicBool>) -> std::result::Result<(), sqlx::Error> {
+    connection.lock_handle().await?.set_progress_handler(STEPS, move || !cancel.load(Ordering::SeqCst));
+    Ok(())
+}
+
+/// A number that tells this process from others on the same server.
+fn process_mark() -> u64 {
+    u64::from(std::process::id()) << 32
 }
 
 fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptions> {
@@ -189,7 +241,7 @@ fn make_file(path: &Path) -> Result<()> {
     }
 }
 
-fn postgres(address: &str) -> Result<ConnectOptions> {
+fn postgres(address: &str, connections: u32) -> Result<ConnectOptions> {
     // The library would show the whole address, password and all.
     if address.parse::<PgConnectOptions>().is_err() {
         return Err(Error::invalid(
@@ -199,7 +251,7 @@ fn postgres(address: &str) -> Result<ConnectOptions> {
     }
     let mut options = ConnectOptions::new(address);
     options
-        .max_connections(POOL)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
@@ -262,7 +314,7 @@ mod tests {
         let writer = store.begin(writer, Users::default(), scribe()).await.unwrap();
         let mut connections = vec![(&writer.db, "0")];
         let mut readers = Vec::new();
-        for _ in 0..POOL {
+        for _ in 0..READERS {
             readers.push(store.read.begin().await.unwrap());
         }
         connections.extend(readers.iter().map(|reader| (reader, "1")));

@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyGrant>> {
-        key(&self.read, "k.digest", digest.as_bytes().to_vec().into()).await
+        key(&self.credentials, "k.digest", digest.as_bytes().to_vec().into()).await
     }
 
     /// Finds a session by its id, with the present rights of its user, in one statement.
@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionGrant>> {
-        session(&self.read, "s.id", id.as_str().into()).await
+        session(&self.credentials, "s.id", id.as_str().into()).await
     }
 
     /// Finds the session that a portal token names, by the digest of that.
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn find_portal_session(&self, digest: Vec<u8>) -> Result<Option<SessionGrant>> {
-        session(&self.read, "s.digest", digest.into()).await
+        session(&self.credentials, "s.digest", digest.into()).await
     }
 
     /// What is known now about a credential that was accepted before; `None` when it was ended, and for the operator, who has none.
@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn grant(&self, credential: &CredentialRef) -> Result<Option<Grant>> {
-        grant(&self.read, credential).await
+        grant(&self.credentials, credential).await
     }
 }
 

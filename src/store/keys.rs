@@ -4,6 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::credentials::write_actions;
+use super::list::ids;
 use super::model::{api_key, api_key_role};
 use super::{Scope, Store, Tx, error, is_taken, of_user, statement};
 use crate::domain::api_key::{ApiKey, NewApiKey};
@@ -19,7 +20,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
-        let ids = self.ids(query, scope, 1).await?;
+        // Not on a lane of lists: a revoke waits for none.
+        let ids = ids(&self.read, query, scope, 1).await?;
         match ids.first() {
             Some(id) => api_key_by_id(&self.read, id).await,
             None => Ok(None),

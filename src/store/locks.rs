@@ -120,6 +120,8 @@ pub(super) struct Queue {
     /// Places for whoever does not go ahead; fewer than there are writers, where there are several.
     ordinary: Arc<Semaphore>,
     callers: Mutex<HashMap<UserId, Weak<Semaphore>>>,
+    /// How long a change waits for its turn.
+    wait: Duration,
 }
 
 /// A place among the writers, given back when it is dropped.
@@ -128,7 +130,7 @@ pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")]
 
 impl Queue {
     pub(super) fn new(ordinary: usize) -> Self {
-        Self { ordinary: Arc::new(Semaphore::new(ordinary)), callers: Mutex::default() }
+        Self { ordinary: Arc::new(Semaphore::new(ordinary)), callers: Mutex::default(), wait: TURN }
     }
 
     /// Waits for a turn.
@@ -143,11 +145,15 @@ impl Queue {
         let mut places = Vec::new();
         if let Some(actor) = permit.actor().filter(|actor| !actor.is_operator() && effect != Effect::Work) {
             let own = self.of_caller(&actor.user);
-            places.push(wait(own).await.ok_or_else(too_many)?);
+            places.push(self.wait(own).await.ok_or_else(too_many)?);
         }
-        let ordinary = wait(Arc::clone(&self.ordinary)).await;
+        let ordinary = self.wait(Arc::clone(&self.ordinary)).await;
         places.push(ordinary.ok_or_else(|| Error::unavailable("other changes take too long"))?);
         Ok(Turn(places))
+    }
+
+    async fn wait(&self, places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        tokio::time::timeout(self.wait, places.acquire_owned()).await.ok()?.ok()
     }
 
     fn of_caller(&self, user: &UserId) -> Arc<Semaphore> {
@@ -160,10 +166,6 @@ impl Queue {
         callers.insert(user.clone(), Arc::downgrade(&own));
         own
     }
-}
-
-async fn wait(places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    tokio::time::timeout(TURN, places.acquire_owned()).await.ok()?.ok()
 }
 
 fn too_many() -> Error {
@@ -209,9 +211,9 @@ mod tests {
         assert!(statement(&permit(Operation::Record), Users::default()).is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn ends_go_ahead_and_one_user_has_some_turns_only() {
-        let queue = Queue::new(AT_ONCE + 1);
+        let queue = Queue { wait: Duration::from_millis(1), ..Queue::new(AT_ONCE + 1) };
         let mut held = Vec::new();
         for _ in 0..AT_ONCE {
             held.push(queue.turn(&permit(Operation::CreateApiKey)).await.unwrap());

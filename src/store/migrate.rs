@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn is_migrated(&self) -> Result<bool> {
-        let applied = applied_steps(&self.read).await?;
+        let applied = applied_steps(&self.credentials).await?;
         Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
     }
 

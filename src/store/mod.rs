@@ -11,6 +11,7 @@ mod customers;
 mod devices;
 mod inventory;
 mod keys;
+mod lanes;
 mod letters;
 mod list;
 mod locks;
@@ -41,7 +42,7 @@ pub use credentials::{Grant, KeyGrant, SessionGrant};
 pub use customer_parts::{AnswerRow, FactorRow};
 pub use devices::DeviceMarks;
 pub use letters::LetterRow;
-pub use list::{Budget, Node, Projection, Scope};
+pub use list::{Budget, Ids, Node, Projection, Scope};
 pub use locks::Users;
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;
@@ -56,6 +57,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Store {
     read: DatabaseConnection,
+    /// Only for what a use of a credential reads, and for health.
+    credentials: DatabaseConnection,
+    lanes: Arc<lanes::Lanes>,
     write: DatabaseConnection,
     queue: Arc<locks::Queue>,
     statements: Arc<AtomicU64>,
@@ -102,7 +106,8 @@ impl Store {
 
     /// Closes the connections, so that SQLite folds its log into the file.
     pub async fn close(&self) {
-        for connection in [&self.read, &self.write] {
+        self.lanes.close().await;
+        for connection in [&self.read, &self.credentials, &self.write] {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "the database connection did not close cleanly");
             }

@@ -255,7 +255,7 @@ async fn every_change_that_is_asked_for_leaves_a_row() {
         assert!(rows.iter().any(own), "{} by {who}: {rows:#?}", operation.name());
     };
     for (who, credential) in [("root", &root), ("a reader", &nobody), ("a key", &key)] {
-        for route in rest::table().into_iter().filter(|route| route.call.operation().is_change()) {
+        for route in rest::table().into_iter().filter(|route| route.call.operation().spec().is_change()) {
             trail.fresh().await;
             let mut body = rest_body(&route.path).unwrap();
             if body == json!([]) {
@@ -265,7 +265,7 @@ async fn every_change_that_is_asked_for_leaves_a_row() {
             write_refusals(&service.app).await.unwrap();
             left(route.call.operation(), who, trail.fresh().await);
         }
-        for field in graphql::schema::table().iter().filter(|field| field.operation.is_change()) {
+        for field in graphql::schema::table().iter().filter(|field| field.operation.spec().is_change()) {
             trail.fresh().await;
             let credential = if who == "root" && field.operation == Operation::Logout { &spare } else { credential };
             service.graphql(Some(credential), &question(&field.name).unwrap(), json!({})).await;
@@ -300,7 +300,7 @@ async fn no_secret_gets_into_the_log() {
                 json!({ "where": { "username": secret } }),
                 json!([{ "user_id": secret, "ip_address": secret, "status": secret, "message": { "en-US": secret } }]),
             ] {
-                for route in rest::table().into_iter().filter(|route| route.call.operation().is_change()) {
+                for route in rest::table().into_iter().filter(|route| route.call.operation().spec().is_change()) {
                     service.post(&format!("/v2/api{}", route.path), credential, &body).await;
                 }
             }

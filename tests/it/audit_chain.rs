@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::database::is_postgres;
 use crate::support::node::{self, borrowed, settings};
 use crate::support::trail::{ends, faults, rows};
-use crate::support::{Database, Node, Peer, Service};
+use crate::support::{Database, Node, Peer, Service, pass};
 
 /// Somebody with the database and without the master key.
 struct Intruder {
@@ -247,7 +247,8 @@ async fn write_something(service: &Service, log: Log, works: bool) {
         Log::System => {
             let caller = keytower::domain::caller::Caller::operator();
             let made =
-                keytower::service::users::create_with_password(&service.app, &caller, "new".to_owned(), "ROOT").await;
+                keytower::service::users::create_with_password(&service.app, &pass(&caller), "new".to_owned(), "ROOT")
+                    .await;
             if made.is_ok() { 200 } else { 500 }
         }
     };

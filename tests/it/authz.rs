@@ -22,7 +22,7 @@ use keytower::{graphql, http, rest};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
+use crate::support::{Answer, Database, ROOT_PASSWORD, Service, pass};
 
 /// Somebody who asks.
 struct Asker {
@@ -233,11 +233,11 @@ async fn service_lets_through(service: &Service, operation: Operation, caller: &
                 Operation::SetPassword => request.password = Some(Password::from(ROOT_PASSWORD.to_owned())),
                 _ => request.change.email_address = Some(None),
             }
-            let_through(users::update(app, caller, conditions, request).await)
+            let_through(users::update(app, &pass(caller), conditions, request).await)
         }
-        Operation::ImportInventory => let_through(inventory::import(app, caller, "{}", |_| {}).await),
-        Operation::RotateSigningKey => let_through(signing::rotate(app, caller).await),
-        Operation::UnlockPolicies => let_through(policy::unlock(app, caller).await),
+        Operation::ImportInventory => let_through(inventory::import(app, &pass(caller), "{}", |_| {}).await),
+        Operation::RotateSigningKey => let_through(signing::rotate(app, &pass(caller)).await),
+        Operation::UnlockPolicies => let_through(policy::unlock(app, &pass(caller)).await),
         other => panic!("{} is offered by a face", other.name()),
     }
 }

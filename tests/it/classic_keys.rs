@@ -17,7 +17,7 @@ use keytower::service::{classic_keys, users};
 use serde_json::json;
 
 use crate::support::people::PASSWORD;
-use crate::support::{Database, ROOT_PASSWORD, Service};
+use crate::support::{Database, ROOT_PASSWORD, Service, pass};
 
 /// Somebody with a portal token.
 struct Person {
@@ -43,7 +43,7 @@ async fn portal(service: &Service, username: &str, password: &str) -> keytower::
         answer: None,
     };
     let address = Some("127.0.0.1".parse().unwrap());
-    match login::login(&service.app, &Caller { address, ..Caller::default() }, request).await? {
+    match login::login(&service.app, &pass(&Caller { address, ..Caller::default() }), request).await? {
         Login::Done(done) => Ok((done.token.expose().to_owned(), done.number)),
         Login::NeedsCode { .. } => panic!("no code is asked for here"),
     }
@@ -73,7 +73,7 @@ async fn family(service: &Service) -> [Person; 4] {
 /// The classic key of somebody, as somebody sees it.
 async fn key_of(service: &Service, caller: &Caller, owner: &Person) -> Option<classic_keys::Shown> {
     let owner = owner.caller.principal.as_ref().unwrap().user.clone();
-    classic_keys::list(&service.app, &Viewer::of(caller).unwrap(), &[owner]).await.unwrap().pop()
+    classic_keys::list(&service.app, &Viewer::of(&pass(caller)).unwrap(), &[owner]).await.unwrap().pop()
 }
 
 fn kind<T>(result: keytower::error::Result<T>) -> Option<Kind> {
@@ -85,7 +85,7 @@ async fn whoever_made_a_key_of_their_own_reads_it_again_and_nobody_else_does() {
     let service = Service::start().await;
     let app = &service.app;
     let [root, child, grandchild, sibling] = family(&service).await;
-    let key = classic_keys::add(app, &grandchild.caller, grandchild.number).await.unwrap();
+    let key = classic_keys::add(app, &pass(&grandchild.caller), grandchild.number).await.unwrap();
     assert_eq!(key.expose().len(), 64);
     assert_eq!(service.try_credential(key.expose()).await, 200);
 
@@ -107,10 +107,10 @@ async fn whoever_made_a_key_of_their_own_reads_it_again_and_nobody_else_does() {
     }
     assert!(key_of(&service, &sibling.caller, &grandchild).await.is_none());
     let number = key_of(&service, &root.caller, &grandchild).await.unwrap().key.number;
-    let sibling = Viewer::of(&sibling.caller).unwrap();
+    let sibling = Viewer::of(&pass(&sibling.caller)).unwrap();
     assert_eq!(kind(classic_keys::read(app, &sibling, number).await), Some(Kind::NotFound));
     // There is one of them.
-    let second = classic_keys::add(app, &grandchild.caller, grandchild.number).await.unwrap_err();
+    let second = classic_keys::add(app, &pass(&grandchild.caller), grandchild.number).await.unwrap_err();
     assert_eq!(second.public(), "Each user can only have a single API key.");
     // Its text is nowhere in the database.
     let rows = service.rows_of(&["api_keys", "user_audit_logs", "sessions"]).await.join("\n");
@@ -124,23 +124,23 @@ async fn an_ancestor_makes_restricts_and_removes_keys_and_strangers_find_none() 
     let app = &service.app;
     let [root, child, grandchild, sibling] = family(&service).await;
     for stranger in [&sibling, &grandchild] {
-        assert_eq!(kind(classic_keys::add(app, &stranger.caller, child.number).await), Some(Kind::NotFound));
+        assert_eq!(kind(classic_keys::add(app, &pass(&stranger.caller), child.number).await), Some(Kind::NotFound));
     }
-    let key = classic_keys::add(app, &root.caller, grandchild.number).await.unwrap();
+    let key = classic_keys::add(app, &pass(&root.caller), grandchild.number).await.unwrap();
     // Shown once, to whoever made it; the owner never sees it.
     let shown = key_of(&service, &grandchild.caller, &grandchild).await.unwrap();
     assert!(shown.text.is_none() && shown.key.sealed.is_none());
     let number = shown.key.number;
     for stranger in [&sibling.caller] {
-        assert_eq!(kind(classic_keys::restrict(app, stranger, number, "").await), Some(Kind::NotFound));
-        assert_eq!(kind(classic_keys::remove(app, stranger, number).await), Some(Kind::NotFound));
+        assert_eq!(kind(classic_keys::restrict(app, &pass(stranger), number, "").await), Some(Kind::NotFound));
+        assert_eq!(kind(classic_keys::remove(app, &pass(stranger), number).await), Some(Kind::NotFound));
     }
     let changed = service.rows_of(&["api_keys"]).await;
     for wrong in ["192.0.2", "192.0.2.0/33", "192.0.2.1 198.51.100.1"] {
-        assert_eq!(kind(classic_keys::restrict(app, &child.caller, number, wrong).await), Some(Kind::Invalid));
+        assert_eq!(kind(classic_keys::restrict(app, &pass(&child.caller), number, wrong).await), Some(Kind::Invalid));
     }
     assert_eq!(service.rows_of(&["api_keys"]).await, changed);
-    classic_keys::restrict(app, &child.caller, number, "192.0.2.0/24, 2001:db8::1").await.unwrap();
+    classic_keys::restrict(app, &pass(&child.caller), number, "192.0.2.0/24, 2001:db8::1").await.unwrap();
     for (address, works) in
         [("192.0.2.9", true), ("::ffff:192.0.2.9", true), ("2001:db8::1", true), ("127.0.0.1", false)]
     {
@@ -151,11 +151,11 @@ async fn an_ancestor_makes_restricts_and_removes_keys_and_strangers_find_none() 
     }
     assert_eq!(kind(app.authenticate(key.expose(), None).await), Some(Kind::Unauthenticated));
     assert_eq!(service.try_credential(key.expose()).await, 401);
-    classic_keys::restrict(app, &root.caller, number, "").await.unwrap();
+    classic_keys::restrict(app, &pass(&root.caller), number, "").await.unwrap();
     assert_eq!(service.try_credential(key.expose()).await, 200);
-    classic_keys::remove(app, &child.caller, number).await.unwrap();
+    classic_keys::remove(app, &pass(&child.caller), number).await.unwrap();
     assert_eq!(service.try_credential(key.expose()).await, 401);
-    assert_eq!(kind(classic_keys::remove(app, &child.caller, number).await), Some(Kind::NotFound));
+    assert_eq!(kind(classic_keys::remove(app, &pass(&child.caller), number).await), Some(Kind::NotFound));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,8 +167,8 @@ async fn a_classic_key_does_what_its_owner_may_do_now_and_an_ancestors_no_more_t
         let principal = app.authenticate(key, None).await.unwrap();
         principal.rights.names()
     };
-    let own = classic_keys::add(app, &grandchild.caller, grandchild.number).await.unwrap();
-    let of_child = classic_keys::add(app, &root.caller, child.number).await.unwrap();
+    let own = classic_keys::add(app, &pass(&grandchild.caller), grandchild.number).await.unwrap();
+    let of_child = classic_keys::add(app, &pass(&root.caller), child.number).await.unwrap();
     assert!(allows(own.expose()).await.is_empty());
     assert!(allows(of_child.expose()).await.contains(&"MANAGE_USER_AND_ROLE"));
     // The owner rises, and falls again: the key with them, in the very next request.
@@ -188,7 +188,7 @@ async fn a_classic_key_does_what_its_owner_may_do_now_and_an_ancestors_no_more_t
             "UPDATE users SET parent = (SELECT c.id FROM users c WHERE c.username = 'child') WHERE username = 'root'",
         )
         .await;
-    assert_eq!(kind(classic_keys::add(app, &child.caller, root.number).await), Some(Kind::Forbidden));
+    assert_eq!(kind(classic_keys::add(app, &pass(&child.caller), root.number).await), Some(Kind::Forbidden));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,13 +198,13 @@ async fn only_tokens_and_classic_keys_manage_classic_keys() {
     let [root, child, grandchild, _] = family(&service).await;
     let (_, minted) = service.mint(&root.token, "ci").await;
     let minted = caller(&service, &minted).await;
-    let classic = classic_keys::add(app, &child.caller, child.number).await.unwrap();
+    let classic = classic_keys::add(app, &pass(&child.caller), child.number).await.unwrap();
     let classic = caller(&service, classic.expose()).await;
     let number = key_of(&service, &child.caller, &child).await.unwrap().key.number;
-    assert_eq!(kind(classic_keys::add(app, &minted, grandchild.number).await), Some(Kind::Forbidden));
-    assert_eq!(kind(classic_keys::remove(app, &minted, number).await), Some(Kind::Forbidden));
-    assert_eq!(kind(classic_keys::restrict(app, &minted, number, "").await), Some(Kind::Forbidden));
-    classic_keys::add(app, &classic, grandchild.number).await.unwrap();
+    assert_eq!(kind(classic_keys::add(app, &pass(&minted), grandchild.number).await), Some(Kind::Forbidden));
+    assert_eq!(kind(classic_keys::remove(app, &pass(&minted), number).await), Some(Kind::Forbidden));
+    assert_eq!(kind(classic_keys::restrict(app, &pass(&minted), number, "").await), Some(Kind::Forbidden));
+    classic_keys::add(app, &pass(&classic), grandchild.number).await.unwrap();
     // On the other faces it is a key like any other: it mints none, and makes no user.
     let classic = key_of(&service, &child.caller, &child).await.unwrap().text.unwrap();
     let mint = "mutation { createApiKey(data: { name: \"x\" }) { id } }";
@@ -222,7 +222,7 @@ async fn of_many_who_make_a_key_at_once_one_does() {
     let [_, _, grandchild, _] = family(&service).await;
     let adding = (0..16).map(|_| {
         let (app, caller, number) = (service.app.clone(), grandchild.caller.clone(), grandchild.number);
-        tokio::spawn(async move { classic_keys::add(&app, &caller, number).await })
+        tokio::spawn(async move { classic_keys::add(&app, &pass(&caller), number).await })
     });
     let adding: Vec<_> = adding.collect();
     let mut made = Vec::new();
@@ -267,7 +267,7 @@ async fn a_portal_token_works_for_48_hours_on_every_face_and_names_its_user() {
 async fn set_status(service: &Service, username: &str, status: Status) {
     let user = service.app.store.find_login_user(username).await.unwrap().unwrap();
     let permit = authorize(&Caller::operator(), Operation::EditCustomer).unwrap();
-    let tx = service.app.begin(permit).await.unwrap();
+    let tx = service.app.begin(&permit).await.unwrap();
     tx.set_status(&user.id, status, service.app.now()).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -276,7 +276,7 @@ async fn set_status(service: &Service, username: &str, status: Status) {
 async fn a_user_who_is_not_active_is_out_everywhere_at_once() {
     let service = Service::start().await;
     let [_, _, grandchild, _] = family(&service).await;
-    let classic = classic_keys::add(&service.app, &grandchild.caller, grandchild.number).await.unwrap();
+    let classic = classic_keys::add(&service.app, &pass(&grandchild.caller), grandchild.number).await.unwrap();
     for status in Status::ALL.into_iter().filter(|status| *status != Status::Active) {
         let (token, portal_token) =
             (service.login("grandchild", PASSWORD).await, person(&service, "grandchild", PASSWORD).await.token);
@@ -309,7 +309,7 @@ async fn a_user_logs_in_from_their_own_addresses_only_on_every_face() {
     family(&service).await;
     let restrict = async |addresses: &str| {
         let user = service.app.store.find_login_user("grandchild").await.unwrap().unwrap();
-        let tx = service.app.begin(authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
+        let tx = service.app.begin(&authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
         let user = tx.customer(user.number).await.unwrap().unwrap();
         let change = CustomerChange { address_restriction: Some(addresses.to_owned()), ..CustomerChange::default() };
         tx.change_customer(&user, &change, service.app.now()).await.unwrap();
@@ -331,7 +331,7 @@ async fn every_user_has_a_number_of_their_own_and_a_parent_and_nobody_gets_it_ag
     let [root, child, grandchild, sibling] = family(&service).await;
     let above = async |ancestor: &Person, user: &Person| {
         let id = |person: &Person| person.caller.principal.as_ref().unwrap().user.clone();
-        let tx = service.app.begin(authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
+        let tx = service.app.begin(&authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
         tx.is_above(&id(ancestor), &id(user)).await.unwrap()
     };
     let people = [&root, &child, &grandchild, &sibling];
@@ -353,7 +353,7 @@ async fn every_user_has_a_number_of_their_own_and_a_parent_and_nobody_gets_it_ag
     // The master's place goes to who holds everything.
     let (heir, _) = service.user("ROOT").await;
     service.delete_user("root").await;
-    let tx = service.app.begin(authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
+    let tx = service.app.begin(&authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
     let master = tx.master().await.unwrap().unwrap();
     let heir = service.app.store.find_login_user(&heir).await.unwrap().unwrap();
     assert_eq!(master, heir.id);
@@ -361,7 +361,7 @@ async fn every_user_has_a_number_of_their_own_and_a_parent_and_nobody_gets_it_ag
     let orphans = "SELECT COUNT(*) FROM users WHERE parent IS NULL OR parent NOT IN (SELECT id FROM users)";
     assert_eq!(service.database().number(orphans).await, 1);
     let grandchild = grandchild.caller.principal.as_ref().unwrap().user.clone();
-    let tx = service.app.begin(authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
+    let tx = service.app.begin(&authorize(&Caller::operator(), Operation::EditCustomer).unwrap()).await.unwrap();
     assert!(tx.is_above(&heir.id, &grandchild).await.unwrap());
 }
 
@@ -377,7 +377,7 @@ async fn the_last_root_who_is_active_stays() {
     let reader = service.preset(&root, "READ_ONLY").await;
     let demote = json!({ "where": { "username": "root" }, "data": { "role_id": reader } });
     let conditions = json!({ "username": "root" }).as_object().unwrap().clone();
-    let deleted = users::delete(&service.app, &Caller::operator(), conditions).await;
+    let deleted = users::delete(&service.app, &pass(&Caller::operator()), conditions).await;
     assert_eq!(kind(deleted), Some(Kind::Invalid));
     assert_eq!(service.rest(&root, "/update-user", demote).await.status, 400);
 }
@@ -397,7 +397,7 @@ async fn keys_of_users_with_a_second_factor_work_unless_the_operator_wants_softl
         let (token, _) = service.make_holder("holder").await;
         let holder = caller(&service, &token).await;
         let number = holder.principal.as_ref().unwrap().number;
-        let key = classic_keys::add(&service.app, &holder, number).await.unwrap();
+        let key = classic_keys::add(&service.app, &pass(&holder), number).await.unwrap();
         let (answered, text) = whoami(&service, "holder", key.expose()).await;
         assert_eq!(answered, status, "{text}");
         assert_eq!(text.contains("SoftLayer_Exception_PermissionDenied"), setting == "false", "{text}");
@@ -413,9 +413,9 @@ async fn ancestors_make_no_keys_where_the_operator_does_not_want_it() {
     let settings = [("softlayer_keys_by_ancestors", "false")];
     let service = Service::start_with(Arc::new(Database::new().await), &settings).await;
     let [root, _, grandchild, _] = family(&service).await;
-    let refused = classic_keys::add(&service.app, &root.caller, grandchild.number).await;
+    let refused = classic_keys::add(&service.app, &pass(&root.caller), grandchild.number).await;
     assert_eq!(kind(refused), Some(Kind::Forbidden));
-    classic_keys::add(&service.app, &grandchild.caller, grandchild.number).await.unwrap();
+    classic_keys::add(&service.app, &pass(&grandchild.caller), grandchild.number).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

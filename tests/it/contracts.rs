@@ -17,7 +17,7 @@ use crate::support::contract::CONTRACT;
 use crate::support::samples::{self, Filled};
 use crate::support::schema::{problems, resolve};
 use crate::support::tasks::report;
-use crate::support::{Answer, ROOT_PASSWORD, Service, node};
+use crate::support::{Answer, ROOT_PASSWORD, Service, node, pass};
 
 fn committed(name: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -252,7 +252,7 @@ async fn furnished() -> (Service, String) {
     let service = Service::start().await;
     service.import_example().await;
     let samples = samples::inventory().to_string();
-    inventory::import(&service.app, &Caller::operator(), &samples, |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&Caller::operator()), &samples, |_| {}).await.unwrap();
     for preset in ["READ_ONLY", "VM_USER"] {
         service.user(preset).await;
     }

@@ -15,7 +15,7 @@ use keytower::service::lists::{self, Budget, Projection};
 use serde_json::{Map, Value, json};
 
 use crate::lists::sorted;
-use crate::support::Service;
+use crate::support::{Service, pass};
 
 /// How many filters are tried on each entity.
 const ROUNDS: usize = 500;
@@ -49,7 +49,7 @@ async fn random_filters_list_what_a_naive_walk_lists() {
     let service = Service::start().await;
     let mut dice = Dice(SEED);
     let inventory = made_up_inventory(&mut dice).to_string();
-    inventory::import(&service.app, &Caller::operator(), &inventory, |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&Caller::operator()), &inventory, |_| {}).await.unwrap();
     for preset in ["ADMIN", "READ_ONLY", "READ_ONLY", "VM_USER"] {
         service.user(preset).await;
     }
@@ -140,7 +140,7 @@ async fn world(service: &Service) -> World {
     let mut world = World::new();
     for entity in ENTITIES {
         let all = Projection::full(entity);
-        let rows = lists::list(&service.app, &operator, entity, &Map::new(), &all, &Budget::unlimited()).await;
+        let rows = lists::list(&service.app, &pass(&operator), entity, &Map::new(), &all, &Budget::unlimited()).await;
         let rows = rows.unwrap().into_iter().map(|row| (row.id().to_owned(), serde_json::to_value(&row).unwrap()));
         let rows: BTreeMap<String, Value> = rows.collect();
         for field in entity.fields {
@@ -170,7 +170,7 @@ async fn listed(service: &Service, entity: &'static Entity, arguments: &Value) -
     only_id.want(entity.field("id").unwrap());
     let given = arguments.as_object().unwrap();
     let operator = Caller::operator();
-    let rows = lists::list(&service.app, &operator, entity, given, &only_id, &Budget::unlimited()).await;
+    let rows = lists::list(&service.app, &pass(&operator), entity, given, &only_id, &Budget::unlimited()).await;
     let rows = rows.unwrap_or_else(|error| panic!("{error:?} for {arguments:#}"));
     rows.iter().map(|row| row.id().to_owned()).collect()
 }

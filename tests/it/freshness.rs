@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::support::database::is_postgres;
 use crate::support::node::{self, borrowed, settings};
 use crate::support::peer::{Face, face};
-use crate::support::{Database, Node, Peer, Service};
+use crate::support::{Database, Node, Peer, Service, pass};
 
 /// Rounds with a key, and with each of the other credentials.
 const ROUNDS: usize = 12;
@@ -231,8 +231,8 @@ async fn a_demotion_takes_the_rights_of_token_and_keys_at_once() {
     for credential in [&token, &key] {
         let seen = fleet.first().graphql(Some(credential), "{ apiKeys { name } }", json!({})).await.json();
         assert_eq!(seen["data"]["apiKeys"], json!([{ "name": "administrates" }]));
-        let caller = fleet.last().app.authenticate(credential, None).await.unwrap().into();
-        let refused = users::delete(&fleet.last().app, &caller, serde_json::Map::new()).await;
+        let caller = Caller::from(fleet.last().app.authenticate(credential, None).await.unwrap());
+        let refused = users::delete(&fleet.last().app, &pass(&caller), serde_json::Map::new()).await;
         assert!(refused.unwrap_err().public().contains("MANAGE_USER_AND_ROLE"));
     }
     // A promotion comes back to the token; the key has at most what its owner had when it was minted.
@@ -246,7 +246,7 @@ async fn a_demotion_takes_the_rights_of_token_and_keys_at_once() {
 async fn set_role(service: &Service, name: &str, preset: &str) {
     let permit = authorize(&Caller::operator(), Operation::SetUp).unwrap();
     let user = service.app.store.find_login_user(name).await.unwrap().unwrap();
-    let tx = service.app.begin(permit).await.unwrap();
+    let tx = service.app.begin(&permit).await.unwrap();
     let role = tx.preset_role(preset).await.unwrap();
     tx.set_role(&user.id, &role).await.unwrap();
     tx.commit().await.unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::chance::Chance;
 use crate::support::schema::{problems, resolve};
-use crate::support::{Answer, Service, samples};
+use crate::support::{Answer, Service, pass, samples};
 
 /// Requests to each route.
 const ROUNDS: usize = 60;
@@ -100,7 +100,7 @@ impl Target {
         let service = Service::start().await;
         service.import_example().await;
         let samples = samples::inventory().to_string();
-        inventory::import(&service.app, &Caller::operator(), &samples, |_| {}).await.unwrap();
+        inventory::import(&service.app, &pass(&Caller::operator()), &samples, |_| {}).await.unwrap();
         let mut target = Self { service, root: String::new(), root_key: String::new(), read_only: String::new() };
         target.renew().await;
         target

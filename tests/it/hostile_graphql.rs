@@ -10,7 +10,7 @@ use keytower::service::users;
 use serde_json::{Value, json};
 
 use super::support::check::{Rows, clean};
-use super::support::{Answer, ROOT_PASSWORD, Service};
+use super::support::{Answer, ROOT_PASSWORD, Service, pass};
 
 /// How long a document may keep the service busy, at the very most and on a slow machine; those that are not stopped take minutes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -393,7 +393,7 @@ async fn an_answer_that_would_be_too_large_is_refused_and_nothing_is_minted() {
     let root = service.root().await;
     for _ in 0..12 {
         let name = keytower::domain::id::uuid_v7(service.app.now(), &SystemRandom).unwrap().to_string();
-        users::create_with_password(&service.app, &Caller::operator(), name, "READ_ONLY").await.unwrap();
+        users::create_with_password(&service.app, &pass(&Caller::operator()), name, "READ_ONLY").await.unwrap();
     }
     let (_, reader) = service.user("READ_ONLY").await;
     let rows = Rows::of(&service).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::support::check::{Rows, clean, error_body};
-use super::support::{Answer, Database, ROOT_PASSWORD, Service};
+use super::support::{Answer, Database, ROOT_PASSWORD, Service, pass};
 
 /// The routes that list or count, with what they list.
 fn list_routes() -> Vec<(String, &'static Entity)> {
@@ -281,7 +281,7 @@ async fn conditions_on_related_objects_add_up_and_do_not_multiply() {
     });
     inventory["vms"] = many.collect();
     let operator = Caller::operator();
-    inventory::import(&service.app, &operator, &inventory.to_string(), |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&operator), &inventory.to_string(), |_| {}).await.unwrap();
     let root = service.root().await;
     for quantifier in ["vms_some", "vms_every", "vms_none"] {
         let deep = (0..3).fold(

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Service};
+use crate::support::{Answer, Service, pass};
 
 const ROUNDS: usize = 8;
 /// Sessions that are over already: the next login forgets them, and so does the deletion.
@@ -72,7 +72,8 @@ async fn nothing_of_a_user_outlives_its_deletion() {
     let (mut minted, mut uses) = (0, 0);
     for round in 0..ROUNDS {
         let name = format!("leaver-{round}");
-        let password = users::create_with_password(&service.app, &operator, name.clone(), "USER_ADMIN").await.unwrap();
+        let password =
+            users::create_with_password(&service.app, &pass(&operator), name.clone(), "USER_ADMIN").await.unwrap();
         let token = service.login(&name, password.expose()).await;
         let (_, key) = service.mint(&token, "before").await;
         let id = service.app.authenticate(&key, None).await.unwrap().user;
@@ -147,7 +148,8 @@ async fn nothing_of_a_user_outlives_its_deletion() {
 async fn a_login_does_not_wait_with_the_sessions_of_a_user_who_is_being_deleted() {
     let service = Arc::new(Service::start().await);
     let operator = Caller::operator();
-    let password = users::create_with_password(&service.app, &operator, "ada".to_owned(), "READ_ONLY").await.unwrap();
+    let password =
+        users::create_with_password(&service.app, &pass(&operator), "ada".to_owned(), "READ_ONLY").await.unwrap();
     let token = service.login("ada", password.expose()).await;
     let id = service.app.authenticate(&token, None).await.unwrap().user;
     let db = service.database().connect().await;

@@ -10,7 +10,7 @@ use keytower::domain::permit::authorize;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Service};
+use crate::support::{Answer, Service, pass};
 
 const MINT: &str = "mutation { createApiKey(data: { name: \"x\" }) { id key } }";
 const COUNT: &str = "{ apiKeysConnection { aggregate { count } } }";
@@ -30,13 +30,13 @@ async fn user_id(service: &Service, credential: &str) -> UserId {
 }
 
 async fn preset(service: &Service, preset: &str) -> RoleId {
-    let tx = service.app.begin(authorize(&Caller::operator(), Operation::CreateUser).unwrap()).await;
+    let tx = service.app.begin(&authorize(&Caller::operator(), Operation::CreateUser).unwrap()).await;
     tx.unwrap().preset_role(preset).await.unwrap()
 }
 
 async fn set_role(service: &Service, user: &UserId, role: &RoleId) {
     let permit = authorize(&Caller::operator(), Operation::CreateUser).unwrap();
-    let tx = service.app.begin(permit).await.unwrap();
+    let tx = service.app.begin(&permit).await.unwrap();
     tx.set_role(user, role).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -276,6 +276,7 @@ async fn the_keys_of_a_deleted_user_are_gone_and_a_namesake_inherits_nothing() {
     let service = Service::start().await;
     let operator = Caller::operator();
     let make = async |preset: &str| {
+        let operator = pass(&operator);
         let made = keytower::service::users::create_with_password(&service.app, &operator, "ada".to_owned(), preset);
         let password = made.await.unwrap();
         let token = service.login("ada", password.expose()).await;

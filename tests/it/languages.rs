@@ -5,7 +5,7 @@ use keytower::service::users;
 use reqwest::header::{AUTHORIZATION, CONTENT_LANGUAGE};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, ROOT_PASSWORD, Service};
+use crate::support::{Answer, ROOT_PASSWORD, Service, pass};
 
 const LANGUAGES: [&str; 3] = ["en-US", "zh-CN", "*"];
 
@@ -39,7 +39,7 @@ async fn every_refusal_is_said_in_both_languages() {
     let (_, reader) = service.user("READ_ONLY").await;
     let (_, key) = service.mint(&root, "languages").await;
     let conditions = json!({ "username": "root" }).as_object().unwrap().clone();
-    users::delete(&service.app, &Caller::operator(), conditions).await.unwrap_err();
+    users::delete(&service.app, &pass(&Caller::operator()), conditions).await.unwrap_err();
     let graphql = |query: &str| json!({ "query": query });
     let own_password = |old: &str, new: &str| {
         let data = format!("{{ old_password: {old:?}, new_password: {new:?} }}");

@@ -16,7 +16,7 @@ use crate::support::node::{borrowed, settings};
 use crate::support::people::{PASSWORD, user};
 use crate::support::post::{self, Encryption};
 use crate::support::trail::Trail;
-use crate::support::{Answer, Database, Node, Peer, Post, Service};
+use crate::support::{Answer, Database, Node, Peer, Post, Service, pass};
 
 const JANE: &str = "jane@example.com";
 const LAPTOP: &str = "laptop/1.0";
@@ -432,7 +432,7 @@ async fn a_change_of_factors_is_told_where_codes_went_too() {
     // Nothing was there to be taken: nothing is told.
     ask(&service, &root, reset, json!({})).await;
     expect(&service, &post, &[], "").await;
-    let deleted = users::delete(&service.app, &Caller::operator(), conditions).await.unwrap();
+    let deleted = users::delete(&service.app, &pass(&Caller::operator()), conditions).await.unwrap();
     assert_eq!(deleted.len(), 1);
 }
 

@@ -6,7 +6,7 @@ use keytower::service::inventory;
 use serde_json::{Value, json};
 
 use crate::support::samples::{self, Filled};
-use crate::support::{Answer, Service};
+use crate::support::{Answer, Service, pass};
 
 const GRAPHQL: &str =
     "query($where: VmWhereInput, $orderBy: VmOrderByInput, $first: Int, $after: String, $before: String) {
@@ -37,7 +37,7 @@ async fn furnished() -> (Service, String) {
         vms.push(vm);
     }
     let text = json!({ "vms": vms }).to_string();
-    inventory::import(&service.app, &Caller::operator(), &text, |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&Caller::operator()), &text, |_| {}).await.unwrap();
     let token = service.root().await;
     (service, token)
 }

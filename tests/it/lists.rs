@@ -11,8 +11,8 @@ use keytower::service::inventory;
 use keytower::service::lists::{self, Budget, Projection};
 use serde_json::{Map, Value, json};
 
-use crate::support::Service;
 use crate::support::samples::{self, Filled};
+use crate::support::{Service, pass};
 
 /// Names that tell orders and comparisons apart.
 const NAMES: [&str; 16] = [
@@ -47,7 +47,7 @@ pub(crate) async fn furnished() -> Service {
         inventory["vms"].as_array_mut().unwrap().push(vm);
     }
     let text = inventory.to_string();
-    inventory::import(&service.app, &Caller::operator(), &text, |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&Caller::operator()), &text, |_| {}).await.unwrap();
     for preset in ["READ_ONLY", "USER_ADMIN"] {
         let (_, token) = service.user(preset).await;
         for name in ["ci", "CI", "deploy"] {
@@ -71,21 +71,22 @@ pub(crate) async fn objects(service: &Service, entity: &'static Entity, argument
     wanted.want(entity.field("id").unwrap());
     let wanted = if all { Projection::full(entity) } else { wanted };
     let (arguments, operator) = (members(arguments), Caller::operator());
-    let rows = lists::list(&service.app, &operator, entity, &arguments, &wanted, &Budget::unlimited()).await.unwrap();
+    let rows =
+        lists::list(&service.app, &pass(&operator), entity, &arguments, &wanted, &Budget::unlimited()).await.unwrap();
     rows.iter().map(|row| serde_json::to_value(row).unwrap()).collect()
 }
 
 /// The ids of a list; its count must agree.
 pub(crate) async fn ids(service: &Service, entity: &'static Entity, arguments: Value) -> Vec<String> {
     let rows = objects(service, entity, arguments.clone(), false).await;
-    let count = lists::count(&service.app, &Caller::operator(), entity, &members(arguments.clone())).await;
+    let count = lists::count(&service.app, &pass(&Caller::operator()), entity, &members(arguments.clone())).await;
     assert_eq!(count.unwrap(), u64::try_from(rows.len()).unwrap(), "{} {arguments}", entity.name);
     rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
 pub(crate) async fn refusal(service: &Service, entity: &'static Entity, arguments: Value) -> String {
     let operator = Caller::operator();
-    let counted = lists::count(&service.app, &operator, entity, &members(arguments.clone())).await;
+    let counted = lists::count(&service.app, &pass(&operator), entity, &members(arguments.clone())).await;
     let Err(error) = counted else { panic!("{} {arguments}", entity.name) };
     assert_eq!(error.kind(), ErrorKind::Invalid, "{} {arguments}: {error:?}", entity.name);
     error.public().to_owned()

@@ -7,7 +7,7 @@ use keytower::domain::caller::Caller;
 use keytower::service::users;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, ROOT_PASSWORD, Service};
+use crate::support::{Answer, ROOT_PASSWORD, Service, pass};
 
 const LOGIN: &str = "mutation login($data: LoginInput!) { login(data: $data) { token } }";
 
@@ -88,7 +88,7 @@ async fn a_password_counts_whole() {
         ("nul", "before\u{0}after".to_owned()),
     ] {
         let request = users::UserRequest::local(name.to_owned(), password.clone().into(), role.clone());
-        users::create(&service.app, &Caller::operator(), vec![request]).await.unwrap();
+        users::create(&service.app, &pass(&Caller::operator()), vec![request]).await.unwrap();
         assert_eq!(service.try_credential(&service.login(name, &password).await).await, 200, "{name}");
         let mut letters: Vec<char> = password.chars().collect();
         letters.pop();

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::support::database::is_postgres;
 use crate::support::node::{self, borrowed, settings};
 use crate::support::peer::{Face, face};
-use crate::support::{Database, Node, Peer, ROOT_PASSWORD, Service};
+use crate::support::{Database, Node, Peer, ROOT_PASSWORD, Service, pass};
 
 /// The settings of `count` nodes that share nothing but the database and, where folders differ, the master key.
 fn fleet(database: &Database, count: usize) -> Vec<Vec<(&'static str, String)>> {
@@ -174,7 +174,7 @@ async fn a_new_signing_key_takes_over_without_a_refused_token() {
         assert_eq!(service.try_credential(&old).await, 401);
         assert_eq!(service.try_credential(&fresh).await, 401);
     }
-    signing::rotate(&here.app, &keytower::domain::caller::Caller::operator()).await.unwrap();
+    signing::rotate(&here.app, &pass(&keytower::domain::caller::Caller::operator())).await.unwrap();
     signing::maintain(&there.app).await.unwrap();
     for service in both {
         let published = published(service).await;

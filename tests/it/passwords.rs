@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::support::check::error_body;
 use crate::support::node::{borrowed, run, settings};
 use crate::support::people::{Hold, PASSWORD, has_read, user};
-use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
+use crate::support::{Answer, Database, ROOT_PASSWORD, Service, pass};
 
 const CREATE_USER: &str = "mutation($data: UserCreateInput!) { createUser(data: $data) { id } }";
 const LOGIN: &str = "mutation($data: LoginInput!) { login(data: $data) { token } }";
@@ -111,7 +111,7 @@ async fn of_many_logins_at_once_one_replaces_the_hash_and_all_succeed() {
         let (service, id, old) = (Arc::clone(&service), id.clone(), old_of_bob.clone());
         writes.spawn(async move {
             let permit = authorize(&Caller::operator(), Operation::Login).unwrap();
-            let tx = service.app.begin(permit).await.unwrap();
+            let tx = service.app.begin(&permit).await.unwrap();
             let done = tx.replace_hash(&id, &old, format!("hash {number}")).await.unwrap();
             tx.commit_untold().await.unwrap();
             done.then_some(number)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::check::clean;
 use crate::support::tasks::report;
-use crate::support::{Answer, ROOT_PASSWORD, Service};
+use crate::support::{Answer, ROOT_PASSWORD, Service, pass};
 
 /// A service with the example, and root's token.
 pub(crate) async fn furnished() -> (Service, String) {
@@ -369,7 +369,7 @@ async fn an_import_changes_a_held_vm_and_does_not_free_it() {
             vm["description"] = json!("imported");
         }
         let text = json!({ "vms": vms }).to_string();
-        inventory::import(&service.app, &Caller::operator(), &text, |_| {}).await.unwrap();
+        inventory::import(&service.app, &pass(&Caller::operator()), &text, |_| {}).await.unwrap();
     };
     let (tasks, _) = service.power(&token, "/shutdown-vm", json!({ "name_in": ["db-01", "db-02"] })).await;
     // The same state for one, another for the other; a third is not held, and is not held afterwards.

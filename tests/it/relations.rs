@@ -7,14 +7,14 @@ use keytower::domain::entity::{DATACENTER, ENTITIES, Entity, Field, Kind, Shape}
 use keytower::service::inventory;
 use serde_json::{Map, Value, json};
 
-use crate::support::{Service, samples};
+use crate::support::{Service, pass, samples};
 
 /// A service with the example, the samples and tasks, and root's token.
 async fn furnished() -> (Service, String) {
     let service = Service::start().await;
     service.import_example().await;
     let text = samples::inventory().to_string();
-    inventory::import(&service.app, &Caller::operator(), &text, |_| {}).await.unwrap();
+    inventory::import(&service.app, &pass(&Caller::operator()), &text, |_| {}).await.unwrap();
     service.user("READ_ONLY").await;
     service.report_tasks().await;
     let token = service.root().await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::node::{borrowed, settings};
 use crate::support::people::PASSWORD;
 use crate::support::trail::Trail;
-use crate::support::{Answer, Database, Node, Peer, Service};
+use crate::support::{Answer, Database, Node, Peer, Service, pass};
 
 const SESSIONS: &str = "{ sessions { id created_at last_seen_at expires_at address agent device amr mfa_at current } }";
 const END: &str = "mutation($id: ID!) { endSession(where: { id: $id }) { id current } }";
@@ -96,11 +96,11 @@ async fn everybody_sees_their_own_sessions() {
     assert_ne!((&own[5]["last_seen_at"], &own[0]["last_seen_at"]), (&own[5]["created_at"], &own[0]["created_at"]));
     assert_eq!(own[4]["last_seen_at"], own[4]["created_at"]);
     // What the policies have ended is no session any more; nor is what the clock has.
-    policy::update_session_timeout(&service.app, &keytower::domain::caller::Caller::operator(), 4 * 60_000)
+    policy::update_session_timeout(&service.app, &pass(&keytower::domain::caller::Caller::operator()), 4 * 60_000)
         .await
         .unwrap();
     assert_eq!(shown(&service, &last).await.len(), 3);
-    policy::unlock(&service.app, &keytower::domain::caller::Caller::operator()).await.unwrap();
+    policy::unlock(&service.app, &pass(&keytower::domain::caller::Caller::operator())).await.unwrap();
     assert_eq!(shown(&service, &last).await.len(), 3);
     service.clock.advance(MINUTE * 58);
     assert_eq!(shown(&service, &last).await.len(), 1);

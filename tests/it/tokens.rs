@@ -9,7 +9,7 @@ use keytower::service::{signing, users};
 use serde_json::{Value, json};
 
 use crate::support::signer::{Signer, part};
-use crate::support::{Answer, ROOT_PASSWORD, Service};
+use crate::support::{Answer, ROOT_PASSWORD, Service, pass};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ async fn kids(service: &Service) -> Vec<String> {
 }
 
 async fn rotate(service: &Service) -> String {
-    signing::rotate(&service.app, &Caller::operator()).await.unwrap().id.to_string()
+    signing::rotate(&service.app, &pass(&Caller::operator())).await.unwrap().id.to_string()
 }
 
 async fn logout(service: &Service, token: &str) -> Answer {
@@ -120,7 +120,7 @@ async fn a_token_without_an_end_works_until_it_is_revoked() {
 async fn logout_ends_one_session_and_only_that() {
     let service = Service::start().await;
     let operator = Caller::operator();
-    let password = users::create_with_password(&service.app, &operator, "ada".to_owned(), "READ_ONLY").await;
+    let password = users::create_with_password(&service.app, &pass(&operator), "ada".to_owned(), "READ_ONLY").await;
     let password = password.unwrap();
     let first = service.login("ada", password.expose()).await;
     let second = service.login("ada", password.expose()).await;
@@ -247,8 +247,8 @@ async fn whoever_lacks_a_right_can_not_rotate() {
     let service = Service::start().await;
     let (_, token) = service.user("ADMIN").await;
     let before = kids(&service).await;
-    let caller = service.app.authenticate(&token, None).await.unwrap().into();
-    let refused = signing::rotate(&service.app, &caller).await.unwrap_err();
+    let caller = Caller::from(service.app.authenticate(&token, None).await.unwrap());
+    let refused = signing::rotate(&service.app, &pass(&caller)).await.unwrap_err();
     assert_eq!(refused.kind(), keytower::error::Kind::Forbidden);
     assert_eq!(kids(&service).await, before);
 }

@@ -43,13 +43,6 @@ impl Viewer {
         Ok(Self { actor, below: OnceLock::new() })
     }
 
-    /// Somebody who showed nothing, and sees nobody.
-    #[must_use]
-    pub fn nobody() -> Self {
-        let actor = Principal { rights: Actions::NONE, ..Principal::operator() };
-        Self { actor, below: OnceLock::from(BTreeSet::new()) }
-    }
-
     /// Who they are.
     #[must_use]
     pub fn actor(&self) -> &Principal {
@@ -121,6 +114,26 @@ impl Viewer {
         master.ok_or_else(|| Error::internal("nobody is the master"))
     }
 
+    /// The logins of users, newest first, as far as they may know of them: their own; those of users below who hold no more than they do;
+    /// and all for who reads the audit log.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn logins_of(&self, app: &App, ids: &[UserId]) -> Result<Vec<LoginAttempt>> {
+        if self.actor.rights.allows(Action::MANAGE_AUDIT_LOG) {
+            return app.store.logins_of(ids).await;
+        }
+        let mut known = Vec::new();
+        let rights = app.store.rights_of_all(ids).await?;
+        for id in ids {
+            let covers = || rights.get(id).is_some_and(|theirs| self.actor.rights.lacks(theirs).is_none());
+            if *id == self.actor.user || (covers() && self.is_self_or_below(app, id).await?) {
+                known.push(id.clone());
+            }
+        }
+        app.store.logins_of(&known).await
+    }
+
     /// The newest rows of the audit log that they may see: their own, or all.
     ///
     /// # Errors
@@ -161,14 +174,6 @@ pub async fn rights_of(app: &App, ids: &[UserId]) -> Result<BTreeMap<UserId, Act
 /// `Unavailable` when the database is away.
 pub async fn factors_of(app: &App, ids: &[UserId]) -> Result<Vec<FactorRow>> {
     app.store.factors_of(ids).await
-}
-
-/// The logins of users, newest first.
-///
-/// # Errors
-/// `Unavailable` when the database is away.
-pub async fn logins_of(app: &App, ids: &[UserId]) -> Result<Vec<LoginAttempt>> {
-    app.store.logins_of(ids).await
 }
 
 /// Refuses the API keys of whoever has a second factor, where the settings ask for SoftLayer's rule.

@@ -4,6 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{Scope, compile, matching};
 use crate::domain::filter::Query;
+use crate::domain::id::UserId;
 use crate::error::Result;
 use crate::store::{Store, Tx, error};
 
@@ -12,8 +13,8 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn ids(&self, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
-        ids(&self.read, query, scope, most).await
+    pub async fn ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
+        self.lanes.read(caller, async |db| ids(&db, query, scope, most).await).await
     }
 }
 
@@ -27,7 +28,12 @@ impl Tx {
     }
 }
 
-async fn ids(db: &impl ConnectionTrait, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
+pub(in crate::store) async fn ids(
+    db: &impl ConnectionTrait,
+    query: &Query,
+    scope: &Scope,
+    most: usize,
+) -> Result<Vec<String>> {
     let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
     compile::order(db.get_database_backend(), query, &mut select);
     select.column((query.entity.table, "id")).limit(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1));

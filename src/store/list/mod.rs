@@ -1,6 +1,7 @@
 //! Reads lists of any entity: `where`, order and window become one SQL statement, each relation asked for becomes one more,
 //! however many rows there are and however deep it stands.
 
+mod blocks;
 mod compare;
 mod compile;
 mod condition;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Expr, Func, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult};
 
+pub use blocks::Ids;
+pub(super) use ids::ids;
 pub use node::{Budget, Node, Projection};
 
 use super::{Store, Tx, error};
@@ -60,32 +63,30 @@ struct Reading<'a> {
 type Load<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>>> + Send + 'a>>;
 
 impl Store {
-    /// Reads the rows of a list, with as much of each as the projection names.
+    /// Reads the rows of a list for a caller, with as much of each as the projection names.
     ///
     /// # Errors
-    /// `Invalid` when the answer would not fit the budget, `Unavailable` when the database is away.
+    /// `Invalid` when the answer would not fit the budget or takes too long, `TooMany` when the caller reads too many lists already,
+    /// `Unavailable` when the database is away.
     pub async fn list(
         &self,
+        caller: Option<&UserId>,
         query: &Query,
         scope: &Scope,
         projection: &Projection,
         budget: &Budget,
     ) -> Result<Vec<Arc<Node>>> {
-        list(&self.read, query, scope, projection, budget).await
+        // Lists of one request wait for each other before they take a lane.
+        let _turn = budget.turn().await;
+        self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget).await).await
     }
 
-    /// Counts the rows of a list, its window included.
+    /// Counts the rows of a list for a caller, its window included.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
-    pub async fn count(&self, query: &Query, scope: &Scope) -> Result<u64> {
-        let Some(mut rows) = matching(&self.read, query, scope).await? else { return Ok(0) };
-        compile::limit(query, None, &mut rows);
-        rows.expr(Expr::val(1));
-        let count = Sql::select().expr_as(Func::count(Expr::val(1)), "count").from_subquery(rows, "rows").to_owned();
-        let row = self.read.query_one(&count).await.map_err(error)?;
-        let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "count").map_err(error))?;
-        u64::try_from(count).map_err(Error::internal)
+    /// Like [`Store::list`].
+    pub async fn count(&self, caller: Option<&UserId>, query: &Query, scope: &Scope) -> Result<u64> {
+        self.lanes.read(caller, async |db| count(&db, query, scope).await).await
     }
 }
 
@@ -105,6 +106,16 @@ impl Tx {
     }
 }
 
+async fn count(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<u64> {
+    let Some(mut rows) = matching(db, query, scope).await? else { return Ok(0) };
+    compile::limit(query, None, &mut rows);
+    rows.expr(Expr::val(1));
+    let count = Sql::select().expr_as(Func::count(Expr::val(1)), "count").from_subquery(rows, "rows").to_owned();
+    let row = db.query_one(&count).await.map_err(error)?;
+    let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "count").map_err(error))?;
+    u64::try_from(count).map_err(Error::internal)
+}
+
 async fn list(
     db: &(impl ConnectionTrait + Send),
     query: &Query,
@@ -112,7 +123,6 @@ async fn list(
     projection: &Projection,
     budget: &Budget,
 ) -> Result<Vec<Arc<Node>>> {
-    let _turn = budget.turn().await;
     let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
     let database = db.get_database_backend();
     let most = budget.most_rows(projection);

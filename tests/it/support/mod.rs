@@ -30,7 +30,7 @@ pub use node::Node;
 pub use otp::Device;
 pub use peer::Peer;
 pub use post::Post;
-pub use service::{Answer, Service};
+pub use service::{Answer, Service, pass};
 pub use signer::Signer;
 pub use visitor::Visitor;
 

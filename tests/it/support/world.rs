@@ -8,6 +8,7 @@ use keytower::domain::entity::{CLUSTER, Entity, HOST, VM};
 use keytower::service::inventory;
 use serde_json::{Value, json};
 
+use super::pass;
 use super::random::Random;
 use super::samples::{self, Filled};
 
@@ -80,5 +81,5 @@ fn id(kind: &str, at: usize) -> String {
 }
 
 async fn import(app: &App, inventory: &Value) {
-    inventory::import(app, &Caller::operator(), &inventory.to_string(), |_| {}).await.unwrap();
+    inventory::import(app, &pass(&Caller::operator()), &inventory.to_string(), |_| {}).await.unwrap();
 }

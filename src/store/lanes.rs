@@ -1,0 +1,173 @@
+//! The connections that lists are read on, a lane each, apart from credentials and from writes.
+//!
+//! A list may be costly, so each has a deadline, and one caller has few lanes at a time: whoever wants more waits, and is refused in the
+//! end. When nobody waits for a list any more, its statement is really ended, and only then does somebody else get the lane: SQLite asks a
+//! flag every so many steps, and PostgreSQL is told to cancel what runs on the lane's connection.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::statement;
+use crate::domain::id::UserId;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+
+/// How many lists are read at once.
+pub(super) const LANES: usize = 4;
+/// How many of them one caller reads.
+const OF_CALLER: usize = 2;
+/// How long a list may take, and how long a caller waits to begin with one.
+const DEADLINE: Duration = Duration::from_secs(8);
+/// How often a lane whose statement can't be ended is tried again.
+const TRIES: u32 = 20;
+
+/// One connection, and how its statement is ended.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) db: DatabaseConnection,
+    /// SQLite ends its statement while this is set.
+    pub(super) cancel: Arc<AtomicBool>,
+    /// What PostgreSQL knows the connection by.
+    pub(super) name: String,
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    free: Mutex<Vec<Lane>>,
+    places: Arc<Semaphore>,
+    callers: Mutex<HashMap<Option<UserId>, Weak<Semaphore>>>,
+    /// Another connection, to end statements of PostgreSQL with.
+    control: DatabaseConnection,
+}
+
+/// A lane in use.
+struct Held {
+    lanes: Arc<Lanes>,
+    lane: Option<Lane>,
+    /// Whether its statements have ended by themselves.
+    is_idle: bool,
+    places: Vec<OwnedSemaphorePermit>,
+}
+
+impl Lanes {
+    pub(super) fn new(lanes: Vec<Lane>, control: DatabaseConnection) -> Self {
+        let places = Arc::new(Semaphore::new(lanes.len()));
+        Self { free: Mutex::new(lanes), places, callers: Mutex::default(), control }
+    }
+
+    /// Reads a list for a caller, within the deadline.
+    ///
+    /// # Errors
+    /// `TooMany` when the caller reads too many lists already, `Invalid` when the list takes too long, and the errors of `work`.
+    pub(super) async fn read<T>(
+        self: &Arc<Self>,
+        caller: Option<&UserId>,
+        work: impl AsyncFnOnce(DatabaseConnection) -> Result<T>,
+    ) -> Result<T> {
+        let mut held = self.take(caller).await?;
+        let Some(lane) = &held.lane else { return Err(Error::internal("a lane without a connection")) };
+        let done = tokio::time::timeout(DEADLINE, work(lane.db.clone())).await;
+        held.is_idle = done.is_ok();
+        done.unwrap_or_else(|_| Err(too_long()))
+    }
+
+    async fn take(self: &Arc<Self>, caller: Option<&UserId>) -> Result<Held> {
+        let own = self.of_caller(caller);
+        let places = tokio::time::timeout(DEADLINE, async {
+            let own = own.acquire_owned().await.ok()?;
+            Some(vec![own, Arc::clone(&self.places).acquire_owned().await.ok()?])
+        });
+        let places = places.await.ok().flatten().ok_or_else(too_many)?;
+        let lane = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Held { lanes: Arc::clone(self), lane, is_idle: false, places })
+    }
+
+    fn of_caller(&self, caller: Option<&UserId>) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = callers.get(&caller.cloned()).and_then(Weak::upgrade) {
+            return own;
+        }
+        callers.retain(|_, own| own.strong_count() > 0);
+        let own = Arc::new(Semaphore::new(OF_CALLER));
+        callers.insert(caller.cloned(), Arc::downgrade(&own));
+        own
+    }
+
+    fn give_back(&self, lane: Lane) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    /// Ends what runs on a lane, and waits until it has ended.
+    async fn recover(&self, lane: &Lane) {
+        lane.cancel.store(true, Ordering::SeqCst);
+        for _ in 0..TRIES {
+            if lane.db.get_database_backend() == DatabaseBackend::Postgres {
+                let sql = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                    WHERE application_name = $1 AND state = 'active' AND pid <> pg_backend_pid()";
+                let cancel = statement(DatabaseBackend::Postgres, sql, [lane.name.as_str().into()]);
+                if let Err(error) = self.control.query_all_raw(cancel).await {
+                    tracing::warn!(%error, "a statement could not be ended");
+                }
+            }
+            // It comes after what still runs on the connection.
+            if lane.db.execute_unprepared("SELECT 1").await.is_ok() {
+                break;
+            }
+        }
+        lane.cancel.store(false, Ordering::SeqCst);
+    }
+
+    /// Closes the connections.
+    pub(super) async fn close(&self) {
+        let lanes = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
+        for lane in lanes {
+            if let Err(error) = lane.db.close().await {
+                tracing::warn!(%error, "a connection for lists did not close cleanly");
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane.take() else { return };
+        if self.is_idle {
+            return self.lanes.give_back(lane);
+        }
+        let (lanes, places) = (Arc::clone(&self.lanes), std::mem::take(&mut self.places));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                lanes.recover(&lane).await;
+                lanes.give_back(lane);
+                drop(places);
+            })),
+            Err(_) => self.lanes.give_back(lane),
+        }
+    }
+}
+
+fn too_many() -> Error {
+    let text = text!(
+        "you read {OF_CALLER} lists already, and they take long: try again later",
+        "您已有 {OF_CALLER} 个列表正在读取且耗时较长：请稍后重试"
+    );
+    Error::too_many(text, Duration::from_secs(1))
+}
+
+/// The request is at fault: the same list would take as long again.
+fn too_long() -> Error {
+    let seconds = DEADLINE.as_secs();
+    Error::new(
+        Kind::Invalid,
+        text!(
+            "the list takes longer than {seconds} s: ask with fewer conditions, or page with first and skip",
+            "列表读取超过 {seconds} 秒：请减少条件，或用 first 和 skip 分页"
+        ),
+    )
+}
