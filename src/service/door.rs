@@ -41,16 +41,16 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
     route: &str,
     work: impl FnOnce(Permit) -> F,
 ) -> Result<T> {
-    let done = match permit(app, caller, operation).await {
+    match permit(app, caller, operation).await {
+        // What goes out leaves its trace before.
         Ok(permit) => work(permit).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = &done
-        && !super::forward::is_common_read(route, operation)
-    {
-        audit::refused(app, caller, route, error).await;
+        Err(error) => {
+            if !super::forward::is_common_read(route, operation) {
+                audit::refused(app, caller, route, &error).await;
+            }
+            Err(error)
+        }
     }
-    done
 }
 
 /// Turns away a caller who shows no credential where a face needs one, whatever the operation itself needs: before anything of the

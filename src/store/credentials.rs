@@ -147,18 +147,21 @@ async fn grant(db: &impl ConnectionTrait, credential: &CredentialRef) -> Result<
 }
 
 async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Value) -> Result<Option<KeyGrant>> {
-    const COLUMNS: &str = "\
+    const SQL: &str = "\
         SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
-        u.username, u.number, u.status, u.permissions, r.actions, \
+        u.username, u.number, u.status, u.permissions, 'held' AS side, r.actions, \
         (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
-        (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa";
-    let sql = format!(
-        "{COLUMNS}, 'held' AS side FROM api_keys k JOIN users u ON u.id = k.user_id \
-         LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE {column} = $1 \
-         UNION ALL \
-         {COLUMNS}, 'granted' AS side FROM api_keys k JOIN users u ON u.id = k.user_id \
-         LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE {column} = $1"
-    );
+        (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
+        FROM api_keys k JOIN users u ON u.id = k.user_id \
+        LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
+        UNION ALL \
+        SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
+        u.username, u.number, u.status, u.permissions, 'granted' AS side, r.actions, \
+        (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
+        (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
+        FROM api_keys k JOIN users u ON u.id = k.user_id \
+        LEFT JOIN api_key_roles kr ON kr.api_key_id = k.id LEFT JOIN roles r ON r.id = kr.role_id WHERE k.digest = $1";
+    let sql = SQL.replace("k.digest", column);
     let query = statement(db.get_database_backend(), &sql, [value]);
     let rows = db.query_all_raw(query).await.map_err(error)?;
     let Some(first) = rows.first() else { return Ok(None) };

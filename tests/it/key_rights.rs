@@ -327,11 +327,10 @@ async fn one_of_sixteen_deletes_succeeds() {
                 assert!(answer.json()["data"]["deleteApiKey"]["id"].is_string(), "{answer:?}");
                 won += 1;
             } else {
+                // A key that takes part is dead at the door, or inside its change.
                 let lost = (answer.status, answer.code());
-                assert!(
-                    [(200, "NOT_FOUND".to_owned()), (401, "UNAUTHENTICATED".to_owned())].contains(&lost),
-                    "{answer:?}"
-                );
+                let losses = [(200, "NOT_FOUND"), (200, "UNAUTHENTICATED"), (401, "UNAUTHENTICATED")];
+                assert!(losses.map(|(status, code)| (status, code.to_owned())).contains(&lost), "{answer:?}");
             }
         }
         assert_eq!(won, 1);

@@ -415,6 +415,7 @@ async fn a_change_of_factors_is_told_where_codes_went_too() {
     let root = service.root().await;
     let change = json!({ "where": conditions, "data": { "email_address": elsewhere } });
     service.done(&root, "/update-user", change).await;
+    expect(&service, &post, &[elsewhere, JANE], "The e-mail address of your account was changed").await;
     enroll(&service, &post, &token, elsewhere).await;
     expect(&service, &post, &[elsewhere, JANE], "a second factor of type Mail was added").await;
     let code = renewed["renewRecoveryCodes"]["recovery_codes"][0].as_str().unwrap();
@@ -426,6 +427,7 @@ async fn a_change_of_factors_is_told_where_codes_went_too() {
     post.letter_to(elsewhere).await;
     let change = json!({ "where": conditions, "data": { "email_address": JANE } });
     service.done(&root, "/update-user", change).await;
+    expect(&service, &post, &[elsewhere, JANE], "The e-mail address of your account was changed").await;
     let reset = "mutation { resetMfa(where: { user: { username: \"jane\" } }) { id } }";
     ask(&service, &root, reset, json!({})).await;
     expect(&service, &post, &[JANE, elsewhere], "all second factors were reset").await;
