@@ -1,6 +1,8 @@
 //! What tests share: a database of their own, a service in this process or in one of its own, and short ways to talk to it.
 
+pub mod call;
 pub mod chance;
+pub mod changes;
 pub mod check;
 pub mod contract;
 pub mod database;
@@ -18,7 +20,9 @@ pub mod samples;
 pub mod schema;
 pub mod service;
 pub mod signer;
+pub mod slow;
 pub mod softlayer;
+pub mod stage;
 pub mod tasks;
 pub mod tower;
 pub mod trail;
