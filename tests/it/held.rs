@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::support::call::{Call, Face, Refusal};
+use crate::support::call::{Call, Face, Refusal, short};
 use crate::support::changes::{Change, Ending, Shown, changes};
 use crate::support::slow::{Everything, Held};
 use crate::support::softlayer::Dialect;
@@ -76,12 +76,13 @@ async fn walk(stage: &Stage, cases: Vec<Case>) -> Vec<String> {
             let answer = held.finish().await;
             let refusal = if call.is_done(&answer) { None } else { call.refusal(&answer) };
             if !matches!(refusal, Some(Refusal::Dead | Refusal::Forbidden)) {
-                wrong.push(format!("{case:?}: {} {}", answer.status, answer.text));
+                wrong.push(format!("{case:?}: {} {}", answer.status, short(&answer.text)));
             }
         }
         let changed = before.against(&Everything::of(service).await);
         if !changed.is_empty() {
-            wrong.push(format!("rows changed: {changed:#?}"));
+            let some: Vec<String> = changed.iter().take(8).map(|row| short(row)).collect();
+            wrong.push(format!("{} rows changed: {some:#?}", changed.len()));
         }
     }
     wrong

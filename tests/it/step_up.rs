@@ -6,7 +6,7 @@ use std::time::Duration;
 use keytower::service::letters;
 use serde_json::{Value, json};
 
-use crate::support::call::{Call, DIALECTS, Face, Refusal};
+use crate::support::call::{Call, DIALECTS, Face, Refusal, short};
 use crate::support::changes::{Ending, Shown, changes, steps_up};
 use crate::support::people::{PASSWORD, user};
 use crate::support::slow::Everything;
@@ -173,7 +173,7 @@ async fn what_widens_is_refused_with_a_stale_factor_and_goes_with_a_fresh_one() 
     for call in &calls {
         let answer = call.send(service, &actor.credential).await;
         if call.is_done(&answer) || call.refusal(&answer) != Some(Refusal::StepUp) {
-            wrong.push(format!("stale: {} {}: {}", call.path, call.body, answer.text));
+            wrong.push(format!("stale: {}: {}", call.short(), short(&answer.text)));
         }
     }
     if wrong.is_empty() {
@@ -184,7 +184,7 @@ async fn what_widens_is_refused_with_a_stale_factor_and_goes_with_a_fresh_one() 
     for call in &calls {
         let answer = call.send(service, &actor.credential).await;
         if !call.is_done(&answer) {
-            wrong.push(format!("fresh: {} {}: {}", call.path, call.body, answer.text));
+            wrong.push(format!("fresh: {}: {}", call.short(), short(&answer.text)));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), calls.len(), wrong.join("\n"));

@@ -98,17 +98,22 @@ impl Call {
         Answer::unchecked(request.send().await.unwrap()).await.unwrap()
     }
 
+    /// What it asks for, as messages of tests show it.
+    pub fn short(&self) -> String {
+        short(&format!("{} {}", self.path, self.body))
+    }
+
     /// Sends it whole, and it must be done.
     pub async fn done(&self, service: &Service, credential: &str) -> Answer {
         let answer = self.send(service, credential).await;
-        assert!(self.is_done(&answer), "{} {}: {answer:?}", self.path, self.body);
+        assert!(self.is_done(&answer), "{}: {answer:?}", self.short());
         answer
     }
 
     /// Sends it whole, and it must be refused as its face refuses. Answers the words.
     pub async fn refused(&self, service: &Service, credential: &str, refusal: Refusal) -> String {
         let answer = self.send(service, credential).await;
-        let what = format!("{} {}", self.path, self.body);
+        let what = self.short();
         let found = self.refusal(&answer).unwrap_or_else(|| panic!("{what} was not refused: {answer:?}"));
         assert_eq!(found, refusal, "{what}: {answer:?}");
         answer.text
@@ -214,4 +219,9 @@ fn soap_element(name: &str, value: &Value) -> String {
             format!("<{name}>{}</{name}>", members.collect::<String>())
         }
     }
+}
+
+/// The beginning of a text.
+pub fn short(text: &str) -> String {
+    text.chars().take(300).collect()
 }

@@ -264,8 +264,8 @@ impl Stage {
                 Call::graphql(query, &json!({ "id": id }))
             }
             "endSession" => {
-                let third = service.login(&actor.name, PASSWORD).await;
-                let sessions = service.graphql(Some(&third), "{ sessions { id current } }", json!({})).await.json();
+                let sessions =
+                    service.graphql(Some(&actor.other), "{ sessions { id current } }", json!({})).await.json();
                 let sessions = sessions["data"]["sessions"].as_array().unwrap().clone();
                 let own = sessions.iter().find(|session| session["current"] == json!(true)).unwrap();
                 about("SessionWhereUniqueInput", own["id"].as_str().unwrap(), "")
@@ -282,7 +282,7 @@ impl Stage {
             "createOrganization" => ask("OrganizationCreateInput", json!({ "name": self.name("org") }), "{ id }"),
             "createApiKey" => ask("ApiKeyCreateInput", json!({ "name": "made" }), "{ id }"),
             "updateApiKey" => {
-                let (id, _) = service.mint(&actor.other, "old").await;
+                let (id, _) = service.mint(&actor.credential, "old").await;
                 about("ApiKeyWhereUniqueInput", &id, ", data: { name: \"new\" }")
             }
             // A key deletes only itself.
