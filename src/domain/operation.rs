@@ -58,7 +58,8 @@ pub enum Effect {
 /// What an operation is, in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// Its name in the audit log and in the authorization table.
+    /// Its name in the audit log and in the authorization table. An operation that is a part of a request has the name of that: a request is
+    /// called alike whether it was refused before its members were known, or done.
     pub name: &'static str,
     /// What a caller needs.
     pub needs: Needs,
@@ -80,6 +81,9 @@ impl Spec {
 
 /// Most elements of a request that changes things.
 pub const MOST: usize = 100;
+
+/// Most VMs that one request switches: its `where` may match more of them than a request could carry.
+pub const MOST_VMS: usize = 1_000;
 
 /// Something that a caller can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,14 +274,14 @@ impl Operation {
             Self::GetMyInfo               => spec("getMyInfo", Credential, Never, Read, 1),
             Self::CreateUser              => spec("createUser", TokenWith(USERS), Factor, Change, MOST),
             Self::UpdateUser              => spec("updateUser", Needs::Action(USERS), Never, Change, MOST),
-            Self::GiveRole                => spec("giveRole", TokenWith(USERS), Factor, Change, MOST),
-            Self::SetPassword             => spec("setPassword", TokenWith(USERS), Factor, End, MOST),
-            Self::SetAddress              => spec("setEmailAddress", TokenWith(USERS), Factor, Change, MOST),
+            Self::GiveRole                => spec("updateUser", TokenWith(USERS), Factor, Change, MOST),
+            Self::SetPassword             => spec("updateUser", TokenWith(USERS), Factor, End, MOST),
+            Self::SetAddress              => spec("updateUser", TokenWith(USERS), Factor, Change, MOST),
             Self::SetOwnAddress           => spec("setOwnEmailAddress", Token, FactorOrPassword, Change, 1),
             Self::DeleteUser              => spec("deleteUser", Needs::Action(USERS), Never, End, MOST),
             Self::CreateRole              => spec("createRole", Needs::Action(USERS), Never, Change, MOST),
             Self::UpdateRole              => spec("updateRole", Needs::Action(USERS), Never, Rules, MOST),
-            Self::WidenRole               => spec("widenRole", TokenWith(USERS), Factor, Rules, MOST),
+            Self::WidenRole               => spec("updateRole", TokenWith(USERS), Factor, Rules, MOST),
             Self::DeleteRole              => spec("deleteRole", Needs::Action(USERS), Never, Rules, MOST),
             Self::CreateOrganization      => spec("createOrganization", Needs::Action(Action::MANAGE_ORGANIZATION_NAME), Never, Change, 1),
 
@@ -287,7 +291,7 @@ impl Operation {
             Self::UnlockPolicies          => spec("unlockPolicies", Needs::Action(Action::ALL), Never, Rules, 1),
 
             Self::Read(entity)            => spec(entity.plural, Credential, Never, Read, 1),
-            Self::Power(power)            => spec(power.mutation(), Needs::Action(Action::VM_OPERATION_VM_POWER), Never, Change, MOST),
+            Self::Power(power)            => spec(power.mutation(), Needs::Action(Action::VM_OPERATION_VM_POWER), Never, Change, MOST_VMS),
             // A task is written down in anybody's name, and no action of the contract stands for that.
             Self::CreateTask              => spec("createTask", Needs::Action(Action::ALL), Never, Change, MOST),
             Self::UpdateTask              => spec("updateTask", Needs::Action(Action::ALL), Never, Change, MOST),

@@ -17,6 +17,8 @@ pub struct Role {
     pub name: String,
     /// The preset that it is; `None` for a role that was made here.
     pub preset: Option<String>,
+    /// Whether it allows its actions only on what belongs to its user (contract: `UserRolePlatform` SELF_SERVICE).
+    pub self_service: bool,
     /// What it allows.
     pub actions: Actions,
 }

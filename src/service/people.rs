@@ -183,7 +183,8 @@ pub(super) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
     }
 }
 
-fn check_matched(ids: &[String], most: usize) -> Result<()> {
+/// Refuses a `where` that matches more rows than a request may change.
+pub(super) fn check_matched<T>(ids: &[T], most: usize) -> Result<()> {
     match ids.len() <= most {
         true => Ok(()),
         false => Err(Error::invalid(text!(

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api_keys::Wanted;
 use super::lists::by_ids;
+use super::people::check_matched;
 use crate::app::App;
 use crate::domain::audit::{Author, Entry};
 use crate::domain::clock::Timestamp;
@@ -15,6 +16,7 @@ use crate::domain::entity::{Entity, HOST, VM};
 use crate::domain::filter::Query;
 use crate::domain::id::TaskId;
 use crate::domain::operation::Operation;
+use crate::domain::permission::Action;
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::power::{Place, Power, Standing, Switched};
 use crate::domain::task::{DueTask, FAILED, NewTask, Own, SUCCESSED, TaskChange};
@@ -44,9 +46,11 @@ pub async fn operate(
     let author = Author::from(permit.actor().ok_or(Denial::NoCredential)?);
     let query = Query::matching(&VM, conditions).map_err(Error::invalid)?;
     let tx = app.begin(&permit).await?;
+    expect_all_vms(&tx).await?;
     // What is read from here on stays so: of two requests for one VM, the second finds it held.
     tx.alone_with(VM.table).await?;
     let mut vms = tx.list(&query, &Scope::All, &Projection::full(&VM), &Budget::unlimited()).await?;
+    check_matched(&vms, permit.operation().spec().most)?;
     check(power, &vms)?;
     let mut places = match power {
         Power::Start => Some(Places::find(&tx, &vms, host).await?),
@@ -86,6 +90,24 @@ pub async fn operate(
         vm.reveal("entityAsyncStatus", json!("UPDATING"));
     }
     Ok(tasks.into_iter().zip(vms).collect())
+}
+
+/// Refuses a caller whose roles reach only their own VMs: nothing in the inventory says whose a VM is, so that none matches.
+async fn expect_all_vms(tx: &Tx) -> Result<()> {
+    let actor = tx.permit().principal()?;
+    if actor.is_operator() {
+        return Ok(());
+    }
+    let users = tx.users(std::slice::from_ref(&actor.user)).await?;
+    let reaches_all = users
+        .iter()
+        .flat_map(|user| &user.roles)
+        .any(|role| !role.self_service && role.actions.allows(Action::VM_OPERATION_VM_POWER));
+    if reaches_all { Ok(()) } else { Err(no_vm()) }
+}
+
+fn no_vm() -> Error {
+    Error::new(Kind::NotFound, text!("no Vm matches", "没有匹配的 Vm"))
 }
 
 /// Ends tasks whose time has come: each VM's record, its task and the log, or why it failed.
@@ -166,7 +188,7 @@ fn judge(
 /// Refuses an operation that not all of these VMs can take.
 fn check(power: Power, vms: &[Arc<Node>]) -> Result<()> {
     if vms.is_empty() {
-        return Err(Error::new(Kind::NotFound, text!("no Vm matches", "没有匹配的 Vm")));
+        return Err(no_vm());
     }
     let held = vms.iter().filter(|vm| !vm.value("entityAsyncStatus").is_null());
     let held: Vec<_> = held.map(|vm| (LOCKED, vm.id().to_owned())).collect();

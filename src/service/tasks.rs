@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::api_keys::Wanted;
 use super::door;
 use super::lists::{by_ids, by_ids_in};
-use super::people::check_number;
+use super::people::{check_matched, check_number};
 use super::power;
 use crate::app::App;
 use crate::domain::audit::Entry;
@@ -121,6 +121,7 @@ pub async fn update(
     if found.is_empty() {
         return Err(Error::new(Kind::NotFound, text!("no Task matches", "没有匹配的 Task")));
     }
+    check_matched(&found, permit.operation().spec().most)?;
     let ids: Vec<String> = found.iter().map(|task| task.id().to_owned()).collect();
     if let Some(own) = tx.own_task(&ids).await? {
         return Err(Error::invalid(text!(

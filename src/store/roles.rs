@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// Where people work with these roles (contract: UserRolePlatform).
 const MANAGEMENT: &str = "MANAGEMENT";
+/// Where people work with roles that reach only what is theirs.
+const SELF_SERVICE: &str = "SELF_SERVICE";
 
 impl Store {
     /// Those of some ids that are roles'.
@@ -108,5 +110,6 @@ impl Tx {
 /// Reads a role as the store keeps it.
 fn read_role(row: role::Model) -> Result<Role> {
     let actions = parse_actions(&row.actions)?;
-    Ok(Role { id: RoleId::from(row.id), name: row.name, preset: row.preset, actions })
+    let self_service = row.platform == SELF_SERVICE;
+    Ok(Role { self_service, id: RoleId::from(row.id), name: row.name, preset: row.preset, actions })
 }

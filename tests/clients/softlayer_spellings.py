@@ -77,11 +77,16 @@ class RestOfOthers(Somebody, Rest, Face):
         requests.options(f"{SERVICE}/rest/v3.1/{path}/addApiAuthenticationKey.json", auth=(self.username, self.key), timeout=60)
         self.assertEqual(self.json("GET", path + "/getApiAuthenticationKeys.json"), [])
 
-    def test_arguments_stand_in_the_path_too(self):
+    def test_arguments_stand_in_the_path_too_but_for_secrets(self):
+        for flag in ("0", "0.json", "false.json"):
+            self.assertEqual(self.json("GET", f"{USER}/getPasswordRequirements/{flag}")["minLength"], "8")
         path = f"{USER}/{self.number}/isValidPortalPassword"
         quoted = requests.utils.quote(PASSWORD)
-        self.assertIs(self.json("GET", f"{path}/{quoted}.json"), True)
-        self.assertIs(self.json("GET", f"{path}/{quoted}"), True)
+        for ending in ("", ".json", ".xml"):
+            answer = self.ask("GET", f"{path}/{quoted}{ending}", 400)
+            self.assertNotIn(PASSWORD, answer.text)
+        login = f"{USER}/getPortalLoginToken/{self.username}/{quoted}.json"
+        self.assertIn("in the body of a POST", self.ask("GET", login, 400).text)
         self.assertIs(self.json("POST", f"{path}.json", json={"parameters": [PASSWORD]}), True)
 
     def test_a_body_of_get_is_passed_over(self):

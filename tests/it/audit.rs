@@ -147,7 +147,7 @@ async fn users_and_roles_leave_their_rows() {
             ["ann", "password", "login", OK, "Session", "logged in"],
             ["ann", "session ", "createApiKey", OK, "ApiKey", "API key ann's minted"],
             ["root", "session ", "updateUser", OK, "User", "user ann changed: username anne, role Read-only"],
-            ["root", "session ", "setPassword", OK, "User", "user anne changed: password"],
+            ["root", "session ", "updateUser", OK, "User", "user anne changed: password"],
             ["root", "session ", "updateUser", NO, "", "the request was not valid"],
             ["root", "session ", "deleteUser", NO, "", "the request was not valid"],
             ["root", "session ", "deleteUser", NO, "", "no User matches"],

@@ -297,7 +297,7 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
             assert_eq!(real, rule, "{} {}", caller.title, operation.name());
             cells.push(real);
         }
-        rows.push((format!("service {}", operation.name()), cells));
+        rows.push((format!("service {operation:?}"), cells));
     }
     insta::assert_snapshot!("matrix", matrix(&callers, &rows));
 }

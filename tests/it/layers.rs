@@ -94,7 +94,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("totp_rs", &["auth"]),
     ("tower", &["http"]),
     ("tower_http", &["rest", "router"]),
-    ("tracing", &["cli", "config", "http", "node", "service", "store", "telemetry", "upstream"]),
+    ("tracing", &["cli", "config", "http", "node", "rest", "service", "store", "telemetry", "upstream"]),
     ("tracing_subscriber", &["telemetry"]),
     ("utoipa_swagger_ui", &["rest"]),
     ("uuid", &["domain"]),

@@ -446,5 +446,5 @@ async fn an_api_key_sets_nobodys_address() {
     service.done(&root, "/update-user", address).await;
     let rows = trail.fresh().await;
     let actions: Vec<&str> = rows.iter().map(|row| row["action"].as_str()).collect();
-    assert_eq!(actions, ["updateUser", "setEmailAddress"]);
+    assert_eq!(actions, ["updateUser", "updateUser"]);
 }

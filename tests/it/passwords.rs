@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::support::check::error_body;
 use crate::support::node::{borrowed, run, settings};
 use crate::support::people::{Hold, PASSWORD, has_read, user};
-use crate::support::{Answer, Database, ROOT_PASSWORD, Service, pass};
+use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
 const CREATE_USER: &str = "mutation($data: UserCreateInput!) { createUser(data: $data) { id } }";
 const LOGIN: &str = "mutation($data: LoginInput!) { login(data: $data) { token } }";

@@ -401,7 +401,7 @@ async fn an_import_changes_a_held_vm_and_does_not_free_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asked_is_named_at_the_end_even_when_they_are_gone() {
     let (service, root) = furnished().await;
-    let (name, token) = service.user("VM_USER").await;
+    let (name, token) = service.user("ADMIN").await;
     let (id, key) = service.mint(&token, "night shift").await;
     let (tasks, _) = service.power(&key, "/shutdown-vm", json!({ "name": "db-01" })).await;
     let vm = service.vm(&root, "db-01").await;
@@ -416,7 +416,9 @@ async fn who_asked_is_named_at_the_end_even_when_they_are_gone() {
         "username": name, "credential": format!("API key night shift ({id})"), "status": "SUCCESSED", "user": null,
     });
     assert_eq!(trace["data"]["userAuditLogs"], json!([row, row]));
-    // Whoever lacks the right begins nothing.
+    // Nothing says whose a VM is, so that a role for one's own VMs reaches none; and whoever lacks the right begins nothing.
+    let (_, own) = service.user("VM_USER").await;
+    service.refused(&own, "/shutdown-vm", json!({ "where": { "name": "db-02" } }), 404, "no Vm matches").await;
     let (_, reader) = service.user("READ_ONLY").await;
     let body = json!({ "where": { "name": "db-02" } });
     service.refused(&reader, "/shutdown-vm", body, 403, "VM_OPERATION_VM_POWER").await;

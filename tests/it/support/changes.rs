@@ -1,7 +1,7 @@
 //! Every operation that changes something, on every face that offers it, and which credentials may do it: read from the tables of the
 //! program, so that none is left out.
 
-use keytower::domain::operation::{Needs, Operation};
+use keytower::domain::operation::{Needs, Operation, StepUp};
 use keytower::graphql::schema;
 use keytower::rest;
 use keytower::softlayer::table::METHODS;
@@ -73,7 +73,7 @@ pub fn changes() -> Vec<Change> {
 }
 
 fn is_change(operation: Operation) -> bool {
-    operation.is_change()
+    operation.spec().is_change()
 }
 
 fn needs(operation: Operation) -> Needs {
@@ -82,7 +82,7 @@ fn needs(operation: Operation) -> Needs {
 
 /// Tells whether an operation needs a fresh second factor of whoever has one.
 pub fn steps_up(operation: Operation) -> bool {
-    operation.steps_up()
+    operation.spec().step_up != StepUp::Never
 }
 
 impl Change {
