@@ -76,7 +76,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "step_up_time",
         default: "10m",
-        meaning: "for how long a proven second factor lets its user mint keys and change passwords and factors, 1m to 24h; then GraphQL's `reauthenticate` renews it",
+        meaning: "for how long a proven second factor lets its user mint keys, give rights, loosen rules, and change passwords, factors and e-mail addresses, 1m to 24h; then GraphQL's `reauthenticate` renews it",
     },
     Setting {
         name: "signing_key_life",

@@ -348,7 +348,7 @@ pub(super) async fn expect_password(
     if checked.verdict == Verdict::Wrong {
         return Err(Error::new(Kind::LoginFailed, text!("the password is wrong", "密码错误")));
     }
-    let tx = app.begin(&permit).await?;
+    let tx = app.begin(permit).await?;
     attempt.right(&tx).await?;
     tx.commit_untold().await?;
     Ok(checked.user.and_then(|user| user.password_hash))
@@ -366,7 +366,7 @@ fn expect_factor(holder: &Holder) -> Result<()> {
 
 async fn begin_enrollment(app: &App, permit: &Permit, challenge: Challenge) -> Result<()> {
     let name = challenge.mfa_type.name();
-    let tx = app.begin(&permit).await?;
+    let tx = app.begin(permit).await?;
     tx.insert_challenge(&challenge).await?;
     let text = text!("second factor of type {name} begun", "开始注册类型为 {name} 的第二因素");
     tx.note(Entry::done(text).of(USER.name, &challenge.user));

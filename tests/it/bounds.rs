@@ -85,7 +85,7 @@ async fn no_request_changes_more_than_a_hundred_elements() {
     let questions = list(&|at| json!({ "id": at }));
     let answers = list(&|at| json!(format!("answer {at}")));
     for dialect in dialects() {
-        calls.push(softlayer(dialect, "addBulkPortalPermission", number, &[permissions.clone()]));
+        calls.push(softlayer(dialect, "addBulkPortalPermission", number, std::slice::from_ref(&permissions)));
         calls.push(softlayer(dialect, "removeBulkPortalPermission", number, &[permissions.clone(), json!(false)]));
         calls.push(softlayer(dialect, "updateSecurityAnswers", 0, &[questions.clone(), answers.clone()]));
     }
@@ -222,7 +222,9 @@ async fn no_key_changes_its_own_owner() {
             json!({ "ipAddressRestriction": "127.0.0.1" }),
             json!({ "secondaryLoginRequiredFlag": true }),
         ] {
-            calls.extend(dialects().map(|it| softlayer(it, "editObject", owner.number, &[template.clone()])));
+            calls.extend(
+                dialects().map(|it| softlayer(it, "editObject", owner.number, std::slice::from_ref(&template))),
+            );
         }
         calls.push(softlayer(Dialect::XmlRpc, "selfPasswordChange", 0, &[json!(PASSWORD), json!(OTHER_PASSWORD)]));
         let questions = json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }]);

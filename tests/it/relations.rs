@@ -238,9 +238,12 @@ async fn the_number_of_statements_is_that_of_the_relations() {
         data(&service, &token, query, json!({})).await;
         assert_eq!(service.app.store.statements() - before, expected, "{query}");
     }
-    let before = service.app.store.statements();
-    service.post("/v2/api/get-vms", Some(&token), &json!({})).await;
-    assert_eq!(service.app.store.statements() - before, 4, "the token, the VMs, their hosts, their clusters");
+    for (body, expected) in [(json!({ "first": 100 }), 4), (json!({}), 5)] {
+        let before = service.app.store.statements();
+        service.post("/v2/api/get-vms", Some(&token), &body).await;
+        let told = "the token, the VMs, their hosts, their clusters; of a whole list the ids before";
+        assert_eq!(service.app.store.statements() - before, expected, "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

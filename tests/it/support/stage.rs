@@ -341,7 +341,7 @@ impl Stage {
             "addBulkPortalPermission" => call(victim().await.1, &[json!([permission])]),
             "removePortalPermission" | "removeBulkPortalPermission" => {
                 let number = victim().await.1;
-                softlayer(Dialect::Rest, "addPortalPermission", number, &[permission.clone()])
+                softlayer(Dialect::Rest, "addPortalPermission", number, std::slice::from_ref(&permission))
                     .done(&self.service, &self.root)
                     .await;
                 let one = if name == "removePortalPermission" { permission } else { json!([permission]) };
