@@ -81,7 +81,9 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn roles(&self, ids: &[RoleId]) -> Result<Vec<Role>> {
-        let among = role::Column::Id.is_in(ids.iter().map(RoleId::as_str));
+        // No row has NUL in it, and PostgreSQL would not even compare it.
+        let known = ids.iter().map(RoleId::as_str).filter(|id| !id.contains('\0'));
+        let among = role::Column::Id.is_in(known);
         let rows = role::Entity::find().filter(among).all(&self.db).await.map_err(error)?;
         let mut roles = rows.into_iter().map(read_role).collect::<Result<Vec<_>>>()?;
         roles.sort_by_key(|role| ids.iter().position(|id| *id == role.id));
