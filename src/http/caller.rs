@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::body::{Body, HttpBody};
 use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::app::App;
@@ -150,7 +151,7 @@ fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
 }
 
 /// Where clients reach this service: as the settings say, or else as the request does. Only a trusted proxy tells that it took the request
-/// over TLS.
+/// over TLS, and for which host.
 #[must_use]
 pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String {
     if let Some(url) = &app.settings.public_url {
@@ -159,7 +160,10 @@ pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_proxy = extensions.get::<Peer>().is_some_and(|peer| app.settings.trusted_proxies.contain(peer.0.ip()));
     let scheme = if is_proxy && text("x-forwarded-proto").eq_ignore_ascii_case("https") { "https" } else { "http" };
-    format!("{scheme}://{}", text("host"))
+    // What stands further left anybody may have written.
+    let forwarded = text("x-forwarded-host").rsplit(',').next().unwrap_or_default().trim();
+    let host = Some(forwarded).filter(|host| is_proxy && !host.contains('@') && host.parse::<Authority>().is_ok());
+    format!("{scheme}://{}", host.unwrap_or(text("host")))
 }
 
 /// The client's address: the other end of the connection or, where that is a trusted proxy, the last address that
