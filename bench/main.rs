@@ -1,4 +1,4 @@
-//! Benchmarks: `cargo bench -- requests`, `lists`, `logins`, `load`, or all of them. See `bench/README.md`.
+//! Benchmarks: `cargo bench -- requests`, `lists`, `logins`, `hostile`, `load`, or all of them. See `bench/README.md`.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "a tool for developers, not the service"
 )]
 
+mod hostile;
 mod lists;
 mod load;
 mod logins;
@@ -62,6 +63,7 @@ enum Which {
     Requests,
     Lists,
     Logins,
+    Hostile,
     Load,
 }
 
@@ -69,7 +71,7 @@ enum Which {
 async fn main() {
     let options = Options::parse();
     let mut missed = 0;
-    for which in [Which::Requests, Which::Lists, Which::Logins, Which::Load] {
+    for which in [Which::Requests, Which::Lists, Which::Logins, Which::Hostile, Which::Load] {
         if !options.which.is_empty() && !options.which.contains(&which) {
             continue;
         }
@@ -78,6 +80,7 @@ async fn main() {
                 Which::Requests => requests::run(name, &database, &options).await,
                 Which::Lists => missed += lists::run(name, &database, &options).await,
                 Which::Logins => missed += logins::run(name, &database, &options).await,
+                Which::Hostile => missed += hostile::run(name, &database, &options).await,
                 Which::Load => load::run(name, &database, &options).await,
             }
         }

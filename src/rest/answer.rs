@@ -88,9 +88,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A whole list. What is more than a block goes out block by block, and no connection to the database is held while the client reads. What
 /// goes wrong on the way breaks the answer off: it never ends as if it were whole.
 pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> {
-    let mut text = b"[".to_vec();
+    let (mut text, mut has_rows) = (b"[".to_vec(), false);
     if let Some(rows) = blocks.next(&app).await? {
-        append(&mut text, &rows)?;
+        append(&mut text, &mut has_rows, &rows)?;
     }
     if blocks.is_done() {
         text.push(b']');
@@ -108,7 +108,7 @@ pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> 
                 sent.map_err(|_| Error::internal("the client does not read"))
                     .and_then(|sent| sent.map_err(|_| Error::internal("the client has hung up")))?;
                 let Some(rows) = blocks.next(&app).await? else { return Ok::<_, Error>(()) };
-                append(&mut text, &rows)?;
+                append(&mut text, &mut has_rows, &rows)?;
             }
         };
         if let Err(error) = sent.await {
@@ -119,9 +119,9 @@ pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> 
     Ok(with_type(Body::new(body)))
 }
 
-fn append(text: &mut Vec<u8>, rows: &[Arc<Node>]) -> Result<()> {
+fn append(text: &mut Vec<u8>, has_rows: &mut bool, rows: &[Arc<Node>]) -> Result<()> {
     for row in rows {
-        if text.len() != 1 || text.first() != Some(&b'[') {
+        if std::mem::replace(has_rows, true) {
             text.push(b',');
         }
         serde_json::to_writer(&mut *text, row.as_ref()).map_err(Error::internal)?;

@@ -20,7 +20,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::domain::entity::{ENTITIES, Entity, ORGANIZATION, TASK};
@@ -340,8 +340,10 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
         }
         Call::List(entity) => {
             let arguments = input.object()?;
-            let given = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
-            if given("first") || given("last") {
+            let is_short = |name: &str| {
+                arguments.get(name).and_then(Value::as_u64).is_some_and(|most| most <= lists::BLOCK as u64)
+            };
+            if is_short("first") || is_short("last") {
                 let (all, budget) = (Projection::full(entity), Budget::unlimited());
                 return answer::json(&lists::list(app, permit, entity, &arguments, &all, &budget).await?);
             }

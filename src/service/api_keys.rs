@@ -192,7 +192,7 @@ pub async fn confirm(app: &App, permit: &Permit, selector: Selector, wanted: Wan
 pub async fn read(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Option<Arc<Node>>> {
     let permit = permit.require(Operation::Read(&API_KEY))?;
     let (query, scope) = (select(app, selector)?, scope(permit.actor(), &API_KEY));
-    Ok(app.store.list(permit.user(), &query, &scope, wanted.projection, wanted.budget).await?.into_iter().next())
+    Ok(app.store.named(&query, &scope, wanted.projection, wanted.budget).await?.into_iter().next())
 }
 
 async fn find(tx: &Tx, query: &Query, scope: &Scope, wanted: Wanted<'_>) -> Result<Arc<Node>> {

@@ -42,8 +42,8 @@ pub async fn list(
     app.store.list(permit.user(), &query, &scope, projection, budget).await
 }
 
-/// Rows of a block.
-const BLOCK: usize = 500;
+/// Rows of a block. A list that asks for no more is read in one go.
+pub const BLOCK: usize = 500;
 
 /// A whole list, read in blocks of 500 rows.
 #[derive(Debug)]

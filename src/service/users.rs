@@ -389,6 +389,6 @@ pub(super) async fn insert(
 async fn read(app: &App, id: &UserId) -> Result<Option<Arc<Node>>> {
     let field = USER.field("id").ok_or_else(|| Error::internal("User has lost a field"))?;
     let query = Query::having(&USER, field, vec![Scalar::Text(id.to_string())]);
-    let nodes = app.store.list(Some(id), &query, &Scope::All, &Projection::full(&USER), &Budget::unlimited()).await?;
+    let nodes = app.store.named(&query, &Scope::All, &Projection::full(&USER), &Budget::unlimited()).await?;
     Ok(nodes.into_iter().next())
 }

@@ -24,6 +24,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take over one statement that reads.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for one statement of a list, which is ended before that: a net for a node that dies.
+const LANE_TIMEOUT: Duration = Duration::from_secs(9);
 /// PostgreSQL's writers.
 const POOL: u32 = 10;
 /// Connections that read credentials, and as many for everything else but lists.
@@ -79,6 +81,11 @@ impl Store {
                 let mut lanes = Vec::new();
                 for _ in 0..LANES {
                     let mut options = reader(address, 1)?;
+                    options.statement_timeout(LANE_TIMEOUT);
+                    // Trying all orders in which the tables of a hundred conditions could be joined takes seconds.
+                    options.map_sqlx_postgres_opts(|options| {
+                        options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
+                    });
                     let name = format!("keytower list {}", NEXT.fetch_add(1, Ordering::Relaxed) ^ process_mark());
                     options.connect_lazy(true).set_application_name(name.clone());
                     let (db, cancel) = (connect(options, &statements).await?, Arc::new(AtomicBool::new(false)));
@@ -165,11 +172,8 @@ async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result
 fn reader(address: &str, connections: u32) -> Result<ConnectOptions> {
     let mut options = postgres(address, connections)?;
     options.statement_timeout(QUERY_TIMEOUT);
-    // Compiling a long `where` to machine code takes a minute, answering it a second; and so does trying all orders in which the tables
-    // of a hundred conditions could be joined.
-    options.map_sqlx_postgres_opts(|options| {
-        options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
-    });
+    // Compiling a long `where` to machine code takes a minute, answering it a second.
+    options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
     Ok(options)
 }
 

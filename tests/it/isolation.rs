@@ -11,7 +11,7 @@ use crate::support::database::is_postgres;
 use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
 /// Users beside those that the tests make.
-const USERS: usize = 20_000;
+const USERS: usize = 40_000;
 /// Requests that one caller sends at once.
 const AT_ONCE: usize = 12;
 

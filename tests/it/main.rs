@@ -37,7 +37,6 @@ mod graphql_over_http;
 mod graphql_settings;
 mod health;
 mod held;
-mod held;
 mod hostile_graphql;
 mod hostile_http;
 mod hostile_rest;

@@ -34,6 +34,9 @@ async fn a_whole_list_is_what_its_pages_are() {
         }
         assert_eq!(whole, paged, "{order}");
     }
+    let whole = usernames(&service, &token, json!({})).await;
+    assert_eq!(usernames(&service, &token, json!({ "first": 1_000 })).await, whole[..1_000]);
+    assert_eq!(usernames(&service, &token, json!({ "last": 1_000 })).await, whole[235..]);
     assert!(usernames(&service, &token, json!({ "where": { "username": "nobody" } })).await.is_empty());
 }
 

@@ -188,7 +188,7 @@ async fn read(app: &App, language: Language, ids: &[String]) -> Result<Vec<Arc<N
     let mut query = Query::having(&USER_AUDIT_LOG, id, ids.iter().cloned().map(Scalar::Text).collect());
     query.language = language;
     let wanted = Projection::full(&USER_AUDIT_LOG);
-    let mut rows = app.store.list(None, &query, &Scope::All, &wanted, &Budget::unlimited()).await?;
+    let mut rows = app.store.named(&query, &Scope::All, &wanted, &Budget::unlimited()).await?;
     rows.sort_by_key(|row| ids.iter().position(|id| id == row.id()));
     Ok(rows)
 }

@@ -42,6 +42,12 @@ impl Ids {
         ends.filter_map(move |(at, end)| self.text.get(start(at) as usize..*end as usize))
     }
 
+    fn reversed(&self) -> Result<Self> {
+        let mut reversed = Self::default();
+        (0..self.len()).rev().flat_map(|at| self.slice(at, 1)).try_for_each(|id| reversed.push(id))?;
+        Ok(reversed)
+    }
+
     fn push(&mut self, id: &str) -> Result<()> {
         self.text.push_str(id);
         self.ends.push(u32::try_from(self.text.len()).map_err(Error::internal)?);
@@ -93,5 +99,6 @@ async fn read_ids(db: &DatabaseConnection, query: &Query, scope: &Scope) -> Resu
     while let Some(row) = rows.try_next().await.map_err(error)? {
         ids.push(&row.try_get::<String>("", "id").map_err(error)?)?;
     }
-    Ok(ids)
+    // The end of a list is read from its end.
+    if query.page.last.is_some() { ids.reversed() } else { Ok(ids) }
 }

@@ -81,6 +81,21 @@ impl Store {
         self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget).await).await
     }
 
+    /// Reads rows that are named by their ids or their keys, not on a lane: who asks for one row waits for no list.
+    ///
+    /// # Errors
+    /// `Invalid` when the answer would not fit the budget, `Unavailable` when the database is away.
+    pub async fn named(
+        &self,
+        query: &Query,
+        scope: &Scope,
+        projection: &Projection,
+        budget: &Budget,
+    ) -> Result<Vec<Arc<Node>>> {
+        let _turn = budget.turn().await;
+        list(&self.read, query, scope, projection, budget).await
+    }
+
     /// Counts the rows of a list for a caller, its window included.
     ///
     /// # Errors

@@ -1,10 +1,7 @@
 //! What tests share: a database of their own, a service in this process or in one of its own, and short ways to talk to it.
 
-pub mod attempts;
-pub mod call;
 pub mod call;
 pub mod chance;
-pub mod changes;
 pub mod changes;
 pub mod check;
 pub mod contract;
@@ -24,9 +21,7 @@ pub mod schema;
 pub mod service;
 pub mod signer;
 pub mod slow;
-pub mod slow;
 pub mod softlayer;
-pub mod stage;
 pub mod stage;
 pub mod tasks;
 pub mod tower;

@@ -1,0 +1,102 @@
+//! What a caller notices of others who ask for too much: `cargo bench -- hostile`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::support::world::World;
+use super::support::{Database, Node};
+use super::{Options, Site, credentials, percentile};
+
+/// Connections of the reader with costly lists.
+const READERS: usize = 24;
+/// Connections of the administrator who changes users in bulk.
+const WRITERS: usize = 16;
+/// Users whom a request of the administrator changes: as many as one may.
+const USERS: usize = 100;
+/// Clients whose key checks are measured.
+const CHECKERS: usize = 4;
+/// The most that 99 of 100 key checks may take, in milliseconds.
+const BAR: f64 = 1_000.0;
+
+/// Measures key checks while nothing else goes on, beside a hostile reader, and beside a bulk writer. Answers how many bars were missed.
+pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usize {
+    let mut site = Site::new(database, World { clusters: 3, hosts: 10 }).await;
+    site.grow(20_000).await;
+    let node = &Node::on(database);
+    let (token, key) = credentials(node).await;
+    let url = |path: &str| node.url(&format!("/v2/api{path}"));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, body: Value| -> Value {
+        let request = http.post(url(path)).header("authorization", &token).json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let roles = post("/get-user-role-nexts", json!({ "where": { "preset": "READ_ONLY" } })).await;
+    let user = |name: String| json!({ "username": name, "name": "bulk", "password": "a long password", "role_id": roles[0]["id"] });
+    post("/create-user", (0..USERS).map(|at| user(format!("bulk-{at}"))).collect()).await;
+    post("/create-user", json!([user("reader".to_owned())])).await;
+    let login = json!({ "username": "reader", "password": "a long password" });
+    let reader = post("/login", login).await["data"]["token"].as_str().unwrap().to_owned();
+    let conditions: Vec<Value> = (0..4_000).map(|at| json!({ "name_contains": format!("nothing {at}") })).collect();
+    let costly = json!({ "where": { "OR": conditions } });
+    let bulk = json!({ "where": { "name_starts_with": "bulk" }, "data": { "mobile_phone": "1" } });
+
+    println!("{name}: key checks beside others, clients: {CHECKERS}");
+    println!("{:<40} {:>8} {:>10} {:>10} {:>10}", "", "checks", "median ms", "p99 ms", "bar ms");
+    let mut missed = 0;
+    let time = Duration::from_secs(options.seconds.max(10));
+    for (what, others) in [
+        ("calm", Vec::new()),
+        ("beside 24 costly lists of one reader", repeat(READERS, &url("/get-vms-connection"), &reader, &costly)),
+        ("beside 16 bulk changes of 100 users", repeat(WRITERS, &url("/update-user"), &token, &bulk)),
+    ] {
+        let mut times = check(&url("/get-my-info"), &key, time).await;
+        others.iter().for_each(JoinHandle::abort);
+        let [median, p99] = [50, 99].map(|part| percentile(&mut times, part));
+        missed += usize::from(p99 > BAR);
+        println!("{what:<40} {:>8} {median:>10.2} {p99:>10.2} {BAR:>10.0}", times.len());
+    }
+    println!();
+    missed
+}
+
+/// Sends a request again and again, over so many connections, until it is aborted.
+fn repeat(connections: usize, url: &str, credential: &str, body: &Value) -> Vec<JoinHandle<()>> {
+    let clients = (0..connections).map(|_| {
+        let (url, credential, body) = (url.to_owned(), credential.to_owned(), body.to_string());
+        tokio::spawn(async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            loop {
+                let request = http.post(&url).header("authorization", &credential);
+                let request = request.header("content-type", "application/json").body(body.clone());
+                let _ = request.send().await;
+            }
+        })
+    });
+    clients.collect()
+}
+
+async fn check(url: &str, key: &str, time: Duration) -> Vec<Duration> {
+    let until = Instant::now() + time;
+    let clients = (0..CHECKERS).map(|_| {
+        let (url, key) = (url.to_owned(), key.to_owned());
+        tokio::spawn(async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let mut times = Vec::new();
+            while Instant::now() < until {
+                let started = Instant::now();
+                let answer = http.post(&url).header("authorization", &key).json(&json!({})).send().await.unwrap();
+                assert_eq!(answer.status(), 200);
+                times.push(started.elapsed());
+            }
+            times
+        })
+    });
+    let mut times = Vec::new();
+    for client in clients.collect::<Vec<_>>() {
+        times.extend(client.await.unwrap());
+    }
+    times
+}
