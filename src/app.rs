@@ -83,6 +83,15 @@ impl App {
             random: Arc::clone(&self.random),
         };
         let tx = self.store.begin(permit.clone(), users, scribe).await?;
+        self.judged(tx).await
+    }
+
+    /// The same write after its caller's credential was judged anew: for a write that has waited for one more lock.
+    ///
+    /// # Errors
+    /// Like [`App::begin_for`].
+    pub async fn judged(&self, tx: Tx) -> Result<Tx> {
+        let permit = tx.permit();
         if permit.operation().spec().effect == Effect::Work {
             return Ok(tx);
         }

@@ -39,6 +39,7 @@ impl Change {
     pub(super) async fn begin(app: &App, permit: &Permit, users: Users) -> Result<Self> {
         let tx = app.begin_for(permit, users).await?;
         tx.alone_with(PEOPLE).await?;
+        let tx = app.judged(tx).await?;
         let actor = tx.permit().principal()?.clone();
         Ok(Self { tx, actor })
     }
