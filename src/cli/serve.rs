@@ -14,7 +14,7 @@ use crate::domain::clock::SystemClock;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
 use crate::http::log;
-use crate::http::serve::{Times, serve};
+use crate::http::serve::{PATIENCE, Times, serve};
 use crate::jobs;
 use crate::node::word;
 use crate::router::router;
@@ -26,7 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(settings: Settings) -> Result<()> {
     let asked = settings.listen;
-    let times = Times { header: settings.header_timeout, shutdown: settings.shutdown_timeout };
+    let times = Times { header: settings.header_timeout, patience: PATIENCE, shutdown: settings.shutdown_timeout };
     // The port first: when it is taken, nothing has been touched yet.
     let listener = TcpListener::bind(asked)
         .await

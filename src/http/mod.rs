@@ -5,6 +5,7 @@ pub mod caller;
 pub mod health;
 pub mod jwks;
 pub mod passive;
+mod patience;
 pub mod serve;
 pub mod shell;
 

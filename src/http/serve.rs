@@ -15,17 +15,23 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::caller::Peer;
+use super::patience::Patient;
 
 /// Most bytes of a request's head: beyond it hyper answers 431.
 const HEAD_MAX: usize = 32 * 1024;
 /// Wait after `accept` failed, for example because the process has too many files open.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// How long a client may read nothing of an answer before its connection is cut.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Times that the server keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
     /// For the head of a request, and for silence between two requests.
     pub header: Duration,
+    /// For a client that reads nothing of its answer; [`PATIENCE`] but for tests.
+    pub patience: Duration,
     /// For requests in flight after the end was asked for.
     pub shutdown: Duration,
 }
@@ -58,7 +64,7 @@ pub async fn serve(listener: TcpListener, router: Router, times: Times, stop: im
             .timer(TokioTimer::new())
             .header_read_timeout(times.header)
             .max_buf_size(HEAD_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            .serve_connection(TokioIo::new(Patient::new(stream, times.patience)), TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

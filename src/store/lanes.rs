@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 pub(super) const LANES: usize = 4;
 /// How many of them one caller reads.
 const OF_CALLER: usize = 2;
+/// How many whole lists one caller is sent at once; the ids of each are held until its end, however slowly the client reads.
+const WHOLE: usize = 8;
 /// How long a list may take, and how long a caller waits to begin with one.
 const DEADLINE: Duration = Duration::from_secs(8);
 /// How often a lane whose statement can't be ended is tried again.
@@ -41,9 +43,34 @@ pub(super) struct Lane {
 pub(super) struct Lanes {
     free: Mutex<Vec<Lane>>,
     places: Arc<Semaphore>,
-    callers: Mutex<HashMap<Option<UserId>, Weak<Semaphore>>>,
+    callers: Callers,
+    whole: Callers,
     /// Another connection, to end statements of PostgreSQL with.
     control: DatabaseConnection,
+}
+
+/// Places of each caller; callers without a credential share theirs.
+#[derive(Debug)]
+struct Callers {
+    most: usize,
+    places: Mutex<HashMap<Option<UserId>, Weak<Semaphore>>>,
+}
+
+impl Callers {
+    fn new(most: usize) -> Self {
+        Self { most, places: Mutex::default() }
+    }
+
+    fn of(&self, caller: Option<&UserId>) -> Arc<Semaphore> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get(&caller.cloned()).and_then(Weak::upgrade) {
+            return own;
+        }
+        places.retain(|_, own| own.strong_count() > 0);
+        let own = Arc::new(Semaphore::new(self.most));
+        places.insert(caller.cloned(), Arc::downgrade(&own));
+        own
+    }
 }
 
 /// A lane in use.
@@ -58,7 +85,8 @@ struct Held {
 impl Lanes {
     pub(super) fn new(lanes: Vec<Lane>, control: DatabaseConnection) -> Self {
         let places = Arc::new(Semaphore::new(lanes.len()));
-        Self { free: Mutex::new(lanes), places, callers: Mutex::default(), control }
+        let (callers, whole) = (Callers::new(OF_CALLER), Callers::new(WHOLE));
+        Self { free: Mutex::new(lanes), places, callers, whole, control }
     }
 
     /// Reads a list for a caller, within the deadline.
@@ -78,25 +106,23 @@ impl Lanes {
     }
 
     async fn take(self: &Arc<Self>, caller: Option<&UserId>) -> Result<Held> {
-        let own = self.of_caller(caller);
+        let own = self.callers.of(caller);
         let places = tokio::time::timeout(DEADLINE, async {
             let own = own.acquire_owned().await.ok()?;
             Some(vec![own, Arc::clone(&self.places).acquire_owned().await.ok()?])
         });
-        let places = places.await.ok().flatten().ok_or_else(too_many)?;
+        let places = places.await.ok().flatten().ok_or_else(|| too_many(OF_CALLER))?;
         let lane = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Ok(Held { lanes: Arc::clone(self), lane, is_idle: false, places })
     }
 
-    fn of_caller(&self, caller: Option<&UserId>) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = callers.get(&caller.cloned()).and_then(Weak::upgrade) {
-            return own;
-        }
-        callers.retain(|_, own| own.strong_count() > 0);
-        let own = Arc::new(Semaphore::new(OF_CALLER));
-        callers.insert(caller.cloned(), Arc::downgrade(&own));
-        own
+    /// Waits for a place among the caller's whole lists; it is free again when it is dropped.
+    ///
+    /// # Errors
+    /// `TooMany` if the caller is sent 8 whole lists already, and none ends in time.
+    pub(super) async fn whole(&self, caller: Option<&UserId>) -> Result<OwnedSemaphorePermit> {
+        let place = tokio::time::timeout(DEADLINE, self.whole.of(caller).acquire_owned()).await;
+        place.ok().and_then(std::result::Result::ok).ok_or_else(|| too_many(WHOLE))
     }
 
     fn give_back(&self, lane: Lane) {
@@ -152,10 +178,10 @@ impl Drop for Held {
     }
 }
 
-fn too_many() -> Error {
+fn too_many(most: usize) -> Error {
     let text = text!(
-        "you read {OF_CALLER} lists already, and they take long: try again later",
-        "您已有 {OF_CALLER} 个列表正在读取且耗时较长：请稍后重试"
+        "you read {most} lists already, and they take long: try again later",
+        "您已有 {most} 个列表正在读取且耗时较长：请稍后重试"
     );
     Error::too_many(text, Duration::from_secs(1))
 }

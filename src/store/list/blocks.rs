@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt;
 use sea_orm::{DatabaseConnection, StreamTrait};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Budget, Node, Projection, Scope, compile, list, matching};
 use crate::domain::filter::{Query, Scalar};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct Ids {
     text: String,
     ends: Vec<u32>,
+    /// The place of the list among its caller's whole lists, as long as the ids are held.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Ids {
@@ -59,9 +62,11 @@ impl Store {
     /// The ids of all rows of a list for a caller, in the order of the list.
     ///
     /// # Errors
-    /// Like [`Store::list`].
+    /// Like [`Store::list`]; `TooMany` too when the caller holds the ids of 8 lists already.
     pub async fn list_ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope) -> Result<Ids> {
-        self.lanes.read(caller, async |db| read_ids(&db, query, scope).await).await
+        let place = self.lanes.whole(caller).await?;
+        let ids = self.lanes.read(caller, async |db| read_ids(&db, query, scope).await).await?;
+        Ok(Ids { _place: Some(place), ..ids })
     }
 
     /// Those rows of a list for a caller that have these ids and are still there, in the order of the ids.

@@ -11,7 +11,7 @@ use keytower::domain::caller::Caller;
 use keytower::domain::clock::{Clock, SystemClock, Timestamp};
 use keytower::domain::operation::Operation;
 use keytower::domain::permit::{Permit, authorize};
-use keytower::http::serve::{Times, serve};
+use keytower::http::serve::{PATIENCE, Times, serve};
 use keytower::router::router;
 use keytower::service::{inventory, setup, users};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -134,7 +134,7 @@ impl Service {
             setup::start(settings, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemRandom)).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let times = Times { header: app.settings.header_timeout, shutdown: Duration::from_secs(5) };
+        let times = Times { header: app.settings.header_timeout, patience: PATIENCE, shutdown: Duration::from_secs(5) };
         let (stop, stopped) = oneshot::channel::<()>();
         let router = router(Arc::clone(&app)).unwrap();
         tokio::spawn(serve(listener, router, times, async {
