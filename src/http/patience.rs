@@ -1,7 +1,7 @@
 //! A connection whose client stops reading is cut, whatever face it talks to: hyper itself waits for such a client without end.
 
 use std::future::Future;
-use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl<S: Unpin> Patient<S> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match timer.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not read"))),
+            Poll::Ready(()) => Poll::Ready(Err(ErrorKind::TimedOut.into())),
         }
     }
 }

@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::support::check::error_body;
 use crate::support::database::is_postgres;
 use crate::support::{Answer, Database, ROOT_PASSWORD, Service};
 
@@ -47,9 +48,9 @@ pub async fn fill(service: &Service, users: usize) {
     service.database().execute(&sql).await;
 }
 
-/// A list that takes far longer than lists may, over so many rows: thousands of conditions, each of which looks at every name.
-fn costly() -> Value {
-    let conditions: Vec<Value> = (0..4_000).map(|at| json!({ "name_contains": format!("nobody {at}") })).collect();
+/// Conditions each of which looks at every name.
+fn conditions(many: usize) -> Value {
+    let conditions: Vec<Value> = (0..many).map(|at| json!({ "name_contains": format!("nobody {at}") })).collect();
     json!({ "where": { "OR": conditions } })
 }
 
@@ -70,6 +71,27 @@ async fn expect_quiet(service: &Service, key: &str) {
         while service.rest(key, "/get-users", json!({ "first": 1 })).await.status != 200 {}
     };
     tokio::time::timeout(Duration::from_secs(10), quiet).await.expect("a list runs on that nobody waits for");
+}
+
+/// A list that takes far longer than lists may over so many rows, and whose conditions are just not too many for these.
+fn costly() -> Value {
+    conditions(4_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_can_not_be_read_in_time_is_refused_before_it_begins() {
+    let service = Service::start().await;
+    fill(&service, 45_000).await;
+    service.database().execute("ANALYZE users").await;
+    let token = service.root().await;
+    let many = conditions(4_900);
+    for path in ["/get-users-connection", "/get-users"] {
+        let refused = service.rest(&token, path, many.clone()).await;
+        let words = "where has 4900 conditions over so many rows that it would take too long: conditions times rows may be 200000000";
+        assert!(error_body(&refused, 400, path).contains(words), "{refused:?}");
+    }
+    // Where there are few rows, as many conditions are answered.
+    assert_eq!(service.rest(&token, "/get-vms-connection", many).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +154,11 @@ async fn a_hundred_conditions_on_related_rows_are_planned_and_answered() {
     let conditions: Vec<Value> =
         (0..100).map(|at| json!({ "cluster": { "name_contains": format!("c{at}") } })).collect();
     let body = json!({ "where": { "AND": conditions } });
+    let answer = service.rest(&token, "/get-vms-connection", body).await;
+    assert_eq!((answer.status, answer.json()["aggregate"]["count"].as_i64()), (200, Some(0)), "{answer:?}");
+    // As many, and each second one stands inside another.
+    let nested = |at: usize| json!({ "cluster": { "hosts_some": { "name_contains": format!("c{at}") } } });
+    let body = json!({ "where": { "AND": (0..50).map(nested).collect::<Vec<_>>() } });
     let answer = service.rest(&token, "/get-vms-connection", body).await;
     assert_eq!((answer.status, answer.json()["aggregate"]["count"].as_i64()), (200, Some(0)), "{answer:?}");
 }

@@ -23,7 +23,8 @@ const NO_LIMIT: u64 = i64::MAX as u64;
 /// The rows that a list request matches: no columns, no order yet.
 pub(super) fn matching(database: DbBackend, query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
-    let (dialect, subject) = (Dialect { database, language: query.language }, Subject::Row(query.entity));
+    let dialect = Dialect::of(database, query.language, &query.filter);
+    let subject = Subject::Row(query.entity);
     select.from(query.entity.table).and_where(condition(dialect, subject, &query.filter));
     let own = |column: &'static str| Expr::col((query.entity.table, column));
     match scope {

@@ -5,6 +5,7 @@ mod blocks;
 mod compare;
 mod compile;
 mod condition;
+mod cost;
 mod ids;
 mod json;
 mod node;
@@ -158,6 +159,7 @@ async fn list(
 
 /// The rows of a list, without columns, order and window; `None` when `after` or `before` names no row, so that nothing can match.
 async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
+    cost::check(db, query).await?;
     let database = db.get_database_backend();
     let mut select = compile::matching(database, query, scope);
     for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
