@@ -18,7 +18,7 @@ use crate::domain::text::Language;
 use crate::error::{Error, Result};
 use crate::store::{Ids, Scope, Tx};
 
-pub use crate::store::{Budget, Node, Projection};
+pub use crate::store::{BLOCK, Budget, Node, Projection};
 
 /// How many ids go into one statement.
 const CHUNK: usize = 5_000;
@@ -42,9 +42,6 @@ pub async fn list(
     app.store.list(permit.user(), &query, &scope, projection, budget).await
 }
 
-/// Rows of a block. A list that asks for no more is read in one go.
-pub const BLOCK: usize = 500;
-
 /// A whole list, read in blocks of 500 rows.
 #[derive(Debug)]
 pub struct Blocks {
@@ -52,7 +49,7 @@ pub struct Blocks {
     query: Query,
     projection: Projection,
     ids: Ids,
-    at: usize,
+    has_begun: bool,
 }
 
 /// Begins to read a list in blocks, with everything that REST shows of a row. Which rows it holds is settled here; a row that is deleted
@@ -70,7 +67,7 @@ pub async fn blocks(
     let projection = Projection::full(entity);
     check_shown(&permit, &projection)?;
     let ids = app.store.list_ids(permit.user(), &query, &scope(permit.actor(), entity)).await?;
-    Ok(Blocks { permit, query, projection, ids, at: 0 })
+    Ok(Blocks { permit, query, projection, ids, has_begun: false })
 }
 
 impl Blocks {
@@ -79,14 +76,13 @@ impl Blocks {
     /// # Errors
     /// `Unauthenticated` when the credential was ended meanwhile, and like [`list`].
     pub async fn next(&mut self, app: &App) -> Result<Option<Vec<Arc<Node>>>> {
-        if self.at >= self.ids.len() {
+        if self.ids.is_empty() {
             return Ok(None);
         }
-        if self.at > 0 {
+        if std::mem::replace(&mut self.has_begun, true) {
             self.permit = app.confirm(&self.permit).await?;
         }
-        let ids = self.ids.slice(self.at, BLOCK).map(str::to_owned).collect();
-        self.at += BLOCK;
+        let ids = self.ids.take();
         let scope = scope(self.permit.actor(), self.query.entity);
         app.store.list_block(self.permit.user(), &self.query, &scope, &self.projection, ids).await.map(Some)
     }
@@ -94,7 +90,7 @@ impl Blocks {
     /// Tells whether all rows have been read.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.at >= self.ids.len()
+        self.ids.is_empty()
     }
 }
 

@@ -42,7 +42,7 @@ pub use credentials::{Grant, KeyGrant, SessionGrant};
 pub use customer_parts::{AnswerRow, FactorRow};
 pub use devices::DeviceMarks;
 pub use letters::LetterRow;
-pub use list::{Budget, Ids, Node, Projection, Scope};
+pub use list::{BLOCK, Budget, Ids, Node, Projection, Scope};
 pub use locks::Users;
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;

@@ -10,51 +10,69 @@ use crate::domain::id::UserId;
 use crate::error::{Error, Result};
 use crate::store::{Store, error};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Ids in their order, one after another in one text.
+/// Rows of a block.
+pub const BLOCK: usize = 500;
+
+/// The ids of a long list that were not read yet, a block at a time: each block gives its memory back when it is taken.
 #[derive(Debug, Default)]
 pub struct Ids {
-    text: String,
-    ends: Vec<u32>,
+    blocks: VecDeque<Block>,
+    /// Whether the last id comes first.
+    backward: bool,
     /// The place of the list among its caller's whole lists, as long as the ids are held.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl Ids {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
+/// Some ids, one after another in one text, and where each ends.
+#[derive(Debug, Default)]
+struct Block {
+    text: String,
+    ends: Vec<usize>,
+}
 
-    /// Tells whether there is none.
+impl Ids {
+    /// Tells whether none is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.blocks.is_empty()
     }
 
-    /// Some of them, from a place on.
-    pub fn slice(&self, from: usize, most: usize) -> impl Iterator<Item = &str> {
-        let start = |at: usize| match at.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
-            None => 0,
-        };
-        let ends = self.ends.iter().enumerate().skip(from).take(most);
-        ends.filter_map(move |(at, end)| self.text.get(start(at) as usize..*end as usize))
+    /// Takes the next ones, at most [`BLOCK`]; none at the end.
+    pub fn take(&mut self) -> Vec<String> {
+        let next = if self.backward { self.blocks.pop_back() } else { self.blocks.pop_front() };
+        let Block { text, ends } = next.unwrap_or_default();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let ids = starts.zip(&ends).filter_map(|(start, end)| text.get(start..*end).map(str::to_owned));
+        let mut ids: Vec<String> = ids.collect();
+        if self.backward {
+            ids.reverse();
+        }
+        ids
     }
 
-    fn reversed(&self) -> Result<Self> {
-        let mut reversed = Self::default();
-        (0..self.len()).rev().flat_map(|at| self.slice(at, 1)).try_for_each(|id| reversed.push(id))?;
-        Ok(reversed)
+    fn push(&mut self, id: &str) {
+        match self.blocks.back_mut().filter(|block| block.ends.len() < BLOCK) {
+            Some(block) => block.push(id),
+            None => {
+                if let Some(full) = self.blocks.back_mut() {
+                    full.text.shrink_to_fit();
+                    full.ends.shrink_to_fit();
+                }
+                let mut block = Block::default();
+                block.push(id);
+                self.blocks.push_back(block);
+            }
+        }
     }
+}
 
-    fn push(&mut self, id: &str) -> Result<()> {
+impl Block {
+    fn push(&mut self, id: &str) {
         self.text.push_str(id);
-        self.ends.push(u32::try_from(self.text.len()).map_err(Error::internal)?);
-        Ok(())
+        self.ends.push(self.text.len());
     }
 }
 
@@ -99,11 +117,36 @@ async fn read_ids(db: &DatabaseConnection, query: &Query, scope: &Scope) -> Resu
     compile::order(database, query, &mut select);
     compile::limit(query, None, &mut select);
     select.column((query.entity.table, "id"));
-    let mut ids = Ids::default();
+    // The end of a list is read from its end.
+    let mut ids = Ids { backward: query.page.last.is_some(), ..Ids::default() };
     let mut rows = db.stream_raw(database.build(&select)).await.map_err(error)?;
     while let Some(row) = rows.try_next().await.map_err(error)? {
-        ids.push(&row.try_get::<String>("", "id").map_err(error)?)?;
+        ids.push(&row.try_get::<String>("", "id").map_err(error)?);
     }
-    // The end of a list is read from its end.
-    if query.page.last.is_some() { ids.reversed() } else { Ok(ids) }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_out_in_the_order_of_the_list() {
+        for (many, backward) in [(0, false), (1, false), (500, false), (1_234, false), (1_234, true), (501, true)] {
+            let names: Vec<String> = (0..many).map(|at| format!("{at:x}")).collect();
+            let mut ids = Ids { backward, ..Ids::default() };
+            names.iter().for_each(|name| ids.push(name));
+            let mut taken = Vec::new();
+            while !ids.is_empty() {
+                let some = ids.take();
+                assert!((1..=BLOCK).contains(&some.len()));
+                taken.extend(some);
+            }
+            if backward {
+                taken.reverse();
+            }
+            assert_eq!(taken, names);
+            assert!(ids.take().is_empty());
+        }
+    }
 }

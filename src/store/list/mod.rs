@@ -18,7 +18,7 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Expr, Func, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult};
 
-pub use blocks::Ids;
+pub use blocks::{BLOCK, Ids};
 pub(super) use ids::ids;
 pub use node::{Budget, Node, Projection};
 
