@@ -31,7 +31,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::{Tx, Users};
 
 use super::api_keys::provenance;
-use super::customers::{Viewer, no_such_user};
+use super::customers::{Viewer, VisibleUser, no_such_user};
 use super::people::PEOPLE;
 
 /// What such a key is called where keys have names.
@@ -188,6 +188,17 @@ pub async fn list(app: &App, viewer: &Viewer, owners: &[UserId]) -> Result<Vec<S
     }
     let keys = app.store.classic_keys_of(&reached).await?;
     keys.into_iter().map(|key| show(app, viewer.actor(), key)).collect()
+}
+
+/// The classic keys of one user.
+///
+/// # Errors
+/// `NotFound` unless the user is the caller or below the caller; `Unavailable` when the database is away.
+pub async fn list_of(app: &App, viewer: &Viewer, owner: &VisibleUser) -> Result<Vec<Shown>> {
+    if !viewer.is_self_or_below(app, &owner.id).await? {
+        return Err(Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户")));
+    }
+    list(app, viewer, std::slice::from_ref(&owner.id)).await
 }
 
 /// A classic key, by its number.

@@ -20,6 +20,7 @@ use crate::domain::id::UserId;
 use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::error::Kind as ErrorKind;
+use crate::service::customers::RelatedUser;
 use crate::service::{classic_keys, customers, passwords};
 
 /// What is said where a key to be removed is not named, is none, or not the caller's to remove.
@@ -112,7 +113,7 @@ impl Acting<'_> {
             Act::EditKey => Row::Key(Box::new(self.edit_key(loader, given, id).await?)),
             Act::PasswordRequirements => return self.requirements().await,
             Act::Users => {
-                let users = viewer.all(app).await?.into_iter().map(Row::from).collect();
+                let users = loader.users().await?.iter().cloned().map(Row::from).collect();
                 return self.listed(Some(loader), users, Some("users")).await;
             }
             Act::Relation(relation) => return self.relation(loader, relation, id).await,
@@ -131,9 +132,6 @@ impl Acting<'_> {
 
     async fn relation(&self, loader: &Loader<'_>, relation: &'static str, id: i64) -> Outcome<Reply> {
         let user = loader.viewer()?.one(self.app, id).await?;
-        if relation == "apiAuthenticationKeys" && !loader.viewer()?.is_self_or_below(self.app, &user.id).await? {
-            return Err(Fault::no_object(&id.to_string()).into());
-        }
         let rows = loader.related(&user, relation).await?;
         if let Kind::Many(_) = self.method.returns {
             return self.listed(Some(loader), rows, Some(relation)).await;
@@ -145,8 +143,12 @@ impl Acting<'_> {
     async fn events(&self, loader: &Loader<'_>) -> Outcome<Reply> {
         let events = loader.viewer()?.events(self.app).await?;
         let users: BTreeSet<UserId> = events.iter().filter_map(|event| event.user.clone()).collect();
-        let users = customers::by_ids(self.app, users.into_iter().collect()).await?;
-        let numbers: BTreeMap<UserId, i64> = users.into_iter().map(|user| (user.id, user.number)).collect();
+        let users = loader.viewer()?.by_ids(self.app, users).await?;
+        let number = |user: &RelatedUser| match user {
+            RelatedUser::Visible(user) => user.number,
+            RelatedUser::Outline(user) => user.number,
+        };
+        let numbers: BTreeMap<&UserId, i64> = users.iter().map(|(id, user)| (id, number(user))).collect();
         let number = |event: &Event| event.user.as_ref().and_then(|user| numbers.get(user)).copied();
         let rows = events.iter().map(|event| rows::event(event, number(event))).collect();
         self.listed(Some(loader), rows, None).await

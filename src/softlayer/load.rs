@@ -1,132 +1,164 @@
 //! From objects to what a mask wants of them: the relations of all objects of a level are read together, level by level.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Map;
-
+use super::assemble::{Parts, assemble, of_kind, relations, thin, weight};
 use super::fault::Fault;
 use super::mask::Wanted;
 use super::refusal::Outcome;
 use super::rows::{self, ACCOUNT, Row};
-use super::types::{Kind, Property, Type};
-use super::value::{Struct, Value};
+use super::types::Property;
+use super::value::Value;
 use crate::app::App;
 use crate::domain::customer::Customer;
-use crate::domain::entity::ORGANIZATION;
 use crate::domain::id::UserId;
 use crate::domain::permit::{Denial, Permit};
 use crate::error::Error;
-use crate::service::customers::{self, Viewer};
-use crate::service::lists::{Budget, Projection};
-use crate::service::{classic_keys, lists};
+use crate::service::classic_keys;
+use crate::service::customers::{Account, RelatedUser, Viewer, VisibleUser};
 
-/// Most objects that one call reads, those that a filter needs included.
+/// Most objects that one call reads, those that a filter needs and copies of the same object included.
 const OBJECTS_MAX: u64 = 50_000;
-/// What everybody may know of a user whom they don't see, because it is their parent or the master.
-const OPEN: &[&str] = &["id", "username", "displayName"];
+/// Most values of local properties in these objects.
+const VALUES_MAX: u64 = 400_000;
 
-/// The values of an object's relations, by name.
-type Parts = BTreeMap<&'static str, Value>;
-
-/// Reads objects for somebody.
+/// Reads objects for one call.
 #[derive(Debug)]
 pub(super) struct Loader<'a> {
-    /// The service.
-    pub(super) app: &'a App,
-    /// The permit of who asks.
-    pub(super) permit: &'a Permit,
-    /// What they see; `None` for whoever shows no credential, who sees no user.
+    app: &'a App,
+    permit: &'a Permit,
     viewer: Option<Viewer>,
-    read: AtomicU64,
+    objects: AtomicU64,
+    values: AtomicU64,
+    account: OnceLock<Account>,
+    users: OnceLock<Vec<VisibleUser>>,
 }
 
 impl<'a> Loader<'a> {
-    /// For somebody.
+    /// A loader for a caller with a credential.
     pub(super) fn new(app: &'a App, permit: &'a Permit) -> Outcome<Self> {
-        Ok(Self { app, permit, viewer: Some(Viewer::of(permit)?), read: AtomicU64::new(0) })
+        Ok(Self { viewer: Some(Viewer::of(permit)?), ..Self::for_anybody(app, permit) })
     }
 
-    /// For whoever asks for what is open to anybody; they see no user.
+    /// A loader for methods that are open to anybody: it reads no user.
     pub(super) fn for_anybody(app: &'a App, permit: &'a Permit) -> Self {
-        Self { app, permit, viewer: None, read: AtomicU64::new(0) }
+        let (objects, values) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { app, permit, viewer: None, objects, values, account: OnceLock::new(), users: OnceLock::new() }
     }
 
-    /// What the caller sees.
-    pub(super) fn viewer(&self) -> Result<&Viewer, Error> {
-        self.viewer.as_ref().ok_or_else(|| Denial::NoCredential.into())
+    /// The caller as a reader of users.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if the loader was made for anybody.
+    pub(super) fn viewer(&self) -> Outcome<&Viewer> {
+        self.viewer.as_ref().ok_or_else(|| Error::from(Denial::NoCredential).into())
+    }
+
+    /// The users that the caller sees.
+    pub(super) async fn users(&self) -> Outcome<&[VisibleUser]> {
+        if self.users.get().is_none() {
+            let users = self.viewer()?.all(self.app, self.room()).await?;
+            self.check_room(users.len())?;
+            return Ok(self.users.get_or_init(|| users));
+        }
+        Ok(self.users.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// One more than the objects that may still be read: whoever finds as many has found too many.
+    fn room(&self) -> u64 {
+        OBJECTS_MAX.saturating_sub(self.objects.load(Ordering::Relaxed)).saturating_add(1)
+    }
+
+    fn check_room(&self, objects: usize) -> Outcome<()> {
+        if size(objects) < self.room() { Ok(()) } else { Err(too_much().into()) }
+    }
+
+    /// Counts objects and values before they are made.
+    fn spend(&self, objects: u64, values: u64) -> Outcome<()> {
+        let add = |sum: &AtomicU64, more: u64| sum.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        let (objects, values) = (add(&self.objects, objects), add(&self.values, values));
+        if objects > OBJECTS_MAX || values > VALUES_MAX { Err(too_much().into()) } else { Ok(()) }
+    }
+
+    /// Copies a value that stands in several places of an answer.
+    fn copy(&self, value: &Value) -> Outcome<Value> {
+        let (objects, values) = weight(value);
+        self.spend(objects, values)?;
+        Ok(value.clone())
     }
 
     /// What is wanted of objects of one datatype, in their order.
     pub(super) async fn render(&self, rows: Vec<Row>, wanted: &Wanted) -> Outcome<Vec<Value>> {
-        let more = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        if self.read.fetch_add(more, Ordering::Relaxed).saturating_add(more) > OBJECTS_MAX {
-            return Err(Fault::invalid(format!("a call reads at most {OBJECTS_MAX} objects: ask for less")).into());
+        let each = wanted.kind().properties().filter(|it| it.kind.is_local() && wanted.wants(it)).count();
+        self.spend(size(rows.len()), size(rows.len()).saturating_mul(size(each)))?;
+        let relations = relations(wanted);
+        let mut of_users = BTreeMap::new();
+        if !relations.is_empty() {
+            let unique: BTreeMap<&UserId, &VisibleUser> = rows.iter().filter_map(visible).collect();
+            let users: Vec<VisibleUser> = unique.into_values().cloned().collect();
+            of_users = Box::pin(self.parts_of(&users, &relations)).await?;
         }
-        let users = rows.iter().filter_map(|row| if let Row::User(user) = row { Some(user.as_ref()) } else { None });
-        let users: Vec<Customer> = users.cloned().collect();
-        let owners: Vec<Option<UserId>> = rows.iter().map(Row::user).collect();
-        let mut of_users = match users.is_empty() {
-            true => BTreeMap::new(),
-            false => Box::pin(self.parts_of(&users, wanted)).await?,
-        };
         let by_owner = match wanted.relation("user") {
-            Some(inner) => Box::pin(self.users_by_id(owners.iter().flatten(), inner)).await?,
+            Some(inner) => Box::pin(self.users_by_id(rows.iter().filter_map(Row::user), inner)).await?,
             None => BTreeMap::new(),
         };
-        // There is one account, however many objects belong to it.
-        let account = match rows.iter().any(|row| matches!(row, Row::Account)) {
-            true => Box::pin(self.account(wanted)).await?,
-            false => Value::Null,
-        };
-        let mut values = Vec::new();
-        for (row, owner) in rows.iter().zip(owners) {
+        let mut account = None;
+        let mut used: BTreeSet<&UserId> = BTreeSet::new();
+        let mut values = Vec::with_capacity(rows.len());
+        for row in &rows {
             values.push(match row {
                 Row::User(user) => {
-                    let parts = of_users.remove(&user.id);
-                    let is_seen = parts.is_some();
-                    let local = |name: &str| match is_seen || OPEN.contains(&name) {
-                        true => rows::of_user(user, name),
-                        false => Value::Null,
-                    };
-                    assemble(wanted, local, parts.unwrap_or_default())
+                    let mut parts = Parts::new();
+                    for (name, value) in of_users.get(&user.id).into_iter().flatten() {
+                        let value: &Value = value;
+                        parts.insert(*name, if used.contains(&user.id) { self.copy(value)? } else { value.clone() });
+                    }
+                    used.insert(&user.id);
+                    assemble(wanted, |name| rows::of_user(user, name), parts)
                 }
+                Row::Outline(user) => assemble(wanted, |name| rows::of_outline(user, name), Parts::new()),
                 Row::Key(shown) => {
-                    let user = owner.and_then(|owner| by_owner.get(&owner)).cloned();
-                    assemble(
-                        wanted,
-                        |name| rows::of_key(shown, name),
-                        user.map(|user| ("user", user)).into_iter().collect(),
-                    )
+                    let user = self.owner(row, &by_owner)?;
+                    let parts = user.map(|user| ("user", user)).into_iter().collect();
+                    assemble(wanted, |name| rows::of_key(shown, name), parts)
                 }
-                Row::Plain(object, _) => {
-                    let user = owner.and_then(|owner| by_owner.get(&owner)).cloned();
-                    thin(object, wanted, user)
-                }
-                Row::Account => account.clone(),
+                Row::Plain(object, _) => thin(object, wanted, self.owner(row, &by_owner)?),
+                Row::Account => match &account {
+                    Some(known) => self.copy(known)?,
+                    None => account.insert(Box::pin(self.account(wanted, &relations)).await?).clone(),
+                },
             });
         }
         Ok(values)
     }
 
+    /// The rendered user to whom a row belongs.
+    fn owner(&self, row: &Row, users: &BTreeMap<UserId, Value>) -> Outcome<Option<Value>> {
+        row.user().and_then(|user| users.get(user)).map(|user| self.copy(user)).transpose()
+    }
+
     /// The objects of a relation of a user.
-    pub(super) async fn related(&self, user: &Customer, relation: &str) -> Outcome<Vec<Row>> {
+    pub(super) async fn related(&self, user: &VisibleUser, relation: &str) -> Outcome<Vec<Row>> {
+        if relation == "apiAuthenticationKeys" {
+            let keys = classic_keys::list_of(self.app, self.viewer()?, user).await?;
+            return Ok(keys.into_iter().map(|shown| Row::Key(Box::new(shown))).collect());
+        }
         Ok(self.relation(std::slice::from_ref(user), relation).await?.remove(&user.id).unwrap_or_default())
     }
 
-    /// The relations of users that are wanted; nothing of those whom the caller doesn't see.
-    async fn parts_of(&self, users: &[Customer], wanted: &Wanted) -> Outcome<BTreeMap<UserId, Parts>> {
-        let mut seen = Vec::new();
-        for user in users {
-            if self.viewer()?.sees(self.app, &user.id).await? {
-                seen.push(user.clone());
-            }
-        }
-        let mut parts: BTreeMap<UserId, Parts> = seen.iter().map(|user| (user.id.clone(), Parts::new())).collect();
-        for (property, inner) in relations(wanted) {
-            let rows = self.relation(&seen, property.name).await?;
+    /// The relations of users, by the user's id.
+    async fn parts_of(
+        &self,
+        users: &[VisibleUser],
+        relations: &[(&'static Property, Wanted)],
+    ) -> Outcome<BTreeMap<UserId, Parts>> {
+        let mut parts: BTreeMap<UserId, Parts> = users.iter().map(|user| (user.id.clone(), Parts::new())).collect();
+        for (property, inner) in relations {
+            let rows = self.relation(users, property.name).await?;
             let sizes: Vec<(UserId, usize)> = rows.iter().map(|(id, rows)| (id.clone(), rows.len())).collect();
-            let mut values = self.render(rows.into_values().flatten().collect(), &inner).await?.into_iter();
+            let mut values = self.render(rows.into_values().flatten().collect(), inner).await?.into_iter();
             for (owner, size) in sizes {
                 let list = values.by_ref().take(size).collect();
                 parts.entry(owner).or_default().insert(property.name, of_kind(property.kind, list));
@@ -144,53 +176,46 @@ impl<'a> Loader<'a> {
         wanted: &Wanted,
     ) -> Outcome<BTreeMap<UserId, Value>> {
         let ids: BTreeSet<UserId> = ids.cloned().collect();
-        let users = customers::by_ids(self.app, ids.into_iter().collect()).await?;
-        let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (ids, users): (Vec<_>, Vec<_>) = self.viewer()?.by_ids(self.app, ids).await?.into_iter().unzip();
         let values = self.render(users.into_iter().map(Row::from).collect(), wanted).await?;
         Ok(ids.into_iter().zip(values).collect())
     }
 
-    /// The objects of a relation of users whom the caller sees.
-    async fn relation(&self, users: &[Customer], relation: &str) -> Outcome<BTreeMap<UserId, Vec<Row>>> {
-        let app = self.app;
-        let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
-        let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, user)).collect();
+    /// The objects of a relation of users, by the user's id.
+    async fn relation(&self, users: &[VisibleUser], relation: &str) -> Outcome<BTreeMap<UserId, Vec<Row>>> {
+        let (app, viewer) = (self.app, self.viewer()?);
+        let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, &**user)).collect();
         let of = |row: fn(&Customer) -> Row| users.iter().map(|user| (user.id.clone(), vec![row(user)])).collect();
         let mut found: BTreeMap<UserId, Vec<Row>> = BTreeMap::new();
         match relation {
             "account" => found = of(|_| Row::Account),
             "userStatus" => found = of(|user| rows::status(user.status)),
             "apiAuthenticationKeys" => {
-                for shown in classic_keys::list(app, self.viewer()?, &ids).await? {
+                let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+                for shown in classic_keys::list(app, viewer, &ids).await? {
                     found.entry(shown.key.owner.clone()).or_default().push(Row::Key(Box::new(shown)));
                 }
             }
             "childUsers" => {
-                for child in customers::children_of(app, ids).await? {
-                    if let Some(parent) = child.parent.clone() {
-                        found.entry(parent).or_default().push(child.into());
-                    }
-                }
+                let children = viewer.children_of(app, users, self.room()).await?;
+                self.check_room(children.values().map(Vec::len).sum())?;
+                found =
+                    children.into_iter().map(|(id, them)| (id, them.into_iter().map(Row::from).collect())).collect();
             }
             "parent" => {
-                let parents: BTreeSet<UserId> = users.iter().filter_map(|user| user.parent.clone()).collect();
-                let parents = customers::by_ids(app, parents.into_iter().collect()).await?;
-                let parents: BTreeMap<UserId, Customer> = parents.into_iter().map(|it| (it.id.clone(), it)).collect();
-                for user in users {
-                    let parent = user.parent.as_ref().and_then(|parent| parents.get(parent));
-                    found.insert(user.id.clone(), parent.cloned().map(Row::from).into_iter().collect());
-                }
+                let parents = viewer.parents_of(app, users).await?;
+                found = parents.into_iter().map(|(id, parent)| (id, vec![parent.into()])).collect();
             }
             "permissions" => {
-                let rights = customers::rights_of(app, &ids).await?;
-                for user in users.iter().filter(|user| !user.is_master()) {
-                    let rights = rights.get(&user.id).copied().unwrap_or_default();
-                    let held = customers::held(user, &rights).into_iter().map(rows::permission);
-                    found.insert(user.id.clone(), held.collect());
+                for (user, held) in viewer.permissions_of(app, users).await? {
+                    found.insert(user, held.into_iter().map(rows::permission).collect());
                 }
             }
             "externalBindings" => {
-                for factor in customers::factors_of(app, &ids).await? {
+                for factor in viewer.factors_of(app, users).await? {
                     if let Some(user) = by_id.get(&factor.user) {
                         let row = rows::binding(user, &factor.mfa_type, factor.created_at);
                         found.entry(factor.user).or_default().push(row);
@@ -198,15 +223,17 @@ impl<'a> Loader<'a> {
                 }
             }
             "securityAnswers" => {
-                // Of others not even the questions are told.
-                let own = self.viewer()?.actor().user.clone();
-                for user in users.iter().filter(|user| user.id == own) {
-                    let answers = customers::answers_of(app, &user.id).await?;
-                    found.insert(user.id.clone(), answers.into_iter().map(|it| rows::answer(user, it)).collect());
+                for (id, answers) in viewer.answers_of(app, users).await? {
+                    if let Some(user) = by_id.get(&id) {
+                        let answers = answers.into_iter().map(|it| rows::answer(user, it)).collect();
+                        found.insert(id, answers);
+                    }
                 }
             }
             "loginAttempts" | "successfulLogins" | "unsuccessfulLogins" => {
-                for attempt in self.viewer()?.logins_of(app, &ids).await? {
+                let attempts = viewer.logins_of(app, users, self.room()).await?;
+                self.check_room(attempts.len())?;
+                for attempt in attempts {
                     let wanted = relation == "loginAttempts" || attempt.success == (relation == "successfulLogins");
                     if let Some(user) = by_id.get(&attempt.user).filter(|_| wanted) {
                         found.entry(user.id.clone()).or_default().push(rows::attempt(user, &attempt));
@@ -219,115 +246,72 @@ impl<'a> Loader<'a> {
         Ok(found)
     }
 
-    async fn account(&self, wanted: &Wanted) -> Outcome<Value> {
-        let master = self.viewer()?.master(self.app).await?;
+    async fn account(&self, wanted: &Wanted, relations: &[(&'static Property, Wanted)]) -> Outcome<Value> {
         let mut parts = Parts::new();
-        for (property, inner) in relations(wanted) {
+        for (property, inner) in relations {
             let rows = match property.name {
-                "masterUser" => vec![Row::from(master.clone())],
-                _ => self.viewer()?.all(self.app).await?.into_iter().map(Row::from).collect(),
+                "masterUser" => vec![self.viewer()?.master(self.app).await?.into()],
+                _ => self.users().await?.iter().cloned().map(Row::from).collect(),
             };
-            parts.insert(property.name, of_kind(property.kind, self.render(rows, &inner).await?));
+            parts.insert(property.name, of_kind(property.kind, self.render(rows, inner).await?));
         }
-        let company = self.organization().await?;
+        if self.account.get().is_none() {
+            let account = self.viewer()?.account(self.app, self.permit).await?;
+            self.account.get_or_init(|| account);
+        }
+        let account = self.account.get().ok_or_else(|| Error::internal("the account was not kept"))?;
         let local = |name: &str| match name {
             "accountStatusId" => Value::Int(1001),
-            "companyName" => company.as_str().into(),
+            "companyName" => account.company_name.as_str().into(),
+            "createDate" => account.created_at.into(),
+            "email" => account.email.clone().into(),
+            "firstName" => account.first_name.clone().into(),
             "id" => ACCOUNT.into(),
-            "createDate" | "email" | "firstName" | "lastName" => rows::of_user(&master, name),
+            "lastName" => account.last_name.clone().into(),
             _ => Value::Null,
         };
         Ok(assemble(wanted, local, parts))
     }
+}
 
-    async fn organization(&self) -> Outcome<String> {
-        let projection = Projection::of(&ORGANIZATION, &["name"]);
-        let found =
-            lists::list(self.app, self.permit, &ORGANIZATION, &Map::new(), &projection, &Budget::unlimited()).await?;
-        let name = found.first().and_then(|organization| organization.value("name").as_str().map(str::to_owned));
-        Ok(name.unwrap_or_default())
+fn size(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn too_much() -> Fault {
+    Fault::invalid(format!(
+        "a call reads at most {OBJECTS_MAX} objects and {VALUES_MAX} values: ask for fewer objects, or name the properties in a mask"
+    ))
+}
+
+fn visible(row: &Row) -> Option<(&UserId, &VisibleUser)> {
+    match row {
+        Row::User(user) => Some((&user.id, user.as_ref())),
+        _ => None,
     }
 }
 
 impl Row {
-    fn user(&self) -> Option<UserId> {
+    fn user(&self) -> Option<&UserId> {
         match self {
-            Self::Key(shown) => Some(shown.key.owner.clone()),
-            Self::Plain(_, user) => user.clone(),
-            Self::User(_) | Self::Account => None,
+            Self::Key(shown) => Some(&shown.key.owner),
+            Self::Plain(_, user) => user.as_ref(),
+            Self::User(_) | Self::Outline(_) | Self::Account => None,
         }
     }
 }
 
-impl From<Customer> for Row {
-    fn from(user: Customer) -> Self {
+impl From<VisibleUser> for Row {
+    fn from(user: VisibleUser) -> Self {
         Self::User(Box::new(user))
     }
 }
 
-/// The relations that are wanted, and those that are only counted: of these, nothing but the ids.
-fn relations(wanted: &Wanted) -> Vec<(&'static Property, Wanted)> {
-    let mut all: Vec<(&'static Property, Wanted)> =
-        wanted.relations().map(|(property, inner)| (property, inner.clone())).collect();
-    for count in wanted.counts() {
-        let Kind::Count(name) = count.kind else { continue };
-        let Some(property) = wanted.kind().property(name) else { continue };
-        let target = property.kind.target().and_then(Type::find);
-        if let Some(target) = target.filter(|_| !all.iter().any(|(known, _)| known.name == name)) {
-            all.push((property, Wanted::of(target)));
+impl From<RelatedUser> for Row {
+    fn from(user: RelatedUser) -> Self {
+        match user {
+            RelatedUser::Visible(user) => Self::User(user),
+            RelatedUser::Outline(user) => Self::Outline(user),
         }
     }
-    all
-}
-
-fn of_kind(kind: Kind, list: Vec<Value>) -> Value {
-    match kind {
-        Kind::One(_) => list.into_iter().next().unwrap_or(Value::Null),
-        _ => Value::List(list),
-    }
-}
-
-/// An object as it is wanted, from its local properties and the relations that were read.
-fn assemble(wanted: &Wanted, local: impl Fn(&str) -> Value, mut parts: Parts) -> Value {
-    let mut object = Struct::of(wanted.kind().name);
-    let counted = |parts: &Parts, name: &str| match parts.get(name) {
-        Some(Value::List(list)) => i64::try_from(list.len()).unwrap_or(i64::MAX),
-        Some(Value::Null) | None => 0,
-        Some(_) => 1,
-    };
-    let counts: Vec<(&str, i64)> = wanted
-        .counts()
-        .filter_map(
-            |count| if let Kind::Count(name) = count.kind { Some((count.name, counted(&parts, name))) } else { None },
-        )
-        .collect();
-    for property in wanted.kind().properties().filter(|property| wanted.wants(property)) {
-        match property.kind {
-            Kind::Count(_) => {}
-            Kind::One(_) | Kind::Many(_) => {
-                object.put(property.name, parts.remove(property.name).unwrap_or(Value::Null))
-            }
-            _ => object.put(property.name, local(property.name)),
-        }
-    }
-    for (name, count) in counts {
-        object.put(name, count);
-    }
-    Value::Struct(object)
-}
-
-/// What is wanted of an object that is whole already.
-fn thin(object: &Struct, wanted: &Wanted, user: Option<Value>) -> Value {
-    let mut parts: Parts = user.map(|user| ("user", user)).into_iter().collect();
-    for (property, inner) in relations(wanted).iter().filter(|(property, _)| property.name != "user") {
-        let thinned = match object.get(property.name) {
-            Some(Value::List(list)) => {
-                Value::List(list.iter().filter_map(Value::as_struct).map(|one| thin(one, inner, None)).collect())
-            }
-            Some(Value::Struct(one)) => thin(one, inner, None),
-            _ => of_kind(property.kind, Vec::new()),
-        };
-        parts.insert(property.name, thinned);
-    }
-    assemble(wanted, |name| object.get(name).cloned().unwrap_or(Value::Null), parts)
 }

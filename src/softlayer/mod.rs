@@ -10,6 +10,7 @@
 
 mod act;
 mod arguments;
+mod assemble;
 pub mod call;
 pub mod fault;
 pub mod filter;

@@ -7,6 +7,7 @@ use crate::domain::customer::{
 };
 use crate::domain::id::UserId;
 use crate::service::classic_keys::Shown;
+use crate::service::customers::{UserOutline, VisibleUser};
 
 /// The one account that there is.
 pub(super) const ACCOUNT: i64 = 1;
@@ -14,8 +15,10 @@ pub(super) const ACCOUNT: i64 = 1;
 /// An object.
 #[derive(Debug, Clone)]
 pub(super) enum Row {
-    /// A user.
-    User(Box<Customer>),
+    /// A user that the caller sees.
+    User(Box<VisibleUser>),
+    /// A user of whom the caller may know the name only.
+    Outline(UserOutline),
     /// A classic key.
     Key(Box<Shown>),
     /// Anything else: all its local properties and relations, and whose it is.
@@ -46,6 +49,16 @@ pub(super) fn of_user(user: &Customer, name: &str) -> Value {
         name if PROFILE_TEXTS.contains(&name) => text().into(),
         name if PROFILE_FLAGS.contains(&name) => (text().as_deref() == Some("true")).into(),
         name if PROFILE_NUMBERS.contains(&name) => text().and_then(|digits| digits.parse::<i64>().ok()).into(),
+        _ => Value::Null,
+    }
+}
+
+/// A local property of a user of whom the caller may know the name only.
+pub(super) fn of_outline(user: &UserOutline, name: &str) -> Value {
+    match name {
+        "displayName" => user.name.as_str().into(),
+        "id" => user.number.into(),
+        "username" => user.username.as_str().into(),
         _ => Value::Null,
     }
 }

@@ -74,13 +74,17 @@ impl Store {
         Ok(rows.into_iter().map(answer).collect())
     }
 
-    /// The logins of users, newest first, as the audit log tells of them: at most 1,000 of each.
+    /// The logins of users, newest first, as the audit log tells of them: at most 1,000 of each, and `most` in all.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn logins_of(&self, users: &[UserId]) -> Result<Vec<LoginAttempt>> {
+    pub async fn logins_of(&self, users: &[UserId], most: u64) -> Result<Vec<LoginAttempt>> {
         let mut found = Vec::new();
         for users in users.chunks(CHUNK) {
+            let left = most.saturating_sub(u64::try_from(found.len()).unwrap_or(u64::MAX));
+            if left == 0 {
+                break;
+            }
             let marks: Vec<String> = (1..=users.len()).map(|at| format!("${at}")).collect();
             // A password that waits for its code is no login yet.
             let sql = format!(
@@ -88,7 +92,7 @@ impl Store {
                  chain_seq, \"createdAt\" AS at, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY chain_seq DESC) AS place \
                  FROM user_audit_logs WHERE user_id IN ({}) AND (action = 'login' OR action = 'verifyMfa') \
                  AND (status = 'FAILED' OR resource_type = 'Session')) AS newest WHERE place <= {LOGINS_MAX} \
-                 ORDER BY chain_seq DESC",
+                 ORDER BY chain_seq DESC LIMIT {left}",
                 marks.join(", ")
             );
             let values = users.iter().map(|id| id.as_str().into()).collect::<Vec<sea_orm::Value>>();

@@ -23,7 +23,15 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
-        customers(&self.read, which).await
+        customers(&self.read, which, None).await
+    }
+
+    /// At most `most` users, in the order of their numbers. If there are more, which of them is unspecified.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn customers_at_most(&self, which: Which, most: u64) -> Result<Vec<Customer>> {
+        customers(&self.read, which, Some(most)).await
     }
 
     /// A user by their number.
@@ -31,7 +39,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
-        Ok(customers(&self.read, Which::Number(number)).await?.pop())
+        Ok(customers(&self.read, Which::Number(number), None).await?.pop())
     }
 
     /// A user and everybody below.
@@ -115,7 +123,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
-        Ok(customers(&self.db, Which::Number(number)).await?.pop())
+        Ok(customers(&self.db, Which::Number(number), None).await?.pop())
     }
 
     /// Puts a user into another state. One who is not active any more is logged out everywhere.
@@ -205,7 +213,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
-        customers(&self.db, which).await
+        customers(&self.db, which, None).await
     }
 
     /// Tells whether a user made another one, or somebody who did, and so on.
@@ -296,33 +304,42 @@ const CHUNK: usize = 5_000;
 const BELOW: &str = "WITH RECURSIVE below(id) AS (SELECT id FROM users WHERE id = $1 \
     UNION SELECT u.id FROM users u JOIN below b ON u.parent = b.id) SELECT id FROM below";
 
-async fn customers(db: &impl ConnectionTrait, which: Which) -> Result<Vec<Customer>> {
+async fn customers(db: &impl ConnectionTrait, which: Which, most: Option<u64>) -> Result<Vec<Customer>> {
     let rows = match which {
-        Which::All => rows(db, None).await?,
-        Which::Number(number) => rows(db, Some(user::Column::Number.eq(number))).await?,
-        Which::Numbers(numbers) => rows(db, Some(user::Column::Number.is_in(numbers))).await?,
-        Which::Master => rows(db, Some(user::Column::Parent.is_null())).await?,
-        Which::Ids(ids) => rows_in(db, user::Column::Id, ids).await?,
-        Which::ChildrenOf(ids) => rows_in(db, user::Column::Parent, ids).await?,
-        Which::Below(id) => rows_in(db, user::Column::Id, below(db, &id).await?).await?,
+        Which::All => rows(db, None, most).await?,
+        Which::Number(number) => rows(db, Some(user::Column::Number.eq(number)), most).await?,
+        Which::Numbers(numbers) => rows(db, Some(user::Column::Number.is_in(numbers)), most).await?,
+        Which::Master => rows(db, Some(user::Column::Parent.is_null()), most).await?,
+        Which::Ids(ids) => rows_in(db, user::Column::Id, ids, most).await?,
+        Which::ChildrenOf(ids) => rows_in(db, user::Column::Parent, ids, most).await?,
+        Which::Below(id) => rows_in(db, user::Column::Id, below(db, &id).await?, most).await?,
     };
     let parents: BTreeSet<String> = rows.iter().filter_map(|row| row.parent.clone()).collect();
     let numbers = numbers(db, parents).await?;
     rows.into_iter().map(|row| read(row, &numbers)).collect()
 }
 
-async fn rows(db: &impl ConnectionTrait, which: Option<Expr>) -> Result<Vec<user::Model>> {
-    let query = user::Entity::find().order_by_asc(user::Column::Number);
+async fn rows(db: &impl ConnectionTrait, which: Option<Expr>, most: Option<u64>) -> Result<Vec<user::Model>> {
+    let query = user::Entity::find().order_by_asc(user::Column::Number).limit(most);
     let query = which.into_iter().fold(query, |query, which| query.filter(which));
     query.all(db).await.map_err(error)
 }
 
-async fn rows_in(db: &impl ConnectionTrait, column: user::Column, ids: Vec<UserId>) -> Result<Vec<user::Model>> {
+async fn rows_in(
+    db: &impl ConnectionTrait,
+    column: user::Column,
+    ids: Vec<UserId>,
+    most: Option<u64>,
+) -> Result<Vec<user::Model>> {
     let mut found = Vec::new();
     for ids in ids.chunks(CHUNK) {
-        found.extend(rows(db, Some(column.is_in(ids.iter().map(UserId::as_str)))).await?);
+        found.extend(rows(db, Some(column.is_in(ids.iter().map(UserId::as_str))), most).await?);
+        if most.is_some_and(|most| u64::try_from(found.len()).is_ok_and(|length| length >= most)) {
+            break;
+        }
     }
     found.sort_by_key(|row| row.number);
+    found.truncate(most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)));
     Ok(found)
 }
 

@@ -100,4 +100,5 @@ mod upstream_failures;
 mod upstream_sync;
 mod user_races;
 mod users;
+mod visibility;
 mod windows;

@@ -60,7 +60,7 @@ pub async fn update(app: &App, permit: &Permit, questions: &[i64], answers: Vec<
 ///
 /// # Errors
 /// `Unavailable` when the database is away.
-pub async fn which(app: &App, user: &UserId) -> Result<Vec<i64>> {
+pub(super) async fn which(app: &App, user: &UserId) -> Result<Vec<i64>> {
     Ok(app.store.answers_of(user).await?.into_iter().map(|answer| answer.question).collect())
 }
 
