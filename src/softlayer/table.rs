@@ -28,6 +28,15 @@ pub struct Method {
     pub act: Act,
 }
 
+impl Method {
+    /// Whether REST reads the method's arguments from the body of a POST or PUT only. True of every method that has parameters and changes
+    /// something or takes a secret: proxies and browsers log URL paths, and follow GET on their own.
+    #[must_use]
+    pub fn takes_body_only(&self) -> bool {
+        !self.parameters.is_empty() && self.operation.spec().is_change()
+    }
+}
+
 /// What a method does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {

@@ -71,22 +71,26 @@ class RestOfOthers(Somebody, Rest, Face):
         self.assertEqual(self.json("GET", path + "/getApiAuthenticationKeys.json"), [])
         self.json("GET", path + "/addApiAuthenticationKey.json")
         (record,) = self.json("GET", path + "/getApiAuthenticationKeys.json")
-        self.assertIs(self.json("GET", f"{USER}/removeApiAuthenticationKey/{record['id']}.json"), True)
+        for method in ["GET", "POST"]:
+            refused = self.ask(method, f"{USER}/removeApiAuthenticationKey/{record['id']}.json", status=400)
+            self.assertIn("from the body only", refused.text)
+        self.assertIs(self.json("POST", f"{USER}/removeApiAuthenticationKey.json", json={"parameters": [record["id"]]}), True)
         # Nor does looking whether an address is there make one.
         requests.head(f"{SERVICE}/rest/v3.1/{path}/addApiAuthenticationKey.json", auth=(self.username, self.key), timeout=60)
         requests.options(f"{SERVICE}/rest/v3.1/{path}/addApiAuthenticationKey.json", auth=(self.username, self.key), timeout=60)
         self.assertEqual(self.json("GET", path + "/getApiAuthenticationKeys.json"), [])
 
-    def test_arguments_stand_in_the_path_too_but_for_secrets(self):
+    def test_arguments_stand_in_the_path_too_but_for_those_of_changes(self):
         for flag in ("0", "0.json", "false.json"):
             self.assertEqual(self.json("GET", f"{USER}/getPasswordRequirements/{flag}")["minLength"], "8")
         path = f"{USER}/{self.number}/isValidPortalPassword"
         quoted = requests.utils.quote(PASSWORD)
-        for ending in ("", ".json", ".xml"):
-            answer = self.ask("GET", f"{path}/{quoted}{ending}", 400)
+        refused = [(verb, f"{path}/{quoted}{ending}") for verb in ("GET", "POST") for ending in ("", ".json", ".xml")]
+        refused.append(("GET", f"{USER}/getPortalLoginToken/{self.username}/{quoted}.json"))
+        for verb, address in refused:
+            answer = self.ask(verb, address, 400)
+            self.assertIn("from the body only", answer.text)
             self.assertNotIn(PASSWORD, answer.text)
-        login = f"{USER}/getPortalLoginToken/{self.username}/{quoted}.json"
-        self.assertIn("in the body of a POST", self.ask("GET", login, 400).text)
         self.assertIs(self.json("POST", f"{path}.json", json={"parameters": [PASSWORD]}), True)
 
     def test_a_body_of_get_is_passed_over(self):

@@ -117,8 +117,8 @@ async fn a_user_who_is_not_seen_is_shown_by_name_only() {
     let master = reader.get(&service, "SoftLayer_Account/getMasterUser", "mask[id,email,createDate,childUsers]").await;
     assert!(master.json().get("email").is_none_or(Value::is_null), "{master:?}");
     assert_eq!(master.json().get("childUsers").cloned().unwrap_or(json!([])), json!([]));
-    let users = reader.get(&service, "SoftLayer_Account/getUsers", "mask[id,account[users[id]]]").await.json();
-    assert_eq!(users, json!([{ "id": reader.number, "account": { "users": [{ "id": reader.number }] } }]));
+    let users = reader.get(&service, "SoftLayer_Account/getUsers", "mask[id,account[id,users[id]]]").await.json();
+    assert_eq!(users, json!([{ "id": reader.number, "account": { "id": 1, "users": [{ "id": reader.number }] } }]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
