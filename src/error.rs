@@ -310,6 +310,13 @@ impl From<Denial> for Error {
             Denial::MissingAction(action) => {
                 Self::new(Kind::Forbidden, text!("the action {action} is missing", "缺少权限 {action}"))
             }
+            Denial::OwnOnly(action) => Self::new(
+                Kind::Forbidden,
+                text!(
+                    "self-service roles allow the action {action} on what belongs to you, and nothing says whose this is: a role of the platform MANAGEMENT is needed",
+                    "自助服务角色仅允许对属于您的对象使用权限 {action}，而此对象的归属未知：需要平台为 MANAGEMENT 的角色"
+                ),
+            ),
             Denial::StaleFactor => Self::new(
                 Kind::StepUp,
                 text!(

@@ -202,7 +202,7 @@ fn judge_key(row: KeyGrant, address: Option<IpAddr>, now: Timestamp) -> Result<P
         user: row.user,
         username: row.username,
         number: row.number,
-        rights: row.held.intersection(&row.granted).intersection(&row.ceiling),
+        rights: row.held.intersection(&row.granted).intersection(&row.ceiling.into()),
         credential: CredentialRef::ApiKey { id: row.id, name: row.name, classic: row.classic },
         duty: None,
         factor: FactorState::None,

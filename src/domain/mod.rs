@@ -42,6 +42,7 @@ pub mod power;
 pub mod principal;
 pub mod random;
 pub mod redact;
+pub mod rights;
 pub mod role;
 pub mod secret;
 pub mod session;

@@ -87,6 +87,8 @@ impl Action {
     pub const MANAGE_SESSION_EXPIRATION: Self = Self::named("MANAGE_SESSION_EXPIRATION");
     /// Make, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
+    /// Make VMs.
+    pub const CREATE_VM: Self = Self::named("CREATE_VM");
     /// Switch VMs on and off.
     pub const VM_OPERATION_VM_POWER: Self = Self::named("VM_OPERATION_VM_POWER");
 
@@ -146,7 +148,7 @@ impl Actions {
 
     /// The first action that `other` allows and this set does not; none when this set covers the other.
     #[must_use]
-    pub fn lacks(&self, other: &Self) -> Option<Action> {
+    pub fn missing_action(&self, other: &Self) -> Option<Action> {
         (0..=u8::MAX).map(Action).take(ACTIONS.len()).find(|action| other.has(*action) && !self.allows(*action))
     }
 
@@ -205,6 +207,11 @@ impl fmt::Debug for Actions {
     }
 }
 
+/// Where people work with roles whose actions reach everything (contract: `UserRolePlatform`).
+pub const MANAGEMENT: &str = "MANAGEMENT";
+/// Where people work with roles whose actions reach only what belongs to their holder.
+pub const SELF_SERVICE: &str = "SELF_SERVICE";
+
 /// A role that keytower brings along.
 #[derive(Debug)]
 pub struct Preset {
@@ -212,7 +219,7 @@ pub struct Preset {
     pub name: &'static str,
     /// What people read.
     pub title: &'static str,
-    /// `MANAGEMENT` or `SELF_SERVICE`.
+    /// [`MANAGEMENT`] or [`SELF_SERVICE`].
     pub platform: &'static str,
     /// What it allows.
     pub holds: Holds,
@@ -251,21 +258,21 @@ pub const READ_ONLY: &str = "READ_ONLY";
 
 /// The role presets. The contract names them and leaves their actions open; these follow the names.
 pub const PRESETS: &[Preset] = &[
-    Preset { name: ROOT, title: "Super administrator", platform: "MANAGEMENT", holds: Holds::Everything },
+    Preset { name: ROOT, title: "Super administrator", platform: MANAGEMENT, holds: Holds::Everything },
     Preset {
         name: "ADMIN",
         title: "Operations administrator",
-        platform: "MANAGEMENT",
+        platform: MANAGEMENT,
         holds: Holds::AllBut(&[IDENTITY, AUDIT]),
     },
-    Preset { name: "USER_ADMIN", title: "User administrator", platform: "MANAGEMENT", holds: Holds::Only(IDENTITY) },
-    Preset { name: "AUDITOR", title: "Auditor", platform: "MANAGEMENT", holds: Holds::Only(AUDIT) },
-    Preset { name: "READ_ONLY", title: "Read-only", platform: "MANAGEMENT", holds: Holds::Only(&[]) },
-    Preset { name: "VM_USER", title: "VM user", platform: "SELF_SERVICE", holds: Holds::Only(VM_USE) },
+    Preset { name: "USER_ADMIN", title: "User administrator", platform: MANAGEMENT, holds: Holds::Only(IDENTITY) },
+    Preset { name: "AUDITOR", title: "Auditor", platform: MANAGEMENT, holds: Holds::Only(AUDIT) },
+    Preset { name: "READ_ONLY", title: "Read-only", platform: MANAGEMENT, holds: Holds::Only(&[]) },
+    Preset { name: "VM_USER", title: "VM user", platform: SELF_SERVICE, holds: Holds::Only(VM_USE) },
     Preset {
         name: "WORKLOAD_CLUSTER_USER",
         title: "Workload cluster user",
-        platform: "SELF_SERVICE",
+        platform: SELF_SERVICE,
         holds: Holds::Only(&["DOWNLOAD_SKS_WORKLOAD_CLUSTER_KUBECONFIG", "DOWNLOAD_SKS_WORKLOAD_SPEC_FILE"]),
     },
 ];
@@ -353,7 +360,7 @@ mod tests {
             (each, all, Some("*")),
             (each, some, None),
         ] {
-            assert_eq!(mine.lacks(&theirs).map(Action::name), lacking, "{mine:?} {theirs:?}");
+            assert_eq!(mine.missing_action(&theirs).map(Action::name), lacking, "{mine:?} {theirs:?}");
         }
     }
 }

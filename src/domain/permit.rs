@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::caller::Caller;
 use super::id::UserId;
 use super::operation::{Needs, Operation, StepUp};
+use super::permission::Action;
 use super::principal::{Duty, FactorState, Principal};
 
 /// Proof that `operation` was allowed to a caller. [`authorize`] makes the first one of a request; a use case that finds that the request
@@ -96,6 +97,8 @@ pub enum Denial {
     KeyNotAllowed,
     /// The rights lack an action.
     MissingAction(&'static str),
+    /// The rights hold an action, but only on what belongs to the caller, and nothing says whose this is.
+    OwnOnly(&'static str),
     /// Something else has to be done first.
     Duty(Duty),
     /// The second factor was not proven lately.
@@ -145,7 +148,12 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<(), Den
         Needs::Action(action) | Needs::TokenWith(action) | Needs::TokenOrClassicWith(action)
             if !principal.rights.allows(action) =>
         {
-            return Err(Denial::MissingAction(action.name()));
+            match principal.rights.allows_on_own(action) {
+                // What is yet to be made belongs to nobody else. Of everything else there is no telling whose it is.
+                true if action == Action::CREATE_VM => {}
+                true => return Err(Denial::OwnOnly(action.name())),
+                false => return Err(Denial::MissingAction(action.name())),
+            }
         }
         _ => {}
     }

@@ -105,20 +105,23 @@ impl Power {
     ///
     /// # Errors
     /// The VM, where it stands, and what is allowed.
-    pub fn check(self, vm: Standing<'_>) -> Result<(), Text> {
-        let Standing { name, id, status, in_recycle_bin } = vm;
-        if in_recycle_bin {
+    pub fn check(self, vm: &Vm) -> Result<(), Text> {
+        let Vm { name, id, status, .. } = vm;
+        if vm.in_recycle_bin {
             return Err(text!(
                 "VM {name} ({id}) is in the recycle bin: no power operation is allowed there",
                 "虚拟机 {name}（{id}）在回收站中：不允许任何电源操作"
             ));
         }
-        if self.from().contains(&status) {
+        if self.from().contains(&status.as_str()) {
             return Ok(());
         }
         let (route, from) = (self.route().0, self.from().join(", "));
-        let possible: Vec<&str> =
-            Self::ALL.into_iter().filter(|power| power.from().contains(&status)).map(|power| power.route().0).collect();
+        let possible: Vec<&str> = Self::ALL
+            .into_iter()
+            .filter(|power| power.from().contains(&status.as_str()))
+            .map(|power| power.route().0)
+            .collect();
         let possible = if possible.is_empty() { "-".to_owned() } else { possible.join(", ") };
         Err(text!(
             "VM {name} ({id}) is {status}: {route} is allowed for {from}; allowed for {status}: {possible}",
@@ -127,17 +130,67 @@ impl Power {
     }
 }
 
-/// Where a VM stands.
-#[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its id.
-    pub id: &'a str,
-    /// Its state.
-    pub status: &'a str,
+/// A VM, as decisions about its power read it.
+#[derive(Debug, Clone)]
+pub struct Vm {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// State.
+    pub status: String,
     /// Whether it was thrown away.
     pub in_recycle_bin: bool,
+    /// Whether another change holds it.
+    pub is_held: bool,
+    /// Its cluster.
+    pub cluster: Option<String>,
+    /// The host that it is on.
+    pub host: Option<String>,
+}
+
+/// A host, as decisions about where a VM starts read it.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Management address, which its VMs show as `node_ip`.
+    pub management_ip: String,
+    /// Its cluster.
+    pub cluster: Option<String>,
+    /// How it is connected (contract: HostStatus).
+    pub status: String,
+    /// What is done to it (contract: HostState).
+    pub state: String,
+    /// Its maintenance mode; `IN_USE` where none is known, `UNKNOWN` where it can't be read.
+    pub maintenance: String,
+}
+
+impl Host {
+    /// Tells whether a VM can start on it.
+    ///
+    /// # Errors
+    /// The host, the VM, where the host stands, and what is allowed.
+    pub fn takes(&self, vm: &Vm) -> Result<(), Text> {
+        let (host_name, host_id, vm_name, vm_id) = (&self.name, &self.id, &vm.name, &vm.id);
+        if self.cluster.is_none() || self.cluster != vm.cluster {
+            return Err(text!(
+                "host {host_name} ({host_id}) is not in the cluster of VM {vm_name} ({vm_id})",
+                "主机 {host_name}（{host_id}）不在虚拟机 {vm_name}（{vm_id}）所属的集群中"
+            ));
+        }
+        let connected = ["CONNECTED_HEALTHY", "CONNECTED_WARNING"].contains(&self.status.as_str());
+        if connected && self.state != "REMOVING" && self.maintenance == "IN_USE" {
+            return Ok(());
+        }
+        let stands = [self.status.as_str(), &self.state, &self.maintenance].join(", ");
+        Err(text!(
+            "host {host_name} ({host_id}) takes no VMs: it is {stands}; allowed are CONNECTED_HEALTHY and CONNECTED_WARNING, in use",
+            "主机 {host_name}（{host_id}）不接受虚拟机：其状态为 {stands}；只允许 CONNECTED_HEALTHY 或 CONNECTED_WARNING，且正在使用"
+        ))
+    }
 }
 
 /// A VM that an operation has done its work on.
@@ -170,17 +223,21 @@ pub struct Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Power, Standing};
+    use super::{Power, Vm};
     use crate::domain::entity::enums::VM_STATUS;
+
+    fn vm(status: &str, in_recycle_bin: bool) -> Vm {
+        let (id, name, status) = ("1".to_owned(), "db".to_owned(), status.to_owned());
+        Vm { id, name, status, in_recycle_bin, is_held: false, cluster: None, host: None }
+    }
 
     #[test]
     fn every_operation_goes_from_its_states_and_from_no_others() {
         let mut table = String::new();
         for power in Power::ALL {
             let goes = |status: &&&str| {
-                let vm = Standing { name: "a", id: "b", status, in_recycle_bin: false };
-                assert!(power.check(Standing { in_recycle_bin: true, ..vm }).is_err());
-                power.check(vm).is_ok()
+                assert!(power.check(&vm(status, true)).is_err());
+                power.check(&vm(status, false)).is_ok()
             };
             let from: Vec<&str> = VM_STATUS.values.iter().filter(goes).copied().collect();
             table += &format!("{} {} -> {}\n", power.mutation(), from.join("|"), power.to());
@@ -195,13 +252,12 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_vm_its_state_and_what_is_allowed() {
-        let vm = Standing { name: "db", id: "1", status: "SUSPENDED", in_recycle_bin: false };
-        let refusal = Power::Start.check(vm).unwrap_err();
+        let refusal = Power::Start.check(&vm("SUSPENDED", false)).unwrap_err();
         assert_eq!(
             refusal.en(),
             "VM db (1) is SUSPENDED: /start-vm is allowed for STOPPED; allowed for SUSPENDED: /poweroff-vm, /resume-vm"
         );
-        let deleted = Power::Start.check(Standing { status: "DELETED", ..vm }).unwrap_err();
+        let deleted = Power::Start.check(&vm("DELETED", false)).unwrap_err();
         assert!(deleted.en().ends_with("allowed for DELETED: -"), "{deleted:?}");
     }
 }

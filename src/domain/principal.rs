@@ -2,6 +2,7 @@
 
 use super::id::{ApiKeyId, SessionId, UserId};
 use super::permission::{Action, Actions};
+use super::rights::Rights;
 
 /// An authenticated caller.
 #[derive(Debug, Clone)]
@@ -13,7 +14,7 @@ pub struct Principal {
     /// That user's number, which stands for the id with SoftLayer.
     pub number: i64,
     /// What this credential may do now.
-    pub rights: Actions,
+    pub rights: Rights,
     /// What they showed.
     pub credential: CredentialRef,
     /// What they have to do before they can do anything else.
@@ -82,7 +83,7 @@ impl Principal {
             user: UserId::from(String::new()),
             username: "operator".to_owned(),
             number: 0,
-            rights: Actions::from_names(["*"]),
+            rights: Rights::from(Actions::from_names(["*"])),
             credential: CredentialRef::Operator,
             duty: None,
             factor: FactorState::None,

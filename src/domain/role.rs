@@ -2,6 +2,7 @@
 
 use super::id::RoleId;
 use super::permission::{Action, Actions};
+use super::rights::Rights;
 use super::text::{Text, text};
 use super::user::check_name;
 
@@ -21,6 +22,14 @@ pub struct Role {
     pub self_service: bool,
     /// What it allows.
     pub actions: Actions,
+}
+
+impl Role {
+    /// What it allows, and on what.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        if self.self_service { Rights::on_own(self.actions) } else { Rights::from(self.actions) }
+    }
 }
 
 /// A role to be stored, beside the presets.

@@ -4,6 +4,7 @@ use super::clock::Timestamp;
 use super::customer::Status;
 use super::id::{RoleId, UserId};
 use super::permission::Actions;
+use super::rights::Rights;
 use super::role::Role;
 use super::text::{Text, text};
 
@@ -31,8 +32,8 @@ pub struct User {
 impl User {
     /// What the user may do.
     #[must_use]
-    pub fn rights(&self) -> Actions {
-        self.roles.iter().fold(self.own, |sum, role| sum.union(&role.actions))
+    pub fn rights(&self) -> Rights {
+        self.roles.iter().fold(Rights::from(self.own), |sum, role| sum.union(&role.rights()))
     }
 
     /// Tells whether the user has the role of a preset.

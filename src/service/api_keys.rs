@@ -64,7 +64,7 @@ pub async fn create(
         description: description.unwrap_or_default(),
         roles: tx.roles_of(&owner.user).await?,
         user: owner.user,
-        ceiling: owner.rights,
+        ceiling: *owner.rights.actions(),
         provenance: provenance(&tx).await?,
         classic: None,
     };

@@ -255,9 +255,9 @@ fn no_such_key() -> Error {
 /// is not theirs to act for.
 async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> {
     let (own, theirs) = (actor.rights, tx.rights_of(owner).await?);
-    match own.lacks(&theirs) {
+    match own.missing_action(&theirs) {
         Some(action) => Err(Denial::MissingAction(action.name()).into()),
-        None => Ok(own),
+        None => Ok(*own.everywhere()),
     }
 }
 

@@ -13,9 +13,10 @@ use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};
 use crate::domain::filter::Query;
 use crate::domain::id::{RoleId, UserId};
 use crate::domain::operation::Operation;
-use crate::domain::permission::{Actions, ROOT};
+use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::Principal;
+use crate::domain::rights::Rights;
 use crate::domain::role::Role;
 use crate::domain::text::text;
 use crate::domain::user::User;
@@ -72,15 +73,10 @@ impl Change {
 
     /// The roles that a `where` matches, none of which holds more than the caller.
     pub(super) async fn roles(&self, query: &Query) -> Result<Vec<Role>> {
-        let most = self.tx.permit().operation().spec().most;
-        let ids = self.tx.ids(query, &Scope::All, most).await?;
-        check_matched(&ids, most)?;
+        let ids = matched(&self.tx, query).await?;
         let roles = self.tx.roles(&ids.into_iter().map(RoleId::from).collect::<Vec<_>>()).await?;
-        if roles.is_empty() {
-            return Err(nothing_matches(&USER_ROLE_NEXT));
-        }
         for role in &roles {
-            self.covers(&role.actions, || format!("{} {:?}", USER_ROLE_NEXT.name, role.name))?;
+            self.covers(&role.rights(), || format!("{} {:?}", USER_ROLE_NEXT.name, role.name))?;
         }
         Ok(roles)
     }
@@ -96,8 +92,8 @@ impl Change {
     }
 
     /// Refuses rights that the caller does not hold; `what` says whose they are.
-    pub(super) fn covers(&self, rights: &Actions, what: impl FnOnce() -> String) -> Result<()> {
-        let Some(action) = self.actor.rights.lacks(rights) else { return Ok(()) };
+    pub(super) fn covers(&self, rights: &Rights, what: impl FnOnce() -> String) -> Result<()> {
+        let Some(action) = self.actor.rights.missing_action(rights) else { return Ok(()) };
         let (what, action) = (what(), action.name());
         let text = text!(
             "{what} goes beyond your own rights: you lack the action {action}",
@@ -107,8 +103,8 @@ impl Change {
     }
 
     /// Asks for the operation that gives rights, where somebody comes to hold what they do not hold now.
-    pub(super) fn gives(&self, now: &Actions, then: &Actions, operation: Operation) -> Result<()> {
-        match now.lacks(then) {
+    pub(super) fn gives(&self, now: &Rights, then: &Rights, operation: Operation) -> Result<()> {
+        match now.missing_action(then) {
             Some(_) => Ok(self.tx.permit().check(operation)?),
             None => Ok(()),
         }
@@ -128,7 +124,7 @@ impl Change {
         let role = found.into_iter().next().ok_or_else(|| {
             Error::invalid(text!("role_id {:?} is no role's", "role_id {:?} 不是任何角色的 id", id.as_str()))
         })?;
-        self.covers(&role.actions, || "role_id".to_owned())?;
+        self.covers(&role.rights(), || "role_id".to_owned())?;
         Ok(role)
     }
 
@@ -184,8 +180,19 @@ pub(super) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
     }
 }
 
+/// The ids of the rows that a change is about.
+///
+/// # Errors
+/// `NotFound` when none matches, `Invalid` when more do than the operation may change, `Unavailable` when the database is away.
+pub(super) async fn matched(tx: &Tx, query: &Query) -> Result<Vec<String>> {
+    let most = tx.permit().operation().spec().most;
+    let ids = tx.ids(query, &Scope::All, most).await?;
+    check_matched(&ids, most)?;
+    if ids.is_empty() { Err(nothing_matches(query.entity)) } else { Ok(ids) }
+}
+
 /// Refuses a `where` that matches more rows than a request may change.
-pub(super) fn check_matched<T>(ids: &[T], most: usize) -> Result<()> {
+fn check_matched<T>(ids: &[T], most: usize) -> Result<()> {
     match ids.len() <= most {
         true => Ok(()),
         false => Err(Error::invalid(text!(

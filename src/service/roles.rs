@@ -55,7 +55,7 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<RoleRequest>) -> R
     let ids: Vec<String> = roles.iter().map(|role| role.id.to_string()).collect();
     let change = Change::begin(app, &permit, Users::default()).await?;
     for (index, role) in roles.into_iter().enumerate() {
-        change.covers(&role.actions, || format!("{}.actions", at(index)))?;
+        change.covers(&role.actions.into(), || format!("{}.actions", at(index)))?;
         let (id, name, holds) = (&role.id, &role.name, role.actions.names().join(", "));
         let text = text!("role {name} made: {holds}", "已创建角色 {name}：{holds}");
         change.tx.note(Entry::done(text).of(USER_ROLE_NEXT.name, id));
@@ -168,8 +168,9 @@ async fn check_edit(change: &Change, role: &Role, actions: &Actions) -> Result<(
             "不能自行修改自己角色的 data.actions：请由他人修改"
         )));
     }
-    change.covers(actions, || "data.actions".to_owned())?;
-    change.gives(&role.actions, actions, Operation::WidenRole)
+    let then = Role { actions: *actions, ..role.clone() }.rights();
+    change.covers(&then, || "data.actions".to_owned())?;
+    change.gives(&role.rights(), &then, Operation::WidenRole)
 }
 
 /// Refuses presets before anything else is looked at, so that what is told does not depend on the order of the rows.

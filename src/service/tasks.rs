@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 
 use super::api_keys::Wanted;
 use super::door;
-use super::lists::{by_ids, by_ids_in};
-use super::people::{check_matched, check_number};
+use super::lists::by_ids_in;
+use super::people::{check_number, matched};
 use super::power;
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::entity::{CLUSTER, Entity, TASK, USER, VM};
+use crate::domain::entity::{CLUSTER, TASK, USER, VM};
 use crate::domain::filter::Query;
 use crate::domain::id::TaskId;
 use crate::domain::operation::Operation;
 use crate::domain::permit::Permit;
 use crate::domain::task::{NewTask, TaskChange, check_name};
 use crate::domain::text::{Language, Text, text};
-use crate::error::{Error, Kind, Result};
-use crate::store::{Budget, Node, Projection, Scope, Tx};
+use crate::error::{Error, Result};
+use crate::store::{Budget, Node, Projection, TaskHead, Tx};
 
 /// Tasks that end in one transaction.
 const BATCH: u64 = 100;
@@ -100,7 +100,7 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<TaskRequest>) -> R
 /// Changes all tasks that a `where` matches, or none.
 ///
 /// # Errors
-/// `Invalid` for what is not allowed and when one of them is keytower's own, `NotFound` when none matches, `Unavailable` when the
+/// `Invalid` for what is not allowed, when more than 1,000 match and when one of them is keytower's own, `NotFound` when none matches, `Unavailable` when the
 /// database is away.
 pub async fn update(
     app: &App,
@@ -115,26 +115,18 @@ pub async fn update(
     change.check().map_err(of_data)?;
     let tx = app.begin(&permit).await?;
     tx.alone_with(TASK.table).await?;
-    let mut wanted = Projection::default();
-    TASK.field("error_message").into_iter().for_each(|field| wanted.want(field));
-    let found = tx.list(&query, &Scope::All, &wanted, &Budget::unlimited()).await?;
-    if found.is_empty() {
-        return Err(Error::new(Kind::NotFound, text!("no Task matches", "没有匹配的 Task")));
-    }
-    check_matched(&found, permit.operation().spec().most)?;
-    let ids: Vec<String> = found.iter().map(|task| task.id().to_owned()).collect();
-    if let Some(own) = tx.own_task(&ids).await? {
+    let ids = matched(&tx, &query).await?;
+    let found = tx.task_heads(&ids).await?;
+    if let Some(own) = found.iter().find(|task| task.is_own).map(|task| &task.id) {
         return Err(Error::invalid(text!(
             "task {own} is keytower's own: only tasks made by create-task can be changed",
             "任务 {own} 属于 keytower：只能修改由 create-task 创建的任务"
         )));
     }
     Named::by(&tx, [&change].into_iter()).await?.check(&change).map_err(of_data)?;
-    for task in found {
-        let id = TaskId::from(task.id().to_owned());
-        let has_said = !task.value("error_message").is_null();
+    for TaskHead { id, has_error_message, .. } in found {
         tx.note(Entry::done(text!("task {id} changed", "已修改任务 {id}")).of(TASK.name, &id));
-        tx.update_task(&id, change.clone().completed(has_said)).await?;
+        tx.update_task(&id, change.clone().completed(has_error_message)).await?;
     }
     finish(tx, &ids, permit.caller().language).await
 }
@@ -168,7 +160,8 @@ impl Named {
     async fn by<'a>(tx: &Tx, tasks: impl Iterator<Item = &'a TaskChange> + Clone) -> Result<Self> {
         let users = tasks.clone().filter_map(|task| task.user.as_ref().map(ToString::to_string));
         let clusters = tasks.filter_map(|task| task.cluster.clone());
-        Ok(Self { users: existing(tx, &USER, users).await?, clusters: existing(tx, &CLUSTER, clusters).await? })
+        let (users, clusters): (Vec<String>, Vec<String>) = (users.collect(), clusters.collect());
+        Ok(Self { users: tx.existing(&USER, &users).await?, clusters: tx.existing(&CLUSTER, &clusters).await? })
     }
 
     fn check(&self, task: &TaskChange) -> std::result::Result<(), Text> {
@@ -182,11 +175,4 @@ impl Named {
         }
         Ok(())
     }
-}
-
-async fn existing(tx: &Tx, entity: &'static Entity, ids: impl Iterator<Item = String>) -> Result<BTreeSet<String>> {
-    let ids: Vec<String> = ids.collect();
-    let wanted = Wanted { projection: &Projection::default(), budget: &Budget::unlimited() };
-    let rows = by_ids(tx, entity, &ids, wanted).await?;
-    Ok(rows.into_iter().map(|row| row.id().to_owned()).collect())
 }

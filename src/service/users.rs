@@ -312,7 +312,7 @@ async fn give(change: &Change, user: &User, role: &Role) -> Result<()> {
             "不能自行修改 role_id：请由其他用户管理员修改"
         )));
     }
-    change.gives(&user.rights(), &role.actions.union(&user.own), Operation::GiveRole)?;
+    change.gives(&user.rights(), &role.rights().union(&user.own.into()), Operation::GiveRole)?;
     change.tx.set_role(&user.id, &role.id).await
 }
 

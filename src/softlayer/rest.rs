@@ -275,7 +275,7 @@ mod tests {
             assert_eq!(posted(body).unwrap(), texts(&[]), "{body}");
         }
         let removed =
-            ask("POST", "SoftLayer_User_Customer/removeApiAuthenticationKey/1.json", "", "{\"parameters\": [5004]}");
+            ask("POST", "SoftLayer_User_Customer/removeApiAuthenticationKey.json", "", "{\"parameters\": [5004]}");
         assert_eq!(removed.unwrap().0.arguments, Arguments::InOrder(vec![Value::Int(5004)]));
         // The body of a GET is not looked at.
         assert!(ask("GET", "SoftLayer_Account", "", "{").is_ok());

@@ -11,9 +11,10 @@ use super::{Store, Tx, error, statement};
 use crate::domain::clock::{Timestamp, parse_iso};
 use crate::domain::customer::{Status, actions_of};
 use crate::domain::id::{ApiKeyId, RoleId, SessionId, UserId};
-use crate::domain::permission::Actions;
+use crate::domain::permission::{Actions, SELF_SERVICE};
 use crate::domain::policy::Policy;
 use crate::domain::principal::CredentialRef;
+use crate::domain::rights::Rights;
 use crate::domain::secret::KeyDigest;
 use crate::error::{Error, Result};
 
@@ -38,9 +39,9 @@ pub struct KeyGrant {
     /// The owner's login name.
     pub username: String,
     /// What the owner's roles allow now.
-    pub held: Actions,
+    pub held: Rights,
     /// What the key's roles allow now.
-    pub granted: Actions,
+    pub granted: Rights,
     /// What the owner could do when the key was minted.
     pub ceiling: Actions,
     /// How the owner was authenticated when the key was minted (RFC 8176).
@@ -69,7 +70,7 @@ pub struct SessionGrant {
     /// The user's login name.
     pub username: String,
     /// What the user's roles allow now.
-    pub held: Actions,
+    pub held: Rights,
     /// When the session began.
     pub created_at: Timestamp,
     /// When the session ends.
@@ -149,14 +150,14 @@ async fn grant(db: &impl ConnectionTrait, credential: &CredentialRef) -> Result<
 async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Value) -> Result<Option<KeyGrant>> {
     const SQL: &str = "\
         SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
-        u.username, u.number, u.status, u.permissions, 'held' AS side, r.actions, \
+        u.username, u.number, u.status, u.permissions, 'held' AS side, r.actions, r.platform, \
         (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
         (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
         FROM api_keys k JOIN users u ON u.id = k.user_id \
         LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id WHERE k.digest = $1 \
         UNION ALL \
         SELECT k.id, k.name, k.amr, k.ceiling, k.suspended_at, k.user_id, k.classic_of, k.address_restriction, \
-        u.username, u.number, u.status, u.permissions, 'granted' AS side, r.actions, \
+        u.username, u.number, u.status, u.permissions, 'granted' AS side, r.actions, r.platform, \
         (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
         (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
         FROM api_keys k JOIN users u ON u.id = k.user_id \
@@ -166,7 +167,7 @@ async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Va
     let rows = db.query_all_raw(query).await.map_err(error)?;
     let Some(first) = rows.first() else { return Ok(None) };
     // What users may do beside their roles, their keys may as well.
-    let own = own_actions(first)?;
+    let own = own_rights(first)?;
     let mut key = KeyGrant {
         id: ApiKeyId::from(text(first, "id")?),
         name: text(first, "name")?,
@@ -184,14 +185,14 @@ async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Va
         policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
     };
     for row in &rows {
-        let actions = role_actions(row)?;
+        let rights = role_rights(row)?;
         match text(row, "side")?.as_str() {
-            "held" => key.held = key.held.union(&actions),
-            _ => key.granted = key.granted.union(&actions),
+            "held" => key.held = key.held.union(&rights),
+            _ => key.granted = key.granted.union(&rights),
         }
     }
     if key.classic {
-        key.granted = Actions::from_names(["*"]);
+        key.granted = Rights::from(Actions::from_names(["*"]));
     }
     Ok(Some(key))
 }
@@ -204,7 +205,7 @@ async fn session(
     const SQL: &str = "\
         SELECT s.id, s.created_at, s.expires_at, s.last_seen_at, s.mfa_at, s.password_at, s.password_expired, s.user_id, \
         u.username, u.number, u.status, u.permissions, \
-        r.id AS role, r.actions, \
+        r.id AS role, r.actions, r.platform, \
         (SELECT f.id FROM factors f WHERE f.user_id = u.id LIMIT 1) AS factor, \
         (SELECT g.auth FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS policy, \
         (SELECT g.mfa FROM global_settings g WHERE g.id > '' ORDER BY g.id LIMIT 1) AS mfa \
@@ -217,7 +218,7 @@ async fn session(
         id: SessionId::from(text(first, "id")?),
         user: UserId::from(text(first, "user_id")?),
         username: text(first, "username")?,
-        held: own_actions(first)?,
+        held: own_rights(first)?,
         created_at: moment(first, "created_at")?,
         expires_at: moment(first, "expires_at")?,
         last_seen_at: maybe::<String>(first, "last_seen_at")?.as_deref().and_then(parse_iso),
@@ -231,7 +232,7 @@ async fn session(
         policy: read_policy(&text(first, "policy")?, &text(first, "mfa")?)?,
     };
     for row in &rows {
-        session.held = session.held.union(&role_actions(row)?);
+        session.held = session.held.union(&role_rights(row)?);
         session.roles.extend(maybe(row, "role")?.map(RoleId::from as fn(String) -> RoleId));
     }
     Ok(Some(session))
@@ -254,13 +255,16 @@ fn number(row: &QueryResult) -> Result<i64> {
 }
 
 /// What the permissions of a user's own allow.
-pub(super) fn own_actions(row: &QueryResult) -> Result<Actions> {
+pub(super) fn own_rights(row: &QueryResult) -> Result<Rights> {
     let names: Vec<String> = serde_json::from_str(&text(row, "permissions")?).map_err(Error::internal)?;
-    Ok(actions_of(names.iter().map(String::as_str)))
+    Ok(actions_of(names.iter().map(String::as_str)).into())
 }
 
-pub(super) fn role_actions(row: &QueryResult) -> Result<Actions> {
-    maybe::<String>(row, "actions")?.map_or(Ok(Actions::NONE), |actions| parse_actions(&actions))
+/// What the role of a row allows; nothing where the row has none.
+pub(super) fn role_rights(row: &QueryResult) -> Result<Rights> {
+    let Some(actions) = maybe::<String>(row, "actions")? else { return Ok(Rights::NONE) };
+    let actions = parse_actions(&actions)?;
+    Ok(if text(row, "platform")? == SELF_SERVICE { Rights::on_own(actions) } else { Rights::from(actions) })
 }
 
 pub(super) fn parse_actions(json: &str) -> Result<Actions> {

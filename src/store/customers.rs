@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::credentials::{own_actions, role_actions};
+use super::credentials::{own_rights, role_rights};
 use super::model::{api_key, user};
 use super::people::{number, status};
 use super::{Store, Tx, error, is_taken, statement};
@@ -13,7 +13,8 @@ use crate::domain::api_key::Provenance;
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::customer::{ClassicKey, Customer, CustomerChange, Status, Which};
 use crate::domain::id::{ApiKeyId, UserId};
-use crate::domain::permission::{Actions, ROOT};
+use crate::domain::permission::ROOT;
+use crate::domain::rights::Rights;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
@@ -76,12 +77,12 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn rights_of_all(&self, ids: &[UserId]) -> Result<BTreeMap<UserId, Actions>> {
-        let mut found: BTreeMap<UserId, Actions> = BTreeMap::new();
+    pub async fn rights_of_all(&self, ids: &[UserId]) -> Result<BTreeMap<UserId, Rights>> {
+        let mut found: BTreeMap<UserId, Rights> = BTreeMap::new();
         for ids in ids.chunks(CHUNK) {
             let marks: Vec<String> = (1..=ids.len()).map(|at| format!("${at}")).collect();
             let sql = format!(
-                "SELECT u.id, u.permissions, r.actions FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
+                "SELECT u.id, u.permissions, r.actions, r.platform FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
                  LEFT JOIN roles r ON r.id = ur.role_id WHERE u.id IN ({})",
                 marks.join(", ")
             );
@@ -90,7 +91,7 @@ impl Store {
             for row in &rows {
                 let id = UserId::from(row.try_get::<String>("", "id").map_err(error)?);
                 let sum = found.entry(id).or_default();
-                *sum = sum.union(&role_actions(row)?).union(&own_actions(row)?);
+                *sum = sum.union(&role_rights(row)?).union(&own_rights(row)?);
             }
         }
         Ok(found)

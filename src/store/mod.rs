@@ -46,6 +46,7 @@ pub use list::{BLOCK, Budget, Ids, Node, Projection, Scope};
 pub use locks::Users;
 pub use migrate::Prepared;
 pub use setup::SigningKeyRow;
+pub use tasks::TaskHead;
 
 use crate::domain::id::UserId;
 use crate::domain::permit::Permit;

@@ -6,13 +6,13 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
-use super::credentials::{own_actions, role_actions};
+use super::credentials::{own_rights, role_rights};
 use super::model::{role, user, user_role};
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::customer::{Status, actions_of};
 use crate::domain::id::{RoleId, SessionId, UserId};
-use crate::domain::permission::Actions;
+use crate::domain::rights::Rights;
 use crate::domain::role::Role;
 use crate::domain::text::text;
 use crate::domain::user::{LOCAL, LoginUser, NewUser, User, UserChange};
@@ -256,12 +256,12 @@ impl Tx {
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn rights_of(&self, id: &UserId) -> Result<Actions> {
-        let sql = "SELECT u.permissions, r.actions FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
+    pub async fn rights_of(&self, id: &UserId) -> Result<Rights> {
+        let sql = "SELECT u.permissions, r.actions, r.platform FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
             LEFT JOIN roles r ON r.id = ur.role_id WHERE u.id = $1";
         let query = statement(self.db.get_database_backend(), sql, [id.as_str().into()]);
         let rows = self.db.query_all_raw(query).await.map_err(error)?;
-        rows.iter().try_fold(Actions::NONE, |sum, row| Ok(sum.union(&role_actions(row)?).union(&own_actions(row)?)))
+        rows.iter().try_fold(Rights::NONE, |sum, row| Ok(sum.union(&role_rights(row)?).union(&own_rights(row)?)))
     }
 
     /// The role of a preset.

@@ -1,14 +1,15 @@
-//! VMs under a power operation: held while it goes on, and what it leaves behind.
+//! VMs under a power operation: what decisions read, how a VM is held, and what an operation leaves behind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use sea_orm::sea_query::{Expr, ExprTrait, Func, Query as Sql, UpdateStatement};
-use sea_orm::{ConnectionTrait, Value as SqlValue};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query as Sql, SelectStatement, UpdateStatement};
+use sea_orm::{ConnectionTrait, QueryResult, Value as SqlValue};
+use serde_json::Value;
 
 use super::{Tx, error};
 use crate::domain::clock::iso;
-use crate::domain::entity::{CLUSTER, HOST, VM};
-use crate::domain::power::Switched;
+use crate::domain::entity::{CLUSTER, Entity, HOST, VM};
+use crate::domain::power::{Host, Switched, Vm};
 use crate::domain::task::{EXECUTING, PENDING};
 use crate::error::Result;
 
@@ -18,6 +19,63 @@ const HELD: &str = "entityAsyncStatus";
 const CHUNK: usize = 5_000;
 
 impl Tx {
+    /// Which of these ids are those of rows.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn existing(&self, entity: &'static Entity, ids: &[String]) -> Result<BTreeSet<String>> {
+        let mut select = Sql::select();
+        select.column("id").from(entity.table);
+        let read = |row: &QueryResult| row.try_get("", "id").map_err(error);
+        Ok(self.read_in(&select, "id", ids, read).await?.into_iter().collect())
+    }
+
+    /// VMs by their ids. Those that do not exist are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn vms(&self, ids: &[String]) -> Result<Vec<Vm>> {
+        let mut select = Sql::select();
+        select.columns(["id", "name", "status", "in_recycle_bin", HELD, "cluster_id", "host_id"]).from(VM.table);
+        self.read_in(&select, "id", ids, read_vm).await
+    }
+
+    /// Hosts by their ids. Those that do not exist are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn hosts(&self, ids: &[String]) -> Result<Vec<Host>> {
+        self.read_in(&hosts(), "id", ids, read_host).await
+    }
+
+    /// The hosts of clusters, by their ids.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn hosts_of(&self, clusters: &[String]) -> Result<Vec<Host>> {
+        self.read_in(&hosts(), "cluster_id", clusters, read_host).await
+    }
+
+    async fn read_in<T>(
+        &self,
+        select: &SelectStatement,
+        column: &'static str,
+        values: &[String],
+        read: impl Fn(&QueryResult) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        for values in values.chunks(CHUNK) {
+            // No row has NUL in it, and PostgreSQL would not even compare it.
+            let values = values.iter().filter(|value| !value.contains('\0')).map(String::as_str);
+            let mut select = select.clone();
+            select.and_where(Expr::col(column).is_in(values)).order_by("id", Order::Asc);
+            for row in &self.db.query_all(&select).await.map_err(error)? {
+                found.push(read(row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Holds VMs. The caller is [alone](Tx::alone_with) with VMs, and has seen that nobody holds them.
     ///
     /// # Errors
@@ -121,4 +179,43 @@ impl Tx {
 
 fn update(table: &'static str) -> UpdateStatement {
     Sql::update().table(table).to_owned()
+}
+
+fn hosts() -> SelectStatement {
+    let mut select = Sql::select();
+    select.columns(["id", "name", "management_ip", "cluster_id", "status", "state", "host_state"]).from(HOST.table);
+    select
+}
+
+fn read_vm(row: &QueryResult) -> Result<Vm> {
+    let held: Option<String> = row.try_get("", HELD).map_err(error)?;
+    Ok(Vm {
+        id: row.try_get("", "id").map_err(error)?,
+        name: row.try_get("", "name").map_err(error)?,
+        status: row.try_get("", "status").map_err(error)?,
+        in_recycle_bin: row.try_get("", "in_recycle_bin").map_err(error)?,
+        is_held: held.is_some(),
+        cluster: row.try_get("", "cluster_id").map_err(error)?,
+        host: row.try_get("", "host_id").map_err(error)?,
+    })
+}
+
+fn read_host(row: &QueryResult) -> Result<Host> {
+    let maintenance: Option<String> = row.try_get("", "host_state").map_err(error)?;
+    let maintenance = match maintenance.as_deref().map(serde_json::from_str::<Value>) {
+        None | Some(Ok(Value::Null)) => "IN_USE".to_owned(),
+        Some(state) => state
+            .ok()
+            .and_then(|it| it.get("state")?.as_str().map(str::to_owned))
+            .unwrap_or_else(|| "UNKNOWN".to_owned()),
+    };
+    Ok(Host {
+        id: row.try_get("", "id").map_err(error)?,
+        name: row.try_get("", "name").map_err(error)?,
+        management_ip: row.try_get("", "management_ip").map_err(error)?,
+        cluster: row.try_get("", "cluster_id").map_err(error)?,
+        status: row.try_get("", "status").map_err(error)?,
+        state: row.try_get("", "state").map_err(error)?,
+        maintenance,
+    })
 }

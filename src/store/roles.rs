@@ -8,15 +8,10 @@ use super::credentials::{parse_actions, write_actions};
 use super::model::{role, user_role};
 use super::{Store, Tx, error};
 use crate::domain::id::{RoleId, UserId};
-use crate::domain::permission::Actions;
+use crate::domain::permission::{Actions, MANAGEMENT, SELF_SERVICE};
 use crate::domain::role::{NewRole, Role};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-
-/// Where people work with these roles (contract: UserRolePlatform).
-const MANAGEMENT: &str = "MANAGEMENT";
-/// Where people work with roles that reach only what is theirs.
-const SELF_SERVICE: &str = "SELF_SERVICE";
 
 impl Store {
     /// Those of some ids that are roles'.

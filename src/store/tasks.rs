@@ -16,6 +16,19 @@ use crate::error::{Error, Result};
 
 /// How many ids go into one statement.
 const CHUNK: usize = 5_000;
+/// How many new tasks go into one statement.
+const BATCH: usize = 100;
+
+/// A task as a change of it reads it.
+#[derive(Debug, Clone)]
+pub struct TaskHead {
+    /// Id.
+    pub id: TaskId,
+    /// Whether it is keytower's own, which only its work changes.
+    pub is_own: bool,
+    /// Whether it says what went wrong.
+    pub has_error_message: bool,
+}
 
 impl Store {
     /// Tells whether a task of keytower's own is to be begun or ended now.
@@ -35,31 +48,22 @@ impl Tx {
     /// # Errors
     /// `Invalid` when there is one with this id, `Unavailable` when the database is away.
     pub async fn insert_task(&self, new: NewTask, now: Timestamp) -> Result<()> {
-        let NewTask { id, internal, own, state } = new;
-        let taken = text!("id {:?} is another task's", "id {:?} 已被其他任务使用", id.as_str());
-        let or = |value: &str| Set(value.to_owned());
-        let mut row = ActiveModel {
-            args: or("{}"),
-            description: or(""),
-            description_zh: or(""),
-            progress: Set(0.0),
-            snapshot: or(""),
-            status: or(PENDING),
-            steps: or("[]"),
-            ..Default::default()
-        };
-        put(&mut row, state);
-        row.id = Set(id.to_string());
-        row.internal = Set(internal);
-        row.local_created_at = Set(iso(now));
-        if let Some(Own { due_at, author }) = own {
-            row.due_at = Set(Some(iso(due_at)));
-            row.user_id = Set(Some(author.id.to_string()));
-            row.username = Set(Some(author.username));
-            row.credential = Set(author.credential);
-        }
-        let inserted = Entity::insert(row).exec_without_returning(&self.db).await;
+        let taken = text!("id {:?} is another task's", "id {:?} 已被其他任务使用", new.id.as_str());
+        let inserted = Entity::insert(row_of(new, now)).exec_without_returning(&self.db).await;
         inserted.map(drop).map_err(|cause| if is_taken(&cause) { Error::invalid(taken) } else { error(cause) })
+    }
+
+    /// Stores new tasks whose ids were generated, a hundred a statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn insert_tasks(&self, new: Vec<NewTask>, now: Timestamp) -> Result<()> {
+        let mut new = new.into_iter().map(|new| row_of(new, now)).peekable();
+        while new.peek().is_some() {
+            let batch: Vec<ActiveModel> = new.by_ref().take(BATCH).collect();
+            Entity::insert_many(batch).exec_without_returning(&self.db).await.map_err(error)?;
+        }
+        Ok(())
     }
 
     /// Changes a task; what is `None` stays as it is.
@@ -75,19 +79,24 @@ impl Tx {
         Ok(())
     }
 
-    /// One of these tasks that is keytower's own; none when all are other systems'.
+    /// Tasks as a change of them reads them, in the order of their ids. Those that do not exist are left out.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn own_task(&self, ids: &[String]) -> Result<Option<TaskId>> {
+    pub async fn task_heads(&self, ids: &[String]) -> Result<Vec<TaskHead>> {
+        let mut found = Vec::new();
         for ids in ids.chunks(CHUNK) {
-            let mine = Entity::find().filter(Column::Id.is_in(ids)).filter(Column::DueAt.is_not_null());
-            let found = mine.order_by_asc(Column::Id).one(&self.db).await.map_err(error)?;
-            if let Some(row) = found {
-                return Ok(Some(TaskId::from(row.id)));
-            }
+            let query = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id).select_only();
+            let query = query.columns([Column::Id, Column::DueAt, Column::ErrorMessage]);
+            let rows: Vec<(String, Option<String>, Option<String>)> =
+                query.into_tuple().all(&self.db).await.map_err(error)?;
+            found.extend(rows.into_iter().map(|(id, due_at, error_message)| TaskHead {
+                id: TaskId::from(id),
+                is_own: due_at.is_some(),
+                has_error_message: error_message.is_some(),
+            }));
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Begins every task of keytower's own that waits, and answers how many these are.
@@ -122,6 +131,50 @@ fn own() -> Condition {
 
 fn over(now: Timestamp) -> Condition {
     Condition::all().add(Column::Status.eq(EXECUTING)).add(Column::DueAt.lte(iso(now)))
+}
+
+/// The row of a new task. Every column is set, so that rows of one statement agree.
+fn row_of(new: NewTask, now: Timestamp) -> ActiveModel {
+    let NewTask { id, internal, own, state } = new;
+    let or = |value: &str| Set(value.to_owned());
+    let mut row = ActiveModel {
+        id: Set(id.to_string()),
+        args: or("{}"),
+        cluster_id: Set(None),
+        credential: Set(None),
+        description: or(""),
+        description_zh: or(""),
+        due_at: Set(None),
+        error_code: Set(None),
+        error_message: Set(None),
+        error_message_zh: Set(None),
+        finished_at: Set(None),
+        internal: Set(internal),
+        key: Set(None),
+        local_created_at: Set(iso(now)),
+        progress: Set(0.0),
+        resource_id: Set(None),
+        resource_mutation: Set(None),
+        resource_rollback_error: Set(None),
+        resource_rollback_retry_count: Set(None),
+        resource_rollbacked: Set(None),
+        resource_type: Set(None),
+        snapshot: or(""),
+        started_at: Set(None),
+        status: or(PENDING),
+        steps: or("[]"),
+        kind: Set(None),
+        user_id: Set(None),
+        username: Set(None),
+    };
+    put(&mut row, state);
+    if let Some(Own { due_at, author }) = own {
+        row.due_at = Set(Some(iso(due_at)));
+        row.user_id = Set(Some(author.id.to_string()));
+        row.username = Set(Some(author.username));
+        row.credential = Set(author.credential);
+    }
+    row
 }
 
 fn due_task(row: Model) -> Result<DueTask> {

@@ -165,7 +165,7 @@ async fn a_classic_key_does_what_its_owner_may_do_now_and_an_ancestors_no_more_t
     let [root, child, grandchild, _] = family(&service).await;
     let allows = async |key: &str| {
         let principal = app.authenticate(key, None).await.unwrap();
-        principal.rights.names()
+        principal.rights.actions().names()
     };
     let own = classic_keys::add(app, &pass(&grandchild.caller), grandchild.number).await.unwrap();
     let of_child = classic_keys::add(app, &pass(&root.caller), child.number).await.unwrap();

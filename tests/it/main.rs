@@ -74,6 +74,7 @@ mod policy;
 mod policy_login;
 mod power;
 mod power_nodes;
+mod power_reach;
 mod proxy;
 mod races;
 mod relations;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::audit::{Author, Entry, Outcome};
 use crate::domain::clock::Timestamp;
-use crate::domain::entity::{CLUSTER, Entity, USER, USER_AUDIT_LOG};
+use crate::domain::entity::{CLUSTER, USER_AUDIT_LOG};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::{AuditLogId, UserId};
 use crate::domain::key_format;
@@ -18,8 +18,6 @@ use crate::domain::secret::PlainKey;
 use crate::domain::text::{Language, Text, text};
 use crate::domain::user::check_name;
 use crate::error::{Error, Result};
-use crate::service::api_keys::Wanted;
-use crate::service::lists::by_ids;
 use crate::service::people::check_number;
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
@@ -90,15 +88,13 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<ReportRequest>) ->
 /// Checks a report and makes it a row.
 async fn entry(app: &App, tx: &Tx, reporter: &Author, request: ReportRequest) -> Result<Entry> {
     check(&request).map_err(Error::invalid)?;
-    let user = request.user.to_string();
-    let found = one(tx, &USER, &user).await?;
+    let user = request.user.as_str();
+    let found = if user.contains('\0') { None } else { tx.login_user(&request.user).await? };
     let username = found
-        .as_ref()
-        .and_then(|user| user.value("username").as_str())
-        .ok_or_else(|| Error::invalid(text!("user_id {user:?} is no user's", "user_id {user:?} 不是任何用户的 id")))?
-        .to_owned();
+        .map(|user| user.username)
+        .ok_or_else(|| Error::invalid(text!("user_id {user:?} is no user's", "user_id {user:?} 不是任何用户的 id")))?;
     if let Some(cluster) = &request.cluster
-        && one(tx, &CLUSTER, cluster).await?.is_none()
+        && tx.existing(&CLUSTER, std::slice::from_ref(cluster)).await?.is_empty()
     {
         let text = text!("cluster_id {cluster:?} is no cluster's", "cluster_id {cluster:?} 不是任何集群的 id");
         return Err(Error::invalid(text));
@@ -174,12 +170,6 @@ async fn name_of(app: &App, key: &PlainKey, user: &UserId) -> Result<String> {
         ))
     })?;
     Ok(format!("API key {} ({})", row.name, row.id))
-}
-
-async fn one(tx: &Tx, entity: &'static Entity, id: &str) -> Result<Option<Arc<Node>>> {
-    let (projection, budget) = (Projection::full(entity), Budget::unlimited());
-    let wanted = Wanted { projection: &projection, budget: &budget };
-    Ok(by_ids(tx, entity, &[id.to_owned()], wanted).await?.into_iter().next())
 }
 
 /// The rows as the caller reads them, in the order of their ids here.

@@ -10,15 +10,16 @@ use crate::domain::audit::Entry;
 use crate::domain::customer::{Customer, PERMISSIONS, Permission, Which};
 use crate::domain::entity::USER;
 use crate::domain::operation::Operation;
-use crate::domain::permission::{Action, Actions};
+use crate::domain::permission::Action;
 use crate::domain::permit::Permit;
+use crate::domain::rights::Rights;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Users;
 
 /// The permissions that a user has: their own, and what their role comes to. Who may do anything has all.
 #[must_use]
-pub fn held(user: &Customer, rights: &Actions) -> Vec<&'static Permission> {
+pub fn held(user: &Customer, rights: &Rights) -> Vec<&'static Permission> {
     let has = |permission: &&Permission| {
         rights.allows(Action::ALL)
             || user.permissions.contains(permission.key_name)

@@ -20,9 +20,10 @@ use crate::domain::customer::{Customer, Event, LoginAttempt, Permission, Which};
 use crate::domain::entity::ORGANIZATION;
 use crate::domain::id::UserId;
 use crate::domain::operation::Operation;
-use crate::domain::permission::{Action, Actions};
+use crate::domain::permission::Action;
 use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
+use crate::domain::rights::Rights;
 use crate::error::{Error, Result};
 use crate::service::lists;
 use crate::store::{Budget, FactorRow, Projection};
@@ -282,7 +283,7 @@ impl Viewer {
         let reached: Vec<UserId> = users.into_iter().filter(|user| below.contains(user)).collect();
         let rights = app.store.rights_of_all(&reached).await?;
         // A user who was deleted meanwhile has no rights to compare: not covered.
-        let covers = |theirs: &Actions| self.actor.rights.lacks(theirs).is_none();
+        let covers = |theirs: &Rights| self.actor.rights.missing_action(theirs).is_none();
         Ok(reached.into_iter().filter(|user| is_own(user) || rights.get(user).is_some_and(covers)).collect())
     }
 
