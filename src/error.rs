@@ -8,6 +8,7 @@ use crate::domain::mfa::MfaMeta;
 use crate::domain::permit::Denial;
 use crate::domain::principal::Duty;
 use crate::domain::random::Exhausted;
+use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::domain::text::{Language, Text};
 
@@ -101,6 +102,8 @@ enum Detail {
     Challenge(Box<MfaMeta>),
     /// What keeps somebody out whose credential is right.
     Barred(Barred),
+    /// Why a change is refused.
+    Reason(Reason),
 }
 
 /// What keeps somebody out whose credential is right.
@@ -148,6 +151,13 @@ impl Error {
     /// A login whose password is right, and which is refused all the same.
     pub fn barred(barred: Barred, public: impl Into<Text>) -> Self {
         Self { detail: Some(Detail::Barred(barred)), ..Self::new(Kind::LoginFailed, public) }
+    }
+
+    /// A change that is refused for a reason that faces say in their own words.
+    #[must_use]
+    pub fn refused_change(reason: Reason) -> Self {
+        let kind = if reason == Reason::KeyBesideFactor { Kind::Forbidden } else { Kind::Invalid };
+        Self { detail: Some(Detail::Reason(reason.clone())), ..Self::new(kind, reason.text()) }
     }
 
     /// A fault of ours; the caller learns nothing of it.
@@ -261,6 +271,15 @@ impl Error {
     pub fn bar(&self) -> Option<Barred> {
         match self.detail {
             Some(Detail::Barred(barred)) => Some(barred),
+            _ => None,
+        }
+    }
+
+    /// Why a change is refused; nothing for another error.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.detail {
+            Some(Detail::Reason(reason)) => Some(reason),
             _ => None,
         }
     }

@@ -41,6 +41,7 @@ pub mod policy;
 pub mod power;
 pub mod principal;
 pub mod random;
+pub mod reason;
 pub mod redact;
 pub mod rights;
 pub mod role;

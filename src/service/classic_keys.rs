@@ -25,6 +25,7 @@ use crate::domain::operation::Operation;
 use crate::domain::permission::Actions;
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::{CredentialRef, FactorState, Principal};
+use crate::domain::reason::Reason;
 use crate::domain::secret::PlainKey;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
@@ -70,11 +71,7 @@ pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
         return Err(Error::new(Kind::Forbidden, text));
     }
     if owner.status != Status::Active && owner.status != Status::VpnOnly {
-        let status = owner.status.key_name();
-        return Err(Error::invalid(text!(
-            "Generating an API key for a user in {status} status is disallowed.",
-            "不允许为状态为 {status} 的用户生成 API 密钥。"
-        )));
+        return Err(Error::refused_change(Reason::KeyForStatus(owner.status)));
     }
     let ceiling = match is_self && !actor.is_key() {
         true => Actions::from_names(["*"]),

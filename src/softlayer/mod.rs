@@ -22,6 +22,7 @@ mod refusal;
 pub mod rest;
 mod rows;
 mod scalar;
+mod sentences;
 pub mod soap;
 pub mod table;
 mod template;

@@ -1,6 +1,7 @@
 //! Why a call is not answered: a fault of its own making, or an error of a service, which becomes the fault that SoftLayer has for it.
 
 use super::fault::{Fault, PLAIN, PUBLIC};
+use super::sentences::sentence;
 use crate::error::{Barred, Error, Kind};
 use crate::http::log;
 use crate::service::door::Failure;
@@ -47,7 +48,7 @@ impl Refusal {
     pub(super) fn into_fault(self, id: &str) -> Fault {
         match self {
             Self::Fault(fault) => fault,
-            Self::Public(error) if error.kind() == Kind::Invalid => Fault::public(error.public()),
+            Self::Public(error) if error.kind() == Kind::Invalid => Fault::public(said(&error)),
             Self::Login(error) => login(&error).unwrap_or_else(|| general(&error, id)),
             Self::Error(error) | Self::Public(error) => general(&error, id),
         }
@@ -72,9 +73,14 @@ fn login(error: &Error) -> Option<Fault> {
     })
 }
 
+/// What is said of an error: SoftLayer's sentence where it has one.
+fn said(error: &Error) -> String {
+    error.reason().map_or_else(|| error.public().to_owned(), sentence)
+}
+
 fn general(error: &Error, id: &str) -> Fault {
     log(error);
-    let text = error.public();
+    let text = said(error);
     match error.kind() {
         Kind::Invalid => Fault::invalid(text),
         Kind::NotFound => Fault::no_object(id),

@@ -11,7 +11,7 @@ use crate::domain::api_key::{ApiKey, NewApiKey};
 use crate::domain::clock::{Timestamp, iso};
 use crate::domain::filter::Query;
 use crate::domain::id::{ApiKeyId, UserId};
-use crate::domain::text::text;
+use crate::domain::reason::Reason;
 use crate::error::{Error, Result};
 
 impl Store {
@@ -74,7 +74,9 @@ impl Tx {
             user_id: Set(key.user.to_string()),
         };
         let insert = api_key::Entity::insert(row).exec_without_returning(&self.db).await;
-        insert.map_err(|cause| if is_taken(&cause) { one_classic_key() } else { of_user(cause) })?;
+        insert.map_err(|cause| {
+            if is_taken(&cause) { Error::refused_change(Reason::SecondClassicKey) } else { of_user(cause) }
+        })?;
         let roles = key.roles.iter().map(|role| api_key_role::ActiveModel {
             api_key_id: Set(key.id.to_string()),
             role_id: Set(role.to_string()),
@@ -144,9 +146,4 @@ impl Tx {
 async fn api_key_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<ApiKey>> {
     let row = api_key::Entity::find_by_id(id).one(db).await.map_err(error)?;
     Ok(row.map(|row| ApiKey { id: ApiKeyId::from(row.id), name: row.name, user: UserId::from(row.user_id) }))
-}
-
-/// What is said of a second classic key.
-fn one_classic_key() -> Error {
-    Error::invalid(text!("Each user can only have a single API key.", "每个用户只能有一个 API 密钥。"))
 }

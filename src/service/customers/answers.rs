@@ -11,12 +11,10 @@ use crate::domain::entity::USER;
 use crate::domain::id::{UserId, uuid_v7};
 use crate::domain::operation::Operation;
 use crate::domain::permit::Permit;
+use crate::domain::reason::{ANSWER_MAX, Reason};
 use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-
-/// Most bytes of an answer.
-const ANSWER_MAX: usize = 1_024;
 
 /// Sets the caller's answers, in place of those before.
 ///
@@ -27,21 +25,15 @@ pub async fn update(app: &App, permit: &Permit, questions: &[i64], answers: Vec<
     let permit = permit.require(Operation::UpdateSecurityAnswers)?;
     let (_, user) = own_session(&permit)?;
     if questions.len() != ANSWERS || questions.iter().collect::<BTreeSet<_>>().len() != ANSWERS {
-        return Err(Error::invalid(text!(
-            "Please provide three different security questions.",
-            "请提供三个不同的安全问题。"
-        )));
+        return Err(Error::refused_change(Reason::QuestionsNotDifferent));
     }
     let different: BTreeSet<&str> = answers.iter().map(Password::expose).filter(|answer| !answer.is_empty()).collect();
     if answers.len() != ANSWERS || different.len() != ANSWERS || different.iter().any(|it| it.len() > ANSWER_MAX) {
-        return Err(Error::invalid(text!(
-            "Please provide three unique security question answers.",
-            "请提供三个不同的安全问题答案。"
-        )));
+        return Err(Error::refused_change(Reason::AnswersNotDifferent));
     }
     let valid = |question: &i64| usize::try_from(*question).is_ok_and(|at| (1..=QUESTIONS.len()).contains(&at));
     if !questions.iter().all(valid) {
-        return Err(Error::invalid(text!("Please provide valid security questions.", "请提供有效的安全问题。")));
+        return Err(Error::refused_change(Reason::UnknownQuestion));
     }
     let now = app.now();
     let mut rows = Vec::new();

@@ -16,6 +16,7 @@ use crate::domain::password::check_is_no_name;
 use crate::domain::permission::{Action, READ_ONLY, ROOT};
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::principal::Principal;
+use crate::domain::reason::Reason;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
 use crate::domain::throttle::Known;
@@ -122,11 +123,7 @@ pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerCha
         expect_reach(app, &at_work, &user).await?;
         expect_allowed(&at_work, &user, change)?;
         if change.answers_required == Some(true) && app.store.answers_of(&user.id).await?.is_empty() {
-            let text = text!(
-                "secondaryLoginRequiredFlag needs answers to security questions: set them with updateSecurityAnswers first",
-                "secondaryLoginRequiredFlag 需要安全问题答案：请先使用 updateSecurityAnswers 设置"
-            );
-            return Err(Error::invalid(text));
+            return Err(Error::refused_change(Reason::AnswersMissing));
         }
         apply(app, &at_work, &user, change).await?;
     }

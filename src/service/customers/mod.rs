@@ -16,6 +16,7 @@ pub use visibility::{Account, RelatedUser, UserOutline, Viewer, VisibleUser};
 
 use crate::app::App;
 use crate::domain::principal::Principal;
+use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
@@ -27,13 +28,7 @@ pub async fn admit(app: &App, principal: &Principal) -> Result<()> {
     if app.settings.softlayer_keys_with_mfa || !principal.is_key() || !app.store.has_factor(principal.number).await? {
         return Ok(());
     }
-    Err(Error::new(
-        Kind::Forbidden,
-        text!(
-            "API keys of users with an active external binding are not served here: log in with performExternalAuthentication",
-            "此处不接受启用了外部绑定的用户的 API 密钥：请使用 performExternalAuthentication 登录"
-        ),
-    ))
+    Err(Error::refused_change(Reason::KeyBesideFactor))
 }
 
 pub(in crate::service) fn no_such_user() -> Error {

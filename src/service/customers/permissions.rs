@@ -12,6 +12,7 @@ use crate::domain::entity::USER;
 use crate::domain::operation::Operation;
 use crate::domain::permission::Action;
 use crate::domain::permit::Permit;
+use crate::domain::reason::{Reason, Step};
 use crate::domain::rights::Rights;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> 
     let permit = permit.require(Operation::GivePermissions)?;
     check_number(&permit, names.len())?;
     let at_work = begin(app, &permit, Which::Numbers(vec![number])).await?;
-    let user = below(&at_work, number, "add", "to").await?;
+    let user = below(&at_work, number, Step::Give).await?;
     let wanted = known(names)?;
     let actor = own(&at_work).await?;
     let has: BTreeSet<&str> = held(&actor, &at_work.actor.rights)
@@ -47,9 +48,7 @@ pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> 
         .map(|permission| permission.key_name)
         .collect();
     if let Some(lacks) = wanted.iter().find(|permission| !has.contains(permission.key_name)) {
-        let name = lacks.key_name;
-        let text = text!("You do not have the permission {name} yourself.", "您自己没有权限 {name}。");
-        return Err(Error::invalid(text));
+        return Err(Error::refused_change(Reason::PermissionNotHeld(lacks.key_name)));
     }
     let all = user.permissions.iter().cloned().chain(wanted.iter().map(|it| it.key_name.to_owned())).collect();
     store(&at_work, &user, &all).await?;
@@ -68,7 +67,7 @@ pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cas
         _ => Which::Numbers(vec![number]),
     };
     let at_work = begin(app, &permit, which).await?;
-    let user = below(&at_work, number, "remove", "from").await?;
+    let user = below(&at_work, number, Step::Take).await?;
     let unwanted: BTreeSet<&str> = known(names)?.into_iter().map(|it| it.key_name).collect();
     let users = match cascade {
         true => at_work.tx.customers(Which::Below(user.id.clone())).await?,
@@ -100,17 +99,13 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
     let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
     let parent = tx.customer(parent).await?.ok_or_else(no_such_user)?;
     if user.id == actor {
-        return Err(Error::invalid(text!("You may not change your own parent.", "不能更改自己的上级。")));
+        return Err(Error::refused_change(Reason::OwnParent));
     }
     if !tx.is_above(&actor, &user.id).await? || (parent.id != actor && !tx.is_above(&actor, &parent.id).await?) {
         return Err(no_such_user());
     }
     if parent.id == user.id || tx.is_above(&user.id, &parent.id).await? || user.parent.as_ref() == Some(&parent.id) {
-        let text = text!(
-            "The new parent must be another user of the account, and must not be below the user.",
-            "新的上级必须是账户中的其他用户，且不能在该用户之下。"
-        );
-        return Err(Error::invalid(text));
+        return Err(Error::refused_change(Reason::ParentNotAbove));
     }
     let rights = tx.rights_of(&parent.id).await?;
     let allowed: BTreeSet<&str> = held(&parent, &rights).into_iter().map(|it| it.key_name).collect();
@@ -121,11 +116,7 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
             continue;
         }
         if !cascade {
-            let text = text!(
-                "The new parent lacks permissions of the user: set cascadePermissionsFlag to take them.",
-                "新的上级缺少该用户的权限：请设置 cascadePermissionsFlag 以移除这些权限。"
-            );
-            return Err(Error::invalid(text));
+            return Err(Error::refused_change(Reason::ParentHoldsLess));
         }
         expect_locked(&at_work, &below)?;
         store(&at_work, &below, &left).await?;
@@ -167,17 +158,13 @@ async fn own(at_work: &Change) -> Result<Customer> {
 }
 
 /// A user below the caller, whose permissions are to change.
-async fn below(at_work: &Change, number: i64, verb: &str, preposition: &str) -> Result<Customer> {
+async fn below(at_work: &Change, number: i64, step: Step) -> Result<Customer> {
     let user = at_work.tx.customer(number).await?.ok_or_else(no_such_user)?;
     if user.id == at_work.actor.user {
-        let text =
-            text!("You may not {verb} permissions {preposition} your account.", "不能修改自己账户的权限（{verb}）。");
-        return Err(Error::invalid(text));
+        return Err(Error::refused_change(Reason::OwnPermissions(step)));
     }
     if !at_work.tx.is_above(&at_work.actor.user, &user.id).await? {
-        let text =
-            text!("You may not {verb} permissions {preposition} this account.", "不能修改该账户的权限（{verb}）。");
-        return Err(Error::invalid(text));
+        return Err(Error::refused_change(Reason::PermissionsNotBelow(step)));
     }
     let theirs = at_work.tx.rights_of(&user.id).await?;
     at_work.covers(&theirs, || format!("User {:?}", user.username))?;
@@ -187,15 +174,10 @@ async fn below(at_work: &Change, number: i64, verb: &str, preposition: &str) -> 
 fn known(names: &[String]) -> Result<Vec<&'static Permission>> {
     let find = |name: &String| {
         if name.is_empty() {
-            return Err(Error::invalid(text!("Please specify a permission key name.", "请指定权限的 keyName。")));
+            return Err(Error::refused_change(Reason::PermissionNotNamed));
         }
-        Permission::find(name).ok_or_else(|| {
-            let name: String = name.chars().take(100).collect();
-            Error::invalid(text!(
-                "Unable to locate a permission with the key name {name}.",
-                "找不到 keyName 为 {name} 的权限。"
-            ))
-        })
+        Permission::find(name)
+            .ok_or_else(|| Error::refused_change(Reason::UnknownPermission(name.chars().take(100).collect())))
     };
     names.iter().map(find).collect()
 }
