@@ -20,7 +20,7 @@ mod requests;
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use keytower::app::App;
@@ -28,6 +28,7 @@ use keytower::auth::random::SystemRandom;
 use keytower::config::Settings;
 use keytower::domain::clock::SystemClock;
 use keytower::service::setup;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use support::random::Random;
 use support::world::World;
@@ -144,6 +145,35 @@ async fn credentials(node: &Node) -> (String, String) {
     let mint = json!({ "query": "mutation { createApiKey(data: { name: \"bench\" }) { key } }" });
     let key = post("/api/", &token, mint).await["data"]["createApiKey"]["key"].as_str().unwrap().to_owned();
     (token, key)
+}
+
+/// Sends a request again and again from so many clients until the time is over. Answers how long each took.
+async fn hammer(
+    clients: usize,
+    time: Duration,
+    request: impl Fn(&Client) -> RequestBuilder + Clone + Send + 'static,
+) -> Vec<Duration> {
+    let until = Instant::now() + time;
+    let clients = (0..clients).map(|_| {
+        let request = request.clone();
+        tokio::spawn(async move {
+            let http = Client::builder().no_proxy().build().unwrap();
+            let mut times = Vec::new();
+            while Instant::now() < until {
+                let started = Instant::now();
+                let answer = request(&http).send().await.unwrap();
+                assert!(answer.status().is_success(), "{answer:?}");
+                answer.bytes().await.unwrap();
+                times.push(started.elapsed());
+            }
+            times
+        })
+    });
+    let mut times = Vec::new();
+    for client in clients.collect::<Vec<_>>() {
+        times.extend(client.await.unwrap());
+    }
+    times
 }
 
 /// The time that so many of a hundred stay within, in milliseconds.

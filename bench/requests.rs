@@ -1,13 +1,13 @@
 //! Measures requests against a yardstick in the same run: `cargo bench -- requests`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::support::world::World;
 use super::support::{Database, Node, ROOT_PASSWORD};
-use super::{Options, Site, credentials, percentile};
+use super::{Options, Site, credentials, hammer, percentile};
 
 #[derive(Clone)]
 struct Call {
@@ -79,34 +79,19 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) {
 }
 
 async fn measure(node: &Node, call: &Call, options: &Options) -> Vec<Duration> {
-    let until = Instant::now() + Duration::from_secs(options.seconds);
-    let clients = (0..options.clients).map(|_| {
-        let (call, url) = (call.clone(), node.url(call.path));
-        tokio::spawn(async move {
-            let http = reqwest::Client::builder().no_proxy().build().unwrap();
-            let mut times = Vec::new();
-            while Instant::now() < until {
-                let started = Instant::now();
-                let mut request =
-                    if call.body.is_some() || call.text.is_some() { http.post(&url) } else { http.get(&url) };
-                if let Some(credential) = &call.credential {
-                    request = request.header("authorization", credential);
-                }
-                if let Some(body) = &call.body {
-                    request = request.json(body);
-                }
-                if let Some(text) = &call.text {
-                    request = request.body(text.clone());
-                }
-                request.send().await.unwrap().bytes().await.unwrap();
-                times.push(started.elapsed());
-            }
-            times
-        })
-    });
-    let mut times = Vec::new();
-    for client in clients.collect::<Vec<_>>() {
-        times.extend(client.await.unwrap());
-    }
-    times
+    let (call, url) = (call.clone(), node.url(call.path));
+    let request = move |http: &reqwest::Client| {
+        let mut request = if call.body.is_some() || call.text.is_some() { http.post(&url) } else { http.get(&url) };
+        if let Some(credential) = &call.credential {
+            request = request.header("authorization", credential);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        if let Some(text) = &call.text {
+            request = request.body(text.clone());
+        }
+        request
+    };
+    hammer(options.clients, Duration::from_secs(options.seconds), request).await
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::statement;
+use super::{error, statement};
 use crate::domain::id::UserId;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
@@ -25,6 +25,8 @@ const OF_CALLER: usize = 2;
 const WHOLE: usize = 8;
 /// How long a list may take, and how long a caller waits to begin with one.
 const DEADLINE: Duration = Duration::from_secs(8);
+/// How long the database may take to show that it answers at all.
+const PROBE: Duration = Duration::from_secs(1);
 /// How often a lane whose statement can't be ended is tried again.
 const TRIES: u32 = 20;
 
@@ -92,7 +94,8 @@ impl Lanes {
     /// Reads a list for a caller, within the deadline.
     ///
     /// # Errors
-    /// `TooMany` when the caller reads too many lists already, `Invalid` when the list takes too long, and the errors of `work`.
+    /// `TooMany` when the caller reads too many lists already, `Invalid` when the list takes too long, `Unavailable` when the
+    /// database does not answer at all, and the errors of `work`.
     pub(super) async fn read<T>(
         self: &Arc<Self>,
         caller: Option<&UserId>,
@@ -102,7 +105,19 @@ impl Lanes {
         let Some(lane) = &held.lane else { return Err(Error::internal("a lane without a connection")) };
         let done = tokio::time::timeout(DEADLINE, work(lane.db.clone())).await;
         held.is_idle = done.is_ok();
-        done.unwrap_or_else(|_| Err(too_long()))
+        match done {
+            Ok(done) => done,
+            Err(_) => Err(self.late().await),
+        }
+    }
+
+    /// The error of a list that did not end in time: the list's own fault, unless the database answers nobody.
+    async fn late(&self) -> Error {
+        match tokio::time::timeout(PROBE, self.control.execute_unprepared("SELECT 1")).await {
+            Ok(Ok(_)) => too_long(),
+            Ok(Err(cause)) => error(cause),
+            Err(_) => Error::unavailable("the database did not answer a list, nor anything else"),
+        }
     }
 
     async fn take(self: &Arc<Self>, caller: Option<&UserId>) -> Result<Held> {

@@ -93,8 +93,9 @@ impl Node {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut node = Self { child, address: nowhere, log, early: Mutex::default(), stdout };
         let mut seen = Vec::new();
+        let until = Instant::now() + PATIENCE;
         while node.address == nowhere {
-            let line = node.log.recv_timeout(PATIENCE);
+            let line = node.log.recv_timeout(until.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|_| panic!("the node did not start:\n{}", seen.join("\n")));
             node.address = Some(&line)
                 .filter(|line| line.contains("keytower listens"))
