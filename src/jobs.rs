@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::auth::token::REFRESH;
 use crate::error::Result;
 use crate::http::log;
-use crate::service::{audit, letters, policy, sessions, signing, tasks};
+use crate::service::{audit, outbox, policy, sessions, signing, tasks};
 
 /// How often what was refused to strangers is written down.
 const REFUSALS: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ pub async fn run(app: Arc<App>) {
         every(TASKS, || tasks::work(&app)),
         every(POLICIES, || policy::maintain(&app)),
         every(SEEN, || sessions::write_seen(&app)),
-        every(LETTERS, || letters::deliver(&app)),
+        every(LETTERS, || outbox::deliver(&app)),
     );
 }
 

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::clock::Timestamp;
 use super::id::{ApiKeyId, RoleId, UserId};
+use super::name::check_name;
 use super::permission::Actions;
 use super::secret::KeyDigest;
 use super::text::{Text, text};
-use super::user::check_name;
 
 /// Most characters in a key's name.
 pub const NAME_MAX: usize = 255;

@@ -31,6 +31,8 @@ pub mod forward;
 pub mod id;
 pub mod key_format;
 pub mod mfa;
+pub mod name;
+mod nearest;
 pub mod network;
 pub mod operation;
 pub mod page;

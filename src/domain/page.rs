@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::entity::{Entity, Field};
-use super::filter::did_you_mean;
+use super::nearest::did_you_mean;
 use super::text::{Text, text};
 
 /// The order of a list. The tie-break is always the id, ascending.

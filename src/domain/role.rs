@@ -1,10 +1,10 @@
 //! A role as the rooms above exchange it.
 
 use super::id::RoleId;
+use super::name::check_name;
 use super::permission::{Action, Actions};
 use super::rights::Rights;
 use super::text::{Text, text};
-use super::user::check_name;
 
 /// Most characters in the name of a role.
 pub const NAME_MAX: usize = 255;

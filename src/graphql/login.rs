@@ -3,8 +3,8 @@
 use async_graphql::dynamic::{Enum, Field, FieldValue, InputObject, InputValue, ResolverContext, Type, TypeRef};
 use serde_json::{Map, Value, json};
 
+use super::call::{Call, resolve};
 use super::record::{self, maybe_text};
-use super::schema::{Call, resolve};
 use super::value::{arguments, member, refuse_encoded};
 use crate::domain::clock::iso;
 use crate::domain::mfa::{MfaMeta, MfaType};

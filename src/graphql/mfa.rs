@@ -3,9 +3,9 @@
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Map, Value, json};
 
+use super::call::{Call, resolve};
 use super::login::{code, mfa_type};
 use super::record::{self, maybe_text};
-use super::schema::{Call, resolve};
 use super::types::row;
 use super::value::{arguments, member};
 use crate::domain::clock::iso;

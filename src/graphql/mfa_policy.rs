@@ -3,8 +3,8 @@
 use async_graphql::dynamic::{Enum, Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Map, Value, json};
 
+use super::call::{Call, resolve};
 use super::record;
-use super::schema::{Call, resolve};
 use super::types::{list_arguments, row};
 use super::value::{arguments, projection};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
@@ -13,7 +13,7 @@ use crate::domain::mfa::{MfaPolicy, MfaPolicyChange, Required};
 use crate::domain::operation::Operation;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-use crate::service::api_keys::Wanted;
+use crate::service::access::Wanted;
 use crate::service::policy;
 
 /// The query fields.

@@ -16,6 +16,7 @@
 //! | `page` | GraphiQL, from the program itself |
 
 mod arrange;
+mod call;
 mod endpoint;
 pub mod guard;
 mod login;

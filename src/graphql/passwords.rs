@@ -3,8 +3,8 @@
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Value, json};
 
+use super::call::{Call, resolve};
 use super::record::{self, text};
-use super::schema::{Call, resolve};
 use super::value::{arguments, member};
 use crate::domain::operation::Operation;
 use crate::domain::secret::{Handle, Password};

@@ -3,7 +3,7 @@
 use async_graphql::dynamic::{Field, InputObject, InputValue, TypeRef};
 use serde_json::{Map, Value};
 
-use super::schema::{Call, resolve};
+use super::call::{Call, resolve};
 use super::types::row;
 use super::value::{arguments, member, projection, refuse_encoded};
 use crate::domain::entity::{ORGANIZATION, USER};
@@ -13,7 +13,7 @@ use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::domain::user::Contact;
 use crate::error::{Error, Result};
-use crate::service::api_keys::Wanted;
+use crate::service::access::Wanted;
 use crate::service::first;
 use crate::service::users::{RoleChoice, UserRequest};
 

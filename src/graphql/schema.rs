@@ -3,21 +3,21 @@
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::dynamic::{
-    Field, FieldFuture, FieldValue, InputObject, InputValue, Object, ResolverContext, Schema, SchemaError, TypeRef,
+    Field, FieldFuture, FieldValue, InputObject, InputValue, Object, Schema, SchemaError, TypeRef,
 };
 use async_graphql::{SDLExportOptions, Value as GraphQlValue};
 use serde_json::{Map, Value};
 
+use super::call::{Call, resolve};
 use super::types::{self, connection, list_arguments, row};
-use super::value::{Asked, arguments, failure, member, projection};
+use super::value::{arguments, member, projection};
 use super::{login, mfa, mfa_policy, passwords, people, record, sessions};
 use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
-use crate::domain::permit::Permit;
-use crate::error::Result;
-use crate::service::api_keys::{Selector, Wanted};
-use crate::service::{api_keys, door, lists, users};
+use crate::service::access::Wanted;
+use crate::service::api_keys::Selector;
+use crate::service::{api_keys, lists, users};
 
 /// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
 const RECURSION: usize = 32;
@@ -277,29 +277,4 @@ fn unique() -> InputValue {
 
 fn selector(arguments: &mut Map<String, Value>) -> Selector {
     Selector { id: member(arguments, "where", "id"), key: member(arguments, "where", "key") }
-}
-
-/// What a resolver has at hand.
-pub(super) struct Call<'a> {
-    pub(super) app: &'a App,
-    pub(super) ctx: ResolverContext<'a>,
-    pub(super) asked: &'a Asked,
-    pub(super) permit: Permit,
-}
-
-/// Runs a resolver that calls a service, behind the door, and renders its error.
-pub(super) fn resolve<'a, F>(
-    ctx: ResolverContext<'a>,
-    operation: Operation,
-    call: impl FnOnce(Call<'a>) -> F + Send + 'a,
-) -> FieldFuture<'a>
-where
-    F: Future<Output = Result<Option<FieldValue<'a>>>> + Send + 'a,
-{
-    FieldFuture::new(async move {
-        let app: &App = ctx.ctx.data::<Arc<App>>()?;
-        let asked = ctx.ctx.data::<Asked>()?;
-        let done = door::enter(app, &asked.caller, operation, |permit| call(Call { app, ctx, asked, permit })).await;
-        done.map_err(|error| failure(&error, asked.caller.language))
-    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::access::Wanted;
 use super::lists::{digested, scope};
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, Provenance, check};
@@ -17,7 +18,7 @@ use crate::domain::permit::Permit;
 use crate::domain::principal::{CredentialRef, FactorState};
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
+use crate::store::{Node, Scope, Tx, Users};
 
 /// How a caller names one key: exactly one of the two.
 #[derive(Debug, Default)]
@@ -26,15 +27,6 @@ pub struct Selector {
     pub id: Option<String>,
     /// By its text.
     pub key: Option<String>,
-}
-
-/// How much of a key the answer shows, and how much it may hold in all.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Which fields.
-    pub projection: &'a Projection,
-    /// How many values.
-    pub budget: &'a Budget,
 }
 
 /// Mints a key for the caller, with the caller's roles. The answer is the only one that holds the key's text.

@@ -3,33 +3,25 @@
 
 use std::sync::Arc;
 
-use super::api_keys::Wanted;
+use super::access::{Wanted, check_shown};
 use super::lists::by_ids;
 use super::people::PEOPLE;
 use super::users::{self, RoleChoice, UserRequest, insert};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::entity::{ORGANIZATION, USER};
+use crate::domain::name::check_name;
 use crate::domain::operation::Operation;
 use crate::domain::permission::ROOT;
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::text::text;
-use crate::domain::user::check_name;
 use crate::error::{Error, Result};
-use crate::store::{Node, Projection, Tx};
+use crate::store::{Node, Tx};
 
 /// Most characters of an organization's name.
 const NAME_MAX: usize = 255;
 /// What an element of a request is called that has no list.
 const PLACE: &str = "data";
-
-/// Without a credential an object shows its own fields only: what belongs to it may be an inventory that was imported already.
-pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()> {
-    match permit.actor() {
-        None if !projection.relations.is_empty() => Err(Denial::NoCredential.into()),
-        _ => Ok(()),
-    }
-}
 
 /// Makes a user: the first one without a credential, with the role ROOT; each later one as [`users::create`] does.
 ///

@@ -1,35 +1,21 @@
-//! The letters that wait to be sent: written down sealed, in the same write as what they tell of, and sent beside the requests.
-//!
-//! Each is sent at least once: a node claims it for a while, sends it, and then forgets it. One that dies in between leaves it to
-//! whoever comes after that while; so does one that could not write down that it was sent.
-
-use std::time::Duration;
+//! The letters that wait to be sent: written down sealed, in the same write as what they tell of. `outbox` sends them.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::door;
-use super::passwords::{self, LINK_LIFE, Wish};
 use crate::app::App;
-use crate::domain::audit::Entry;
 use crate::domain::caller::Caller;
 use crate::domain::id::LetterId;
 use crate::domain::mfa::{Holder, mask};
-use crate::domain::operation::Operation;
-use crate::domain::text::{Language, Text, text};
-use crate::error::{Error, Kind, Result};
-use crate::mail::{Letter, Mailer};
-use crate::store::{LetterRow, Tx};
+use crate::domain::text::{Language, Text};
+use crate::error::{Error, Result};
+use crate::mail::Letter;
+use crate::store::Tx;
 
+/// For how long a mailed link works; for as long its letter waits to be sent.
+pub(super) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
 /// For how long it is tried to send a letter.
-const LIFE: TimeDelta = TimeDelta::hours(24);
-/// How long to wait after the first try; twice as long after each further one.
-const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
-/// How often it doubles: to eleven minutes.
-const DOUBLINGS: u32 = 6;
-/// For how long a letter is claimed, beyond the time that sending it may take.
-const SLACK: Duration = Duration::from_secs(30);
-
+pub(super) const LIFE: TimeDelta = TimeDelta::hours(24);
 /// A letter, to whom, and in which language.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Post {
@@ -41,9 +27,18 @@ pub(super) struct Post {
     pub(super) language: Language,
 }
 
+/// A link that somebody asks for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Wish {
+    /// The name that it is for.
+    pub(super) username: String,
+    /// How its letter is written.
+    pub(super) language: Language,
+}
+
 /// What waits.
 #[derive(Serialize, Deserialize)]
-enum Waiting {
+pub(super) enum Waiting {
     /// A letter.
     Letter(Post),
     /// A link that is made, for whoever has the name, when its letter is sent.
@@ -126,85 +121,7 @@ pub(super) async fn factors_changed(
     Ok(())
 }
 
-/// Sends the letters that are due. Any number of active nodes may do so at once.
-///
-/// # Errors
-/// `Unavailable` when the database is away.
-pub async fn deliver(app: &App) -> Result<()> {
-    let Some(mailer) = &app.mailer else { return Ok(()) };
-    while !app.node.is_passive() && app.store.has_letters(app.now()).await? {
-        let claimed_until = app.now() + TimeDelta::from_std(mailer.timeout() + SLACK).map_err(Error::internal)?;
-        let tx = begin(app).await?;
-        let Some(letter) = tx.claim_letter(app.now(), claimed_until).await? else { break };
-        tx.commit_untold().await?;
-        hand_over(app, mailer, letter).await?;
-    }
-    Ok(())
-}
-
-async fn hand_over(app: &App, mailer: &Mailer, letter: LetterRow) -> Result<()> {
-    let opened = app.vault.open(&place(&letter.id), &letter.sealed);
-    let late = letter.expires_at <= app.now();
-    let post = match opened.and_then(|waiting| serde_json::from_slice(&waiting).ok()) {
-        Some(Waiting::Letter(post)) => Some(post),
-        Some(Waiting::Link(_)) if late => None,
-        Some(Waiting::Link(wish)) => passwords::link(app, wish).await?,
-        None => return give_up(app, &letter, text!("a letter can't be read", "一封邮件无法读取")).await,
-    };
-    let Some(Post { to, letter: text, language }) = post else {
-        let tx = begin(app).await?;
-        tx.delete_letter(&letter.id).await?;
-        return tx.commit_untold().await;
-    };
-    let shown = mask(&to);
-    if late {
-        let why = text!(
-            "a letter to {shown} could not be sent for {} h",
-            "发往 {shown} 的邮件在 {} 小时内未能发送",
-            LIFE.num_hours()
-        );
-        return give_up(app, &letter, why).await;
-    }
-    match mailer.send(&to, &text, language).await {
-        Ok(()) => {
-            let tx = begin(app).await?;
-            tx.delete_letter(&letter.id).await?;
-            tx.commit_untold().await?;
-            tracing::info!(letter.id = %letter.id, "letter sent");
-        }
-        Err(error) if error.kind() == Kind::Unavailable => {
-            tracing::warn!(?error, letter.id = %letter.id, letter.tries, "a letter was not sent: it is tried again");
-            let tx = begin(app).await?;
-            tx.put_off_letter(&letter.id, app.now() + pause(letter.tries)).await?;
-            tx.commit_untold().await?;
-        }
-        Err(error) => {
-            let [en, zh] = error.text().versions();
-            let why = text!("a letter to {shown} can't be sent: {en}", "发往 {shown} 的邮件无法发送：{zh}");
-            give_up(app, &letter, why).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn give_up(app: &App, letter: &LetterRow, why: Text) -> Result<()> {
-    tracing::warn!(letter.id = %letter.id, why = why.en(), "a letter was given up");
-    let tx = begin(app).await?;
-    tx.delete_letter(&letter.id).await?;
-    tx.note(Entry::failed(why).of("Letter", &letter.id));
-    tx.commit().await
-}
-
-async fn begin(app: &App) -> Result<Tx> {
-    app.begin(&door::operator(Operation::Maintain)?).await
-}
-
-fn pause(tries: i32) -> TimeDelta {
-    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default().min(DOUBLINGS);
-    FIRST_PAUSE * 2_i32.pow(doublings)
-}
-
 /// The place that a letter is sealed for.
-fn place(id: &LetterId) -> String {
+pub(super) fn place(id: &LetterId) -> String {
     format!("letter/{id}")
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::api_keys::Wanted;
-use super::first::check_shown;
+use super::access::{Wanted, check_shown};
+
 use crate::app::App;
 use crate::domain::entity::{API_KEY, Entity, Kind, USER_AUDIT_LOG};
 use crate::domain::filter::{Filter, Query, Scalar};

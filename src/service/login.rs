@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::access::{admitted, own_session};
 use super::attempts::{Account, Attempt};
 use super::challenges::{self, Answer};
 use super::directory::{self, Checked, Directory};
@@ -19,7 +20,7 @@ use crate::domain::mfa::{AMR_BOTH, AMR_MFA, AMR_PASSWORD, Holder, MfaMeta, MfaTy
 use crate::domain::operation::Operation;
 use crate::domain::permit::Permit;
 use crate::domain::policy::Policy;
-use crate::domain::principal::{CredentialRef, Duty};
+use crate::domain::principal::Duty;
 use crate::domain::secret::{Code, Handle, Password, SignedToken};
 use crate::domain::session::Session;
 use crate::domain::text::text;
@@ -252,18 +253,6 @@ pub async fn resend_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: Opti
     challenges::resend(app, &permit, mid, mfa_type).await
 }
 
-/// The policies, which let a caller's address in.
-pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
-    let caller = permit.caller();
-    let policy = app.store.policy().await?;
-    if policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
-        return Ok(policy);
-    }
-    audit::stranger(app, caller.address, permit.operation().name(), "its address is not let in");
-    let text = text!("logins from your address are not let in", "不允许从您的地址登录");
-    Err(Error::new(Kind::LoginFailed, text))
-}
-
 /// Somebody who has proven who they are.
 struct Proven {
     holder: Holder,
@@ -416,14 +405,6 @@ pub async fn logout(app: &App, permit: &Permit) -> Result<()> {
     tx.commit().await?;
     tracing::info!(%session, "logged out");
     Ok(())
-}
-
-/// The session of the token that the caller has shown, and its user.
-pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
-    match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
-        Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
-        _ => Err(Error::new(Kind::Forbidden, text!("there is no session: log in", "没有会话：请登录"))),
-    }
 }
 
 /// When a token made now stops working. "Until it is revoked" is a century.

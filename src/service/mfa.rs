@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::access::own_session;
 use super::attempts::{self, Account, Guess};
 use super::challenges::{self, Answer};
 use super::directory;
-use super::login::own_session;
 use super::people::{Change, matching};
 use super::{devices, factor, letters};
 use crate::app::App;

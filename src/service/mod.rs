@@ -1,5 +1,6 @@
 //! The use cases, one function each: authorize, begin, change, commit. They know nothing of HTTP or of any face.
 
+pub mod access;
 pub mod api_keys;
 mod attempts;
 pub mod audit;
@@ -13,10 +14,11 @@ mod factor;
 pub mod first;
 pub mod forward;
 pub mod inventory;
-pub mod letters;
+mod letters;
 pub mod lists;
 pub mod login;
 pub mod mfa;
+pub mod outbox;
 pub mod passwords;
 mod people;
 pub mod policy;

@@ -3,13 +3,10 @@
 //! Whoever asks for a link learns nothing of who exists: every name is counted, and waits in the outbox, sealed. Whose it is comes out when
 //! the letter is sent, beside the requests. The link is made then, and only its digest is kept.
 
-use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
-
+use super::access::{admitted, own_session};
 use super::attempts;
 use super::door;
-use super::letters::{self, Post};
-use super::login::{admitted, own_session};
+use super::letters::{self, LINK_LIFE, Post, Wish};
 use super::mfa::expect_password;
 use crate::app::App;
 use crate::auth::password::Verdict;
@@ -22,14 +19,12 @@ use crate::domain::permit::Permit;
 use crate::domain::policy::{Complexity, Policy};
 use crate::domain::random;
 use crate::domain::secret::{Handle, Password};
-use crate::domain::text::{Language, text};
+use crate::domain::text::text;
 use crate::domain::user::USERNAME_MAX;
 use crate::error::{Error, Result};
 use crate::mail::Letter;
 use crate::store::Users;
 
-/// For how long a mailed link works; for as long its letter waits to be sent.
-pub(super) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
 /// Letters and digits of a link's token: over 200 bits.
 const TOKEN_LEN: usize = 40;
 const WHAT: &str = "password reset";
@@ -41,13 +36,6 @@ pub struct Changed {
     pub sessions_ended: u64,
     /// How many API keys were deleted.
     pub api_keys_deleted: usize,
-}
-
-/// A link that somebody asks for.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Wish {
-    username: String,
-    language: Language,
 }
 
 /// Changes the caller's own password. Their other sessions end, and logins and mailed links that wait; keys only if that is wanted.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::api_keys::Wanted;
+use super::access::Wanted;
 use super::lists::{by_ids, digested};
 use crate::app::App;
 use crate::domain::entity::{Entity, USER, USER_ROLE_NEXT};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::api_keys::Wanted;
+use super::access::Wanted;
 use super::door;
 use super::people::{Change, PEOPLE};
 use super::{attempts, lists, sessions};

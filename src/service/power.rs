@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::api_keys::Wanted;
+use super::access::Wanted;
 use super::lists::by_ids;
 use super::people::matched;
 use crate::app::App;

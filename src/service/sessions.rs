@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
+use super::access::own_session;
 use super::door;
-use super::login::own_session;
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::clock::Timestamp;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::api_keys::Wanted;
+use super::access::Wanted;
 use super::door;
 use super::lists::by_ids_in;
 use super::people::{check_number, matched};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::credentials::{own_rights, role_rights};
+use super::decode::{own_rights, role_rights, status};
 use super::model::{api_key, user};
-use super::people::{number, status};
+use super::people::number;
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::api_key::Provenance;
 use crate::domain::clock::{Timestamp, iso, parse_iso};

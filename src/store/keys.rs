@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::credentials::write_actions;
+use super::decode::write_actions;
 use super::list::ids;
 use super::model::{api_key, api_key_role};
 use super::{Scope, Store, Tx, error, is_taken, of_user, statement};

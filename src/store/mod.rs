@@ -8,6 +8,7 @@ mod connect;
 mod credentials;
 mod customer_parts;
 mod customers;
+mod decode;
 mod devices;
 mod inventory;
 mod keys;

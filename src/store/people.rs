@@ -6,7 +6,7 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
-use super::credentials::{own_rights, role_rights};
+use super::decode::{own_rights, role_rights, status};
 use super::model::{role, user, user_role};
 use super::{Store, Tx, error, is_taken, statement};
 use crate::domain::clock::{Timestamp, iso, parse_iso};
@@ -302,11 +302,6 @@ fn login_user(row: user::Model) -> Result<LoginUser> {
 /// The number of a user, which every user has.
 pub(super) fn number(row: &user::Model) -> Result<i64> {
     row.number.ok_or_else(|| Error::internal("a user has no number"))
-}
-
-/// Reads a state as the store keeps it.
-pub(super) fn status(name: &str) -> Result<Status> {
-    Status::parse(name).ok_or_else(|| Error::internal(format!("users.status {name:?} is none")))
 }
 
 fn username_taken(username: &str) -> Error {

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 
-use super::credentials::{parse_actions, write_actions};
+use super::decode::{parse_actions, write_actions};
 use super::model::{role, user_role};
 use super::{Store, Tx, error};
 use crate::domain::id::{RoleId, UserId};

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use sea_orm_migration::SchemaManager;
 
-use super::credentials::write_actions;
+use super::decode::write_actions;
 use super::model::{meta, organization, role, signing_key};
 use super::{Store, Tx, error};
 use crate::domain::clock::{Timestamp, iso, parse_iso};

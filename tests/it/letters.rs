@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keytower::domain::caller::Caller;
-use keytower::service::{letters, users};
+use keytower::service::{outbox, users};
 use keytower::{jobs, service};
 use reqwest::header::{CONTENT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE, USER_AGENT};
 use sea_orm::{ConnectionTrait, Statement};
@@ -65,7 +65,7 @@ async fn waiting(service: &Service) -> i64 {
 }
 
 async fn deliver(service: &Service) {
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
 }
 
 /// Waits until a letter was tried so many times.
@@ -230,7 +230,7 @@ async fn two_nodes_send_no_letter_twice() {
         tokio::spawn(async move {
             // A node that was slower to claim one comes again, as it does every second.
             for _ in 0..LETTERS {
-                letters::deliver(&app).await.unwrap();
+                outbox::deliver(&app).await.unwrap();
             }
         })
     };
@@ -258,7 +258,7 @@ async fn a_letter_that_was_claimed_by_the_dead_comes_later() {
         login_from(&alive, "jane", agent).await;
     }
     let app = Arc::clone(&dying.app);
-    let sending = tokio::spawn(async move { letters::deliver(&app).await });
+    let sending = tokio::spawn(async move { outbox::deliver(&app).await });
     tried(&alive, 1).await;
     // Past the other node's clock, which may be ahead, and within the time of the claim.
     alive.clock.advance(Duration::from_secs(60));

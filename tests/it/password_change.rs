@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use keytower::service::letters;
+use keytower::service::outbox;
 use serde_json::{Value, json};
 
 use crate::support::node::{borrowed, settings};
@@ -53,7 +53,7 @@ async fn all_but_the_current_session_ends_and_keys_only_if_asked() {
     assert!(set().await > before);
     assert!(!service.is_password("ada", PASSWORD).await && service.is_password("ada", NEW).await);
     assert_eq!(service.reset_password(&link, "yet another one").await.code(), "BAD_USER_INPUT");
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     let letter = letter(&post, "ada@example.com", CHANGED).await;
     assert!(letter.text.contains("127.0.0.1") && !letter.raw.contains(NEW), "{letter:?}");
     // Now with the keys, all of them hers.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keytower::service::letters;
+use keytower::service::outbox;
 use reqwest::header::CONTENT_LANGUAGE;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -58,7 +58,7 @@ async fn a_link_sets_another_password_once() {
     // Nobody has to wait who has just proven that the mailbox is theirs.
     service.login("ada", NEW).await;
     assert!(!service.is_password("ada", PASSWORD).await);
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     letter(&post, ADA, CHANGED).await;
     expect_dead(&service.reset_password(&link, "yet another one").await);
     assert!(service.is_password("ada", NEW).await);
@@ -78,7 +78,7 @@ async fn it_logs_nobody_in_past_their_second_factor() {
     assert_eq!(service.try_credential(&token).await, 401);
     let late = service.verify(&waiting["mfa_meta"]["mid"], "Mail", &code).await;
     assert_eq!(late.code(), "LOGIN_FAILED", "it was begun with the old password");
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     letter(&post, ADA, CHANGED).await;
     let login = service.log_in("ada", NEW).await;
     assert!(login["need_mfa"] == true && login["token"].is_null(), "{login}");
@@ -111,7 +111,7 @@ async fn every_name_gets_the_same_answer_for_the_same_work() {
     }
     assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 2 + names.len() as i64);
     assert_eq!(service.database().number("SELECT COUNT(*) FROM password_resets").await, 0);
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     token_of(&letter(&post, ADA, LINK).await);
     assert_eq!(post.waiting(), 0);
     assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 0);
@@ -194,7 +194,7 @@ async fn links_that_are_none_spent_over_or_overtaken_are_all_alike() {
     // A link that waits in the outbox goes to where she is reached when it is sent.
     service.request_reset("ada").await;
     update(json!({ "email_address": "ada@elsewhere.example" })).await;
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     let moved = token_of(&letter(&post, "ada@elsewhere.example", LINK).await);
     service.delete_user("ada").await;
     expect_dead(&service.reset_password(&moved, NEW).await);
@@ -248,7 +248,7 @@ async fn of_twenty_who_spend_a_link_at_once_one_does() {
         lost.iter().for_each(|(answer, _)| expect_dead(answer));
         assert_eq!(won.len(), 1);
         assert!(service.is_password("ada", &won[0].1).await);
-        letters::deliver(&service.app).await.unwrap();
+        outbox::deliver(&service.app).await.unwrap();
         letter(&post, ADA, CHANGED).await;
         assert_eq!(post.waiting(), 0, "one change, one letter");
     }
@@ -289,19 +289,19 @@ async fn a_link_waits_for_the_mail_server_and_not_for_longer_than_it_works() {
     service.make_reachable("ada", ADA).await;
     post.set_away(true);
     service.request_reset("ada").await;
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     assert_eq!(service.database().number("SELECT COUNT(*) FROM letters").await, 1);
     post.set_away(false);
     service.clock.advance(Duration::from_secs(25 * 60));
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     let link = token_of(&letter(&post, ADA, LINK).await);
     service.clock.advance(Duration::from_secs(25 * 60));
     assert_eq!(service.reset_password(&link, NEW).await.json(), done());
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     letter(&post, ADA, CHANGED).await;
     service.request_reset("ada").await;
     service.clock.advance(Duration::from_secs(30 * 60));
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     assert_eq!((post.waiting(), service.database().number("SELECT COUNT(*) FROM letters").await), (0, 0));
     assert_eq!(service.database().number("SELECT COUNT(*) FROM password_resets").await, 0);
 }
@@ -356,7 +356,7 @@ async fn names_and_addresses_add_nothing_to_a_letter() {
             ))
             .await;
         service.request_reset("ada").await;
-        letters::deliver(&service.app).await.unwrap();
+        outbox::deliver(&service.app).await.unwrap();
         assert_eq!(
             (post.waiting(), service.database().number("SELECT COUNT(*) FROM letters").await),
             (0, 0),
@@ -380,7 +380,7 @@ async fn no_token_name_or_address_is_readable_anywhere() {
         service.request_reset(name).await;
     }
     let waiting = service.rows_of(&TABLES).await;
-    letters::deliver(&service.app).await.unwrap();
+    outbox::deliver(&service.app).await.unwrap();
     let first = token_of(&letter(&post, ADA, LINK).await);
     let kept = service.rows_of(&TABLES).await;
     // A program of its own, whose log can be read.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keytower::service::letters;
+use keytower::service::outbox;
 use serde_json::{Value, json};
 
 use crate::support::call::{Call, DIALECTS, Face, Refusal, short};
@@ -270,11 +270,11 @@ async fn without_a_factor_ones_own_address_needs_a_password_that_was_proven_late
             "REST" => update_user(&actor.id, &json!({ "email_address": address })),
             _ => softlayer(Dialect::XmlRpc, "editObject", actor.number, &[json!({ "email": address })]),
         };
-        letters::deliver(&service.app).await.unwrap();
+        outbox::deliver(&service.app).await.unwrap();
         while stage.post.take(&old).is_some() {}
         // The login is proof enough while it is young.
         change(new).done(service, &actor.credential).await;
-        letters::deliver(&service.app).await.unwrap();
+        outbox::deliver(&service.app).await.unwrap();
         stage.post.letter_to(&old).await;
         stage.post.letter_to(new).await;
         service.clock.advance(STALE);
@@ -288,7 +288,7 @@ async fn without_a_factor_ones_own_address_needs_a_password_that_was_proven_late
         let proven = proven.json()["data"]["reauthenticate"].clone();
         assert!(proven["valid_until"].is_string() && proven["mfa_meta"].is_null(), "{proven}");
         change("late@example.com").done(service, &actor.credential).await;
-        letters::deliver(&service.app).await.unwrap();
+        outbox::deliver(&service.app).await.unwrap();
         stage.post.letter_to(new).await;
         stage.post.letter_to("late@example.com").await;
     }

@@ -5,12 +5,10 @@
 //! | this one | the tree, and a whole list request |
 //! | `operator` | which operators a field has, and what its members of a `where` are called |
 //! | `read` | from JSON to the tree, with messages that say what is allowed |
-//! | `nearest` | what a caller may have meant |
 //!
 //! Conditions follow SQL's three-valued logic, as the contract's engine does: a comparison with a missing value is unknown, the
 //! opposite of unknown is unknown, and only what is true is listed.
 
-mod nearest;
 pub mod operator;
 mod read;
 
@@ -19,7 +17,6 @@ use serde_json::{Map, Value};
 use super::entity::{Entity, Field};
 use super::page::{Order, Page};
 use super::text::{Language, Text, text};
-pub(super) use nearest::did_you_mean;
 pub use operator::{Operator, Quantifier};
 
 /// A whole list request.

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::super::nearest::did_you_mean;
 use super::operator::{Member, members};
-use super::{Filter, Operator, Quantifier, Scalar, did_you_mean};
+use super::{Filter, Operator, Quantifier, Scalar};
 use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{ENTITIES, Field, Kind, Shape};
 use crate::domain::text::{Text, text};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::login::own_session;
+use super::super::access::own_session;
 use crate::app::App;
 use crate::auth::password::Verdict;
 use crate::domain::audit::Entry;

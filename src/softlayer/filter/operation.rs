@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::date;
-use super::option::{data, date_option};
+use super::option::{data, date_option, refused};
 use crate::domain::clock::Timestamp;
 use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
@@ -204,11 +204,6 @@ pub(super) fn presence(operation: &Value) -> Option<bool> {
         "not null" | "is not null" => Some(true),
         _ => None,
     }
-}
-
-/// A fault that names a property and tells what is allowed.
-pub(super) fn refused(property: &Property, allowed: &str) -> Fault {
-    Fault::invalid(format!("The filter on '{}' is not valid: {allowed}.", property.name))
 }
 
 /// What is told of an operation that can't be read.

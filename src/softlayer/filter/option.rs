@@ -1,7 +1,6 @@
 //! The options of an operation: structs with a name and a list of values.
 
 use super::date;
-use super::operation::refused;
 use crate::domain::clock::Timestamp;
 use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
@@ -37,4 +36,9 @@ pub(super) fn date_option(property: &Property, options: Option<&Value>, name: &s
         _ => None,
     }
     .ok_or_else(|| refused(property, &format!("it needs the option '{name}', and {}", date::ALLOWED)))
+}
+
+/// A fault that names a property and tells what is allowed.
+pub(super) fn refused(property: &Property, allowed: &str) -> Fault {
+    Fault::invalid(format!("The filter on '{}' is not valid: {allowed}.", property.name))
 }

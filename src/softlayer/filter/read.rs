@@ -1,7 +1,7 @@
 //! From the struct of a call to a filter.
 
-use super::operation::{Test, presence, refused, unreadable};
-use super::option::option;
+use super::operation::{Test, presence, unreadable};
+use super::option::{option, refused};
 use super::{Condition, Filter, HIDDEN, Order};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::mask::Wanted;

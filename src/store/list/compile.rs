@@ -1,13 +1,12 @@
 //! From a list request to SQL. The same rows come back from both databases: text compares byte by byte, and where a value is
 //! missing, ascending order puts it last and descending order first.
 
-use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr,
-};
+use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr};
 use sea_orm::{DbBackend, QueryResult, Value as SqlValue};
 use serde_json::Value;
 
 use super::super::error;
+use super::column::{chinese, column};
 use super::condition::{Dialect, Subject, condition};
 use super::node::{Cell, Kept};
 use super::{PARENT, Projection, Scope, json};
@@ -169,26 +168,6 @@ fn ordered_by(database: DbBackend, query: &Query) -> SimpleExpr {
         Some(order) => column(query.entity, order.field, query.language),
         None => Expr::col((query.entity.table, "id")),
     }
-}
-
-/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
-pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> SimpleExpr {
-    match (entity.table, field.name) {
-        ("users", "role") => Expr::cust(
-            "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
-             WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
-        ),
-        ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
-        (table, _) if matches!(field.kind, Kind::Localized) && language == Language::ZhCn => {
-            Expr::col((Alias::new(table), chinese(field)))
-        }
-        (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
-    }
-}
-
-/// The column of a text's Chinese version.
-fn chinese(field: &Field) -> Alias {
-    Alias::new(format!("{}_zh", field.name))
 }
 
 fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<SqlValue>> {

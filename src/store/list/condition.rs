@@ -3,8 +3,8 @@
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query as Sql, SimpleExpr};
 
+use super::column::column;
 use super::compare::compare;
-use super::compile::column;
 use super::json;
 use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::{Filter, Quantifier};

@@ -2,6 +2,7 @@
 //! however many rows there are and however deep it stands.
 
 mod blocks;
+mod column;
 mod compare;
 mod compile;
 mod condition;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keytower::service::letters;
+use keytower::service::outbox;
 use serde_json::{Value, json};
 
 use super::node::borrowed;
@@ -66,7 +66,7 @@ impl Service {
     pub async fn reset_letter(&self, post: &Post, username: &str, address: &str) -> Letter {
         let answer = self.request_reset(username).await;
         assert_eq!(answer.json(), json!({ "data": { "requestPasswordReset": true } }));
-        letters::deliver(&self.app).await.unwrap();
+        outbox::deliver(&self.app).await.unwrap();
         letter(post, address, LINK).await
     }
 

@@ -1,0 +1,37 @@
+//! What a resolver gets, and how it runs.
+
+use std::sync::Arc;
+
+use async_graphql::dynamic::{FieldFuture, FieldValue, ResolverContext};
+
+use super::value::{Asked, failure};
+use crate::app::App;
+use crate::domain::operation::Operation;
+use crate::domain::permit::Permit;
+use crate::error::Result;
+use crate::service::door;
+
+/// What a resolver has at hand.
+pub(super) struct Call<'a> {
+    pub(super) app: &'a App,
+    pub(super) ctx: ResolverContext<'a>,
+    pub(super) asked: &'a Asked,
+    pub(super) permit: Permit,
+}
+
+/// Runs a resolver that calls a service, behind the door, and renders its error.
+pub(super) fn resolve<'a, F>(
+    ctx: ResolverContext<'a>,
+    operation: Operation,
+    call: impl FnOnce(Call<'a>) -> F + Send + 'a,
+) -> FieldFuture<'a>
+where
+    F: Future<Output = Result<Option<FieldValue<'a>>>> + Send + 'a,
+{
+    FieldFuture::new(async move {
+        let app: &App = ctx.ctx.data::<Arc<App>>()?;
+        let asked = ctx.ctx.data::<Asked>()?;
+        let done = door::enter(app, &asked.caller, operation, |permit| call(Call { app, ctx, asked, permit })).await;
+        done.map_err(|error| failure(&error, asked.caller.language))
+    })
+}

@@ -1,0 +1,54 @@
+//! Columns as decisions read them, and as writes keep them.
+
+use sea_orm::{QueryResult, TryGetable};
+
+use super::error;
+use crate::domain::clock::{Timestamp, parse_iso};
+use crate::domain::customer::{Status, actions_of};
+use crate::domain::permission::{Actions, SELF_SERVICE};
+use crate::domain::rights::Rights;
+use crate::error::{Error, Result};
+
+pub(super) fn text(row: &QueryResult, column: &str) -> Result<String> {
+    row.try_get("", column).map_err(error)
+}
+
+pub(super) fn maybe<T: TryGetable>(row: &QueryResult, column: &str) -> Result<Option<T>> {
+    row.try_get("", column).map_err(error)
+}
+
+pub(super) fn moment(row: &QueryResult, column: &str) -> Result<Timestamp> {
+    parse_iso(&text(row, column)?).ok_or_else(|| Error::internal(format!("sessions.{column} is no time")))
+}
+
+pub(super) fn number(row: &QueryResult) -> Result<i64> {
+    maybe(row, "number")?.ok_or_else(|| Error::internal("a user has no number"))
+}
+
+/// What the permissions of a user's own allow.
+pub(super) fn own_rights(row: &QueryResult) -> Result<Rights> {
+    let names: Vec<String> = serde_json::from_str(&text(row, "permissions")?).map_err(Error::internal)?;
+    Ok(actions_of(names.iter().map(String::as_str)).into())
+}
+
+/// What the role of a row allows; nothing where the row has none.
+pub(super) fn role_rights(row: &QueryResult) -> Result<Rights> {
+    let Some(actions) = maybe::<String>(row, "actions")? else { return Ok(Rights::NONE) };
+    let actions = parse_actions(&actions)?;
+    Ok(if text(row, "platform")? == SELF_SERVICE { Rights::on_own(actions) } else { Rights::from(actions) })
+}
+
+pub(super) fn parse_actions(json: &str) -> Result<Actions> {
+    let names: Vec<String> = serde_json::from_str(json).map_err(Error::internal)?;
+    Ok(Actions::from_names(names.iter().map(String::as_str)))
+}
+
+/// Writes a set of actions as the store keeps it.
+pub(super) fn write_actions(actions: &Actions) -> String {
+    serde_json::Value::from(actions.names()).to_string()
+}
+
+/// Reads a state as the store keeps it.
+pub(super) fn status(name: &str) -> Result<Status> {
+    Status::parse(name).ok_or_else(|| Error::internal(format!("users.status {name:?} is none")))
+}

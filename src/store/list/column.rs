@@ -1,0 +1,26 @@
+//! The expressions behind fields.
+
+use sea_orm::sea_query::{Alias, Expr, SimpleExpr};
+
+use crate::domain::entity::{Entity, Field, Kind};
+use crate::domain::text::Language;
+
+/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
+pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> SimpleExpr {
+    match (entity.table, field.name) {
+        ("users", "role") => Expr::cust(
+            "(SELECT MIN(r.preset) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
+             WHERE ur.user_id = users.id AND r.preset IN ('ROOT', 'ADMIN', 'READ_ONLY'))",
+        ),
+        ("api_keys", "username") => Expr::cust("(SELECT u.username FROM users u WHERE u.id = api_keys.user_id)"),
+        (table, _) if matches!(field.kind, Kind::Localized) && language == Language::ZhCn => {
+            Expr::col((Alias::new(table), chinese(field)))
+        }
+        (table, name) => Expr::col((Alias::new(table), Alias::new(name))),
+    }
+}
+
+/// The column of a text's Chinese version.
+pub(super) fn chinese(field: &Field) -> Alias {
+    Alias::new(format!("{}_zh", field.name))
+}
