@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clock::Timestamp;
 use super::id::{ApiKeyId, UserId};
 use super::permission::{Action, Actions};
+use super::rights::Rights;
 use super::text::{Text, text};
 
 /// Most characters of a member of the profile.
@@ -166,6 +167,17 @@ pub struct Customer {
 }
 
 impl Customer {
+    /// The user's permissions: their own, and what their rights come to. A user with all rights has all.
+    #[must_use]
+    pub fn held(&self, rights: &Rights) -> Vec<&'static Permission> {
+        let has = |permission: &&Permission| {
+            rights.allows(Action::ALL)
+                || self.permissions.contains(permission.key_name)
+                || permission.action().is_some_and(|action| rights.allows(action))
+        };
+        PERMISSIONS.iter().filter(has).collect()
+    }
+
     /// Tells whether nobody invited them.
     #[must_use]
     pub fn is_master(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::permit::{Denial, Permit};
 use crate::domain::policy::Policy;
-use crate::domain::principal::CredentialRef;
+use crate::domain::principal::{CredentialRef, Principal};
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Projection};
@@ -44,5 +44,13 @@ pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
     match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
         Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
         _ => Err(Error::new(Kind::Forbidden, text!("there is no session: log in", "没有会话：请登录"))),
+    }
+}
+
+/// Refuses a key that manages users where the settings leave that to people.
+pub(super) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
+    match actor.is_key() && !app.settings.softlayer_keys_manage_users {
+        true => Err(Denial::KeyNotAllowed.into()),
+        false => Ok(()),
     }
 }

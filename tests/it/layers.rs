@@ -267,7 +267,6 @@ fn the_reader_of_this_file_sees_every_way_to_name_a_room() {
     assert!(has_word("let x = sqlx::query()", "sqlx::") && !has_word("let x = my_sqlx::query()", "sqlx::"));
 }
 
-/// A file of Rust.
 /// What only the operator at the machine reads is English; all else is a text in both languages.
 const FOR_THE_OPERATOR: &[&str] = &[
     "src/cli/",
@@ -301,16 +300,18 @@ fn what_a_caller_reads_is_a_text_in_both_languages() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-struct Source {
+/// A file of Rust.
+#[derive(Clone)]
+pub(crate) struct Source {
     /// Its path from the root, with `/`.
     name: String,
     text: String,
     /// The text without comments, the contents of strings, and test modules.
-    code: String,
+    pub(crate) code: String,
 }
 
 impl Source {
-    fn new(name: String, text: String) -> Self {
+    pub(crate) fn new(name: String, text: String) -> Self {
         let code = without_test_modules(&without_comments_and_texts(&text));
         Self { name, text, code }
     }
@@ -321,16 +322,16 @@ impl Source {
         inner.split('/').next().unwrap().trim_end_matches(".rs").to_owned()
     }
 
-    /// How many modules down from the crate's root.
-    fn depth(&self) -> usize {
+    /// The path of its module from the crate's root.
+    pub(crate) fn module(&self) -> Vec<String> {
         let inner = self.name.strip_prefix("src/").unwrap_or(&self.name);
-        inner.split('/').filter(|part| *part != "mod.rs").count()
+        inner.split('/').filter(|part| *part != "mod.rs").map(|part| part.trim_end_matches(".rs").to_owned()).collect()
     }
 
     /// The rooms named by a path from the crate's root, spelled with `crate` or with enough `super`.
     fn rooms_used(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for root in ["crate::".to_owned(), "super::".repeat(self.depth())] {
+        for root in ["crate::".to_owned(), "super::".repeat(self.module().len())] {
             for (at, _) in self.code.match_indices(&root) {
                 let before = self.code[..at].chars().next_back();
                 if before.is_none_or(|letter| !letter.is_alphanumeric() && letter != '_' && letter != ':') {
@@ -451,7 +452,7 @@ fn root() -> PathBuf {
 }
 
 /// Every file of Rust under a folder, by name.
-fn sources(tree: &str) -> Vec<Source> {
+pub(crate) fn sources(tree: &str) -> Vec<Source> {
     let mut texts = BTreeMap::new();
     read(&root().join(tree), &mut texts);
     assert!(!texts.is_empty(), "there is nothing in {tree}");

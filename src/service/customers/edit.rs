@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::access::expect_user_management;
 use super::super::attempts::{self, Account, Guess};
 use super::super::people::{Change, check_number};
 use super::no_such_user;
@@ -15,7 +16,6 @@ use crate::domain::operation::Operation;
 use crate::domain::password::check_is_no_name;
 use crate::domain::permission::{Action, READ_ONLY, ROOT};
 use crate::domain::permit::{Denial, Permit};
-use crate::domain::principal::Principal;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Password;
 use crate::domain::text::{Text, text};
@@ -170,14 +170,6 @@ fn expect_allowed(at_work: &Change, user: &Customer, change: &CustomerChange) ->
         at_work.expect_no_key_of(&user.id)?;
     }
     needed.into_iter().try_for_each(|operation| Ok(at_work.tx.permit().check(operation)?))
-}
-
-/// Refuses a key that manages users where the settings leave that to people.
-pub(super) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
-    match actor.is_key() && !app.settings.softlayer_keys_manage_users {
-        true => Err(Denial::KeyNotAllowed.into()),
-        false => Ok(()),
-    }
 }
 
 async fn apply(app: &App, at_work: &Change, user: &Customer, change: &CustomerChange) -> Result<()> {

@@ -11,7 +11,7 @@ mod visibility;
 pub(super) use answers::is_right as is_right_answer;
 pub use answers::update as update_answers;
 pub use edit::{NewCustomer, create, edit, edit_all, is_password};
-pub use permissions::{assign_parent, give, held, take};
+pub use permissions::{assign_parent, give, take};
 pub use visibility::{Account, RelatedUser, UserOutline, Viewer, VisibleUser};
 
 use crate::app::App;

@@ -2,32 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::super::access::expect_user_management;
 use super::super::people::{Change, check_number};
-use super::edit::expect_user_management;
 use super::no_such_user;
 use crate::app::App;
 use crate::domain::audit::Entry;
-use crate::domain::customer::{Customer, PERMISSIONS, Permission, Which};
+use crate::domain::customer::{Customer, Permission, Which};
 use crate::domain::entity::USER;
 use crate::domain::operation::Operation;
-use crate::domain::permission::Action;
 use crate::domain::permit::Permit;
 use crate::domain::reason::{Reason, Step};
-use crate::domain::rights::Rights;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::Users;
-
-/// The permissions that a user has: their own, and what their role comes to. Who may do anything has all.
-#[must_use]
-pub fn held(user: &Customer, rights: &Rights) -> Vec<&'static Permission> {
-    let has = |permission: &&Permission| {
-        rights.allows(Action::ALL)
-            || user.permissions.contains(permission.key_name)
-            || permission.action().is_some_and(|action| rights.allows(action))
-    };
-    PERMISSIONS.iter().filter(has).collect()
-}
 
 /// Gives a user below the caller permissions that the caller has.
 ///
@@ -42,7 +29,8 @@ pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> 
     let user = below(&at_work, number, Step::Give).await?;
     let wanted = known(names)?;
     let actor = own(&at_work).await?;
-    let has: BTreeSet<&str> = held(&actor, &at_work.actor.rights)
+    let has: BTreeSet<&str> = actor
+        .held(&at_work.actor.rights)
         .into_iter()
         .filter(|permission| permission.action().is_none_or(|action| at_work.actor.rights.allows(action)))
         .map(|permission| permission.key_name)
@@ -108,7 +96,7 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
         return Err(Error::refused_change(Reason::ParentNotAbove));
     }
     let rights = tx.rights_of(&parent.id).await?;
-    let allowed: BTreeSet<&str> = held(&parent, &rights).into_iter().map(|it| it.key_name).collect();
+    let allowed: BTreeSet<&str> = parent.held(&rights).into_iter().map(|it| it.key_name).collect();
     for below in tx.customers(Which::Below(user.id.clone())).await? {
         let left: BTreeSet<String> =
             below.permissions.iter().filter(|name| allowed.contains(name.as_str())).cloned().collect();

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde_json::Map;
 
-use super::{held, no_such_user};
+use super::no_such_user;
 use crate::app::App;
 use crate::domain::clock::Timestamp;
 use crate::domain::customer::{Customer, Event, LoginAttempt, Permission, Which};
@@ -240,7 +240,7 @@ impl Viewer {
         let rights = app.store.rights_of_all(&ids(users)).await?;
         let of = |user: &VisibleUser| {
             let rights = rights.get(&user.id).copied().unwrap_or_default();
-            (user.id.clone(), held(user, &rights))
+            (user.id.clone(), user.held(&rights))
         };
         Ok(users.iter().filter(|user| !user.is_master()).map(of).collect())
     }
