@@ -54,7 +54,9 @@ fn every_variable_that_is_named_is_a_setting() {
     let mut known: BTreeSet<String> =
         SETTINGS.iter().map(|setting| format!("{ENV_PREFIX}{}", setting.name.to_uppercase())).collect();
     known.insert(ENV_FILE.to_owned());
-    for file in ["docker-compose.yml", "Dockerfile", "README.md", "deploy/nginx.conf"] {
+    for file in
+        ["docker-compose.yml", "Dockerfile", "README.md", "docs/operations.md", "docs/settings.md", "deploy/nginx.conf"]
+    {
         let unknown: Vec<String> = variables(&read(file)).difference(&known).cloned().collect();
         assert_eq!(unknown, [""; 0], "{file} names what config.rs does not know");
     }

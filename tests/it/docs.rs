@@ -12,31 +12,65 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn the_table_of_settings_in_the_readme_is_the_programs() {
+fn the_documented_table_of_settings_is_the_programs() {
     let mut table = "\n| setting | default | meaning |\n|---|---|---|\n".to_owned();
     for setting in SETTINGS {
         let default = if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) };
         writeln!(table, "| `{}` | {default} | {} |", setting.name, setting.meaning).unwrap();
     }
-    let readme = read("README.md");
-    let (_, rest) = readme.split_once("<!-- settings:start -->").unwrap();
+    let document = read("docs/settings.md");
+    let (_, rest) = document.split_once("<!-- settings:start -->").unwrap();
     let (shown, _) = rest.split_once("<!-- settings:end -->").unwrap();
-    assert_eq!(shown.trim(), table.trim(), "put this into README.md:\n{table}");
+    assert_eq!(shown.trim(), table.trim(), "put this into docs/settings.md:\n{table}");
+}
+
+/// Every document, by its path from the root.
+fn documents() -> Vec<String> {
+    let mut found: Vec<String> =
+        ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "bench/README.md"].map(str::to_owned).into();
+    for folder in ["docs", "docs/decisions"] {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().display().to_string());
+        found.extend(names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
+    }
+    found
+}
+
+/// The name that links have for a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|letter| letter.is_alphanumeric() || *letter == ' ' || *letter == '-');
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+/// A newcomer reads the README whole; everything else has a place of its own.
+#[test]
+fn the_readme_stays_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 250, "README.md has {lines} lines");
 }
 
 #[test]
 fn every_link_to_a_file_leads_to_one() {
     let mut checked = 0;
-    let decisions = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/decisions")).unwrap();
-    let decisions = decisions.map(|entry| format!("docs/decisions/{}", entry.unwrap().file_name().display()));
-    let documents = ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/ARCHITECTURE.md", "bench/README.md"];
-    for document in documents.map(str::to_owned).into_iter().chain(decisions) {
+    for document in documents() {
         let text = read(&document);
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
         for target in targets.filter(|target| !target.contains("://")) {
+            let (target, heading) =
+                target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)));
             let folder = Path::new(&document).parent().unwrap();
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(target);
+            let path = match target {
+                "" => Path::new(&document).to_owned(),
+                file => folder.join(file),
+            };
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
             assert!(path.exists(), "{document} links to {target}");
+            if let Some(heading) = heading {
+                let text = fs::read_to_string(&path).unwrap();
+                let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(anchor);
+                assert!(headings.into_iter().any(|known| known == heading), "{document} links to {target}#{heading}");
+            }
             checked += 1;
         }
     }

@@ -10,10 +10,10 @@
 //! - delete the key and print the answer, `{"data":{"deleteApiKey":{"id":"…"}}}`, on one line or several;
 //! - use the dead key once more and print the answer or its status, which has the number 401 (a `curl --fail` would end the script).
 //!
-//! Between `<!-- mfa:start -->` and `<!-- mfa:end -->` stand the commands of a login with a second factor, likewise. They `read` the codes that
+//! In `docs/second-factor.md`, between `<!-- mfa:start -->` and `<!-- mfa:end -->` stand the commands of a login with a second factor, likewise. They `read` the codes that
 //! an authenticator app shows for `SECRET`; here pyotp is the app, and each code that is asked for is that of the next step.
 //!
-//! Between `<!-- softlayer:start -->` and `<!-- softlayer:end -->` stand those for SoftLayer's clients, and what Python does with them.
+//! In `docs/softlayer.md`, between `<!-- softlayer:start -->` and `<!-- softlayer:end -->` stand those for SoftLayer's clients, and what Python does with them.
 
 use serde_json::{Deserializer, Value, json};
 
@@ -61,8 +61,8 @@ const DELETE: &str = r#"curl -X POST \
 fn blocks(readme: &str, name: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}");
     let (start, end) = (format!("<!-- {name}:start -->"), format!("<!-- {name}:end -->"));
-    let (_, rest) = readme.split_once(&start).unwrap_or_else(|| panic!("README.md has no line {start}"));
-    let (section, _) = rest.split_once(&end).unwrap_or_else(|| panic!("README.md has no line {end}"));
+    let (_, rest) = readme.split_once(&start).unwrap_or_else(|| panic!("there is no line {start}"));
+    let (section, _) = rest.split_once(&end).unwrap_or_else(|| panic!("there is no line {end}"));
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
     for line in section.lines() {
@@ -109,20 +109,22 @@ fn is_key(text: &str) -> bool {
     text.len() == 64 && text.starts_with("kt1") && letters(text)
 }
 
-fn readme() -> String {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    std::fs::read_to_string(readme).unwrap_or_else(|error| panic!("{readme}: {error}"))
+fn document(name: &str) -> String {
+    let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_factor_of_the_readme_does_what_it_says() {
+async fn the_second_factor_of_the_documents_does_what_they_say() {
     let service = Service::start().await;
     service.import_example().await;
     let token = service.root().await;
     let now = service.clock.now().timestamp().to_string();
     let environment = [("TOKEN", token.as_str()), ("NOW", now.as_str()), ("PYTHON", &tool("KT_TEST_PYTHON"))];
-    let script =
-        format!("{APP}{}\nprintf '\\n%s\\n%s\\n' \"$TOKEN\" \"$KEY\"\n", blocks(&readme(), MFA, BASH).join("\n"));
+    let script = format!(
+        "{APP}{}\nprintf '\\n%s\\n%s\\n' \"$TOKEN\" \"$KEY\"\n",
+        blocks(&document("docs/second-factor.md"), MFA, BASH).join("\n")
+    );
     let finished = bash(&service, &script, &environment).await.succeeded();
     let lines: Vec<&str> = finished.stdout.lines().filter(|line| !line.is_empty()).collect();
     let [told, codes @ .., name, refusal, token, key] = &lines[..] else { panic!("{finished:?}") };
@@ -136,7 +138,7 @@ async fn the_second_factor_of_the_readme_does_what_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_does_what_it_says() {
-    let blocks = blocks(&readme(), TOUR, BASH);
+    let blocks = blocks(&document("README.md"), TOUR, BASH);
     assert!(!blocks.is_empty(), "the tour has no ```bash block");
     let service = Service::start().await;
     service.import_example().await;
@@ -161,7 +163,8 @@ async fn the_tour_of_the_readme_does_what_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_softlayer_clients_of_the_readme_do_what_it_says() {
     let service = Service::start().await;
-    let [shell, python] = [BASH, "python"].map(|language| blocks(&readme(), SOFTLAYER, language).join("\n"));
+    let [shell, python] =
+        [BASH, "python"].map(|language| blocks(&document("docs/softlayer.md"), SOFTLAYER, language).join("\n"));
     let script = format!(
         "cd \"$HOME\"\nPATH=$(dirname \"$PYTHON\"):$PATH\n{shell}\nprintf '\\n%s\\n' \"$KEY\"\npython - <<'END'\n{python}END\n"
     );
