@@ -9,6 +9,7 @@ use keytower::domain::caller::Caller;
 use keytower::domain::customer::{CustomerChange, Status};
 use keytower::domain::operation::Operation;
 use keytower::domain::permit::authorize;
+use keytower::domain::reason::Reason;
 use keytower::domain::secret::Password;
 use keytower::error::{Barred, Kind};
 use keytower::service::customers::Viewer;
@@ -111,7 +112,7 @@ async fn whoever_made_a_key_of_their_own_reads_it_again_and_nobody_else_does() {
     assert_eq!(kind(classic_keys::read(app, &sibling, number).await), Some(Kind::NotFound));
     // There is one of them.
     let second = classic_keys::add(app, &pass(&grandchild.caller), grandchild.number).await.unwrap_err();
-    assert_eq!(second.public(), "Each user can only have a single API key.");
+    assert_eq!(second.reason(), Some(&Reason::SecondClassicKey));
     // Its text is nowhere in the database.
     let rows = service.rows_of(&["api_keys", "user_audit_logs", "sessions"]).await.join("\n");
     let hex: String = key.expose().bytes().map(|byte| format!("{byte:02X}")).collect();
