@@ -1,4 +1,4 @@
-//! What a caller notices of others who ask for too much: `cargo bench -- hostile`.
+//! Measures how a caller is affected by others that ask for too much: `cargo bench -- hostile`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use super::support::world::World;
 use super::support::{Database, Node};
 use super::{Options, Site, credentials, hammer, percentile};
 
-/// Connections of the reader with costly lists.
+/// Number of connections of the reader with costly lists.
 const READERS: usize = 24;
-/// Connections of the administrator who changes users in bulk.
+/// Number of connections of the administrator that changes users in bulk.
 const WRITERS: usize = 16;
-/// Users whom a request of the administrator changes: as many as one may.
+/// Number of users that one request of the administrator changes: the maximum.
 const USERS: usize = 100;
-/// Connections of the reader with whole lists.
+/// Number of connections of the reader with whole lists.
 const LISTENERS: usize = 8;
-/// How long the others are under way before anything is measured.
+/// How long the others run before the measurement begins.
 const AHEAD: Duration = Duration::from_secs(2);
-/// Clients whose key checks are measured.
+/// Number of clients whose key checks are measured.
 const CHECKERS: usize = 4;
-/// The most that 99 of 100 key checks may take, in milliseconds.
+/// Maximum 99th percentile of key checks, in milliseconds.
 const BAR: f64 = 1_000.0;
 
-/// Measures key checks while nothing else goes on, beside a hostile reader, and beside a bulk writer. Answers how many bars were missed.
+/// Measures key checks alone, next to hostile readers, and next to a bulk writer. Returns the number of missed limits.
 pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usize {
     let mut site = Site::new(database, World { clusters: 3, hosts: 10 }).await;
     site.grow(20_000).await;
@@ -61,7 +61,7 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usi
         ("beside 8 whole lists of 20,000 VMs", repeat(LISTENERS, &url("/get-vms"), &reader, &json!({}))),
         ("beside 16 bulk changes of 100 users", repeat(WRITERS, &url("/update-user"), &token, &bulk)),
     ] {
-        // The others are under way before the first check.
+        // The others run before the first check.
         tokio::time::sleep(AHEAD).await;
         let (url, key) = (url("/get-my-info"), key.clone());
         let checked = move |http: &reqwest::Client| http.post(&url).header("authorization", &key).json(&json!({}));
@@ -75,7 +75,7 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usi
     missed
 }
 
-/// Sends a request again and again, over so many connections, until it is aborted.
+/// Sends a request in a loop over a number of connections, until the tasks are aborted.
 fn repeat(connections: usize, url: &str, credential: &str, body: &Value) -> Vec<JoinHandle<()>> {
     let clients = (0..connections).map(|_| {
         let (url, credential, body) = (url.to_owned(), credential.to_owned(), body.to_string());

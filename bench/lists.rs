@@ -1,4 +1,4 @@
-//! Lists of a large inventory beside the plain SQL that fetches the same rows: `cargo bench -- lists`.
+//! Compares lists of a large inventory with the plain SQL that fetches the same rows: `cargo bench -- lists`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::{Options, Site, credentials, percentile};
 const WORLD: World = World { clusters: 20, hosts: 1_000 };
 const SMALL: usize = 10_000;
 const LARGE: usize = 100_000;
-/// The slowest that a list may be, in times of the plain SQL.
+/// Maximum median time of a list, as a multiple of the plain SQL's.
 const BAR: f64 = 3.0;
-/// The most KiB that memory may grow between the small table and the large one.
+/// Maximum growth of memory from the small table to the large one, in KiB.
 const GROWTH: u64 = 8 * 1024;
-/// Pages that are listed before memory is looked at.
+/// Number of pages that are listed before memory is measured.
 const PAGES: usize = 400;
 
-/// Orders by name (an index), by memory (none; many are equal), by time (none; may be null).
+/// Orders by name (with an index), by memory (no index, many equal values), and by time (no index, some null values).
 const CASES: [(&str, &str, usize); 6] = [
     ("name_ASC", "vms.name ASC", 0),
     ("name_ASC", "vms.name ASC", 50_000),
@@ -31,7 +31,7 @@ const CASES: [(&str, &str, usize); 6] = [
     ("local_created_at_DESC", "vms.local_created_at DESC NULLS FIRST", 50_000),
 ];
 
-/// Measures lists and memory; answers how many bars were missed.
+/// Measures lists and memory; returns the number of missed limits.
 pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usize {
     let mut site = Site::new(database, WORLD).await;
     site.grow(SMALL).await;
@@ -53,7 +53,7 @@ fn body(order: &str, skip: usize) -> Value {
     json!({ "where": { "status": "RUNNING", "memory_gte": 4_i64 << 30 }, "orderBy": order, "first": 50, "skip": skip })
 }
 
-/// The same rows with the same columns, those of cluster and host included.
+/// Returns the SQL for the same rows and columns, including those of cluster and host.
 fn sql(order: &str, skip: usize) -> String {
     let plain = VM.fields.iter().filter(|field| field.relation().is_none());
     let columns: Vec<String> = plain.map(|field| format!("vms.\"{}\"", field.name)).collect();
@@ -67,14 +67,14 @@ fn sql(order: &str, skip: usize) -> String {
 
 async fn analyze(database: &Database) {
     let db = database.connect().await;
-    // What its autovacuum does by itself a little later.
+    // PostgreSQL's autovacuum would do this a little later.
     if db.get_database_backend() == sea_orm::DatabaseBackend::Postgres {
         db.execute_unprepared("ANALYZE").await.unwrap();
     }
     db.close().await.unwrap();
 }
 
-/// Asks and queries in turn; answers how many bars were missed.
+/// Alternates API requests and SQL queries; returns the number of missed limits.
 async fn lists(database: &Arc<Database>, seconds: u64) -> usize {
     let node = Node::on(database);
     let (_, key) = credentials(&node).await;
@@ -121,7 +121,7 @@ async fn query(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get("", "id").unwrap()).collect()
 }
 
-/// The most memory that a fresh node has held, in KiB, after it has listed pages from everywhere in the table.
+/// Returns the peak memory of a fresh node in KiB, after it listed pages from all over the table.
 async fn memory(database: &Arc<Database>) -> u64 {
     let node = Node::on(database);
     let (_, key) = credentials(&node).await;

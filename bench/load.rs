@@ -1,4 +1,4 @@
-//! Many clients who read and write at once: `cargo bench -- load`.
+//! Measures many clients that read and write at once: `cargo bench -- load`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Measures whether time tells which users exist: `cargo bench -- logins`.
+//! Measures whether response times reveal which users exist: `cargo bench -- logins`.
 //!
-//! Wrong logins with names that exist and with names that don't come in turn, each from an address of its own, so that the throttle
-//! holds none of them off. All answers must be the same to the letter; then the times of the two kinds are compared.
+//! Alternates wrong logins with names that exist and names that don't, each from its own address, so that none is throttled. All answers
+//! must be identical; then the times of the two kinds are compared.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use super::support::node::{borrowed, settings};
 use super::support::{Database, Node};
 use super::{Options, credentials, percentile};
 
-/// How many log in at once, and how long a check of a key may take beside them, in milliseconds.
+/// Number of clients that log in at once, and the maximum 95th percentile of key checks meanwhile, in milliseconds.
 const CROWD: usize = 20;
 const BESIDE: f64 = 1_000.0;
 const PASSWORD: &str = "a password of theirs";
-/// Names that exist; those that don't look alike.
+/// Number of names that exist, and of similar names that do not.
 const USERS: usize = 50;
-/// How likely a known name may be the slower one of two.
+/// Allowed range of the probability that a known name is slower than an unknown one.
 const EVEN: (f64, f64) = (0.15, 0.85);
-/// By how much the medians may differ, in milliseconds, or as a part of the greater one.
+/// Allowed difference of the medians, in milliseconds or as a fraction of the greater one.
 const NEAR: (f64, f64) = (2.0, 0.15);
 
-/// Compares the two kinds on both faces; answers how many bars were missed.
+/// Compares the two kinds on REST and GraphQL; returns the number of missed limits.
 pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usize {
     let mut settings = settings(database);
     settings.push(("trusted_proxies", "127.0.0.1".to_owned()));
@@ -82,7 +82,8 @@ pub async fn run(name: &str, database: &Arc<Database>, options: &Options) -> usi
     missed
 }
 
-/// Checks a key, again and again, while many log in: the hashes of passwords must leave room for everybody else.
+/// Checks a key in a loop while many clients log in: password hashing must leave time for other requests. Returns the number of missed
+/// limits.
 async fn beside(name: &str, node: &Node, users: &[String], options: &Options) -> usize {
     let (_, key) = credentials(node).await;
     let until = Instant::now() + Duration::from_secs(options.seconds * 5);
@@ -121,7 +122,7 @@ async fn beside(name: &str, node: &Node, users: &[String], options: &Options) ->
     usize::from(missed)
 }
 
-/// Prints and judges two kinds of times.
+/// Prints and compares the times of the two kinds; returns the number of missed limits.
 fn compare(name: &str, face: &str, [mut known, mut unknown]: [Vec<Duration>; 2]) -> usize {
     let pairs = known.len() * unknown.len();
     let slower = known.iter().map(|known| unknown.iter().filter(|unknown| known > *unknown).count()).sum::<usize>();

@@ -34,27 +34,27 @@ use support::random::Random;
 use support::world::World;
 use support::{Database, Node, ROOT_PASSWORD};
 
-/// The same inventory in every run.
+/// Makes the inventory the same in every run.
 const SEED: u64 = 4_600;
 
 /// Measures keytower on embedded SQLite, and on the PostgreSQL server that `KT_TEST_POSTGRES` names.
 #[derive(Debug, clap::Parser)]
 struct Options {
-    /// What to measure; all of it when nothing is named.
+    /// What to measure; everything if nothing is named.
     which: Vec<Which>,
-    /// How long each line is measured.
+    /// Seconds to measure each line.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
-    /// How many clients ask at once for a line of `requests`.
+    /// Number of concurrent clients for `requests`.
     #[arg(long, default_value_t = 8)]
     clients: usize,
-    /// How long `load` lasts.
+    /// Duration of `load` in seconds.
     #[arg(long, default_value_t = 60)]
     load_seconds: u64,
-    /// How many clients `load` has.
+    /// Number of concurrent clients for `load`.
     #[arg(long, default_value_t = 64)]
     load_clients: usize,
-    /// What cargo adds.
+    /// Added by cargo; ignored.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -89,7 +89,7 @@ async fn main() {
     assert_eq!(missed, 0, "bars missed");
 }
 
-/// The databases to measure on: SQLite, and PostgreSQL where `KT_TEST_POSTGRES` names a server.
+/// Returns the databases to measure: SQLite, and PostgreSQL if `KT_TEST_POSTGRES` names a server.
 async fn databases() -> Vec<(&'static str, Arc<Database>)> {
     let mut databases = vec![("SQLite", Arc::new(Database::sqlite()))];
     match std::env::var("KT_TEST_POSTGRES") {
@@ -108,7 +108,7 @@ struct Site {
 }
 
 impl Site {
-    /// Clusters and hosts, and no VM yet.
+    /// Creates clusters and hosts, and no VM yet.
     async fn new(database: &Arc<Database>, world: World) -> Self {
         let site = Self { database: Arc::clone(database), world, random: Random::of(SEED), vms: 0 };
         let app = site.app().await;
@@ -117,7 +117,7 @@ impl Site {
         site
     }
 
-    /// Imports VMs until there are so many.
+    /// Imports VMs until there are `vms` of them.
     async fn grow(&mut self, vms: usize) {
         let app = self.app().await;
         self.world.populate(&app, self.vms..vms, &mut self.random).await;
@@ -133,7 +133,7 @@ impl Site {
     }
 }
 
-/// Logs `root` in, and mints a key with its token.
+/// Logs in as `root` and mints a key; returns token and key.
 async fn credentials(node: &Node) -> (String, String) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let post = async |path: &str, credential: &str, body: Value| -> Value {
@@ -147,7 +147,7 @@ async fn credentials(node: &Node) -> (String, String) {
     (token, key)
 }
 
-/// Sends a request again and again from so many clients until the time is over. Answers how long each took.
+/// Sends a request in a loop from a number of clients for a given time. Returns how long each request took.
 async fn hammer(
     clients: usize,
     time: Duration,
@@ -176,7 +176,7 @@ async fn hammer(
     times
 }
 
-/// The time that so many of a hundred stay within, in milliseconds.
+/// Returns a percentile (0 to 100) of the times, in milliseconds.
 fn percentile(times: &mut [Duration], part: usize) -> f64 {
     times.sort_unstable();
     times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3

@@ -1,4 +1,4 @@
-//! Measures requests against a yardstick in the same run: `cargo bench -- requests`.
+//! Measures requests and compares them with a yardstick in the same run: `cargo bench -- requests`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ struct Call {
     path: &'static str,
     credential: Option<String>,
     body: Option<Value>,
-    /// A body that is no JSON.
+    /// A body that is not JSON.
     text: Option<String>,
 }
 
-/// The call of SoftLayer's clients that asks who one is, as `get-my-info` does.
+/// Returns the XML-RPC call by which SoftLayer's clients read the current user, like `get-my-info`.
 fn xml_rpc(key: &str) -> String {
     let member = |name: &str, value: &str| format!("<member><name>{name}</name><value>{value}</value></member>");
     let text = |text: &str| format!("<string>{text}</string>");
@@ -32,7 +32,7 @@ fn xml_rpc(key: &str) -> String {
     )
 }
 
-/// Measures one kind of request after another.
+/// Measures each kind of request in turn.
 pub async fn run(name: &str, database: &Arc<Database>, options: &Options) {
     let mut site = Site::new(database, World { clusters: 3, hosts: 10 }).await;
     site.grow(50).await;

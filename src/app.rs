@@ -1,4 +1,4 @@
-//! What a running service holds; every room above takes it as its first argument.
+//! The state of a running service; most functions of the modules above take it as their first argument.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::node::Node;
 use crate::store::{Grant, Scribe, Store, Tx, Users};
 use crate::upstream::Upstream;
 
-/// A running service.
+/// The state of a running service.
 pub struct App {
     /// Settings in force.
     pub settings: Settings,
@@ -33,30 +33,30 @@ pub struct App {
     pub node: Node,
     /// The database.
     pub store: Store,
-    /// What hangs on the master key.
+    /// Keys derived from the master key.
     pub vault: Arc<Vault>,
-    /// Signs and reads tokens.
+    /// Signs and verifies tokens.
     pub tokens: Tokens,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// What was refused to strangers and is not written down yet.
+    /// Refused requests of unauthenticated clients that are not in the audit log yet.
     pub refusals: Refusals,
-    /// Whose password is being judged.
+    /// Queues password guesses: for one account and client, one at a time.
     pub turns: Turns,
-    /// When sessions were used and that is not written down yet.
+    /// Times of last use of sessions that are not in the database yet.
     pub seen: Seen,
-    /// The CloudTower that this service stands in front of, if there is one.
+    /// The CloudTower behind this service, if one is configured.
     pub upstream: Option<Upstream>,
-    /// Sends letters, if there is a mail server.
+    /// Sends letters, if a mail server is configured.
     pub mailer: Option<Mailer>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn Random>,
 }
 
 impl App {
-    /// The present moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -70,12 +70,14 @@ impl App {
         self.begin_for(permit, Users::default()).await
     }
 
-    /// Starts a write that `permit` allows and that is about some users. Once it has its locks, it judges the caller's credential anew, as
-    /// [`App::authenticate`] does: nothing is changed with one that was ended since.
+    /// Starts a write that `permit` allows and that locks `users`. Once it has its locks, it judges the caller's credential again, as
+    /// [`App::authenticate`] does, so that a credential revoked in the meantime changes nothing.
     ///
     /// # Errors
-    /// `Unauthenticated` and what else [`authorize`](crate::domain::permit::authorize) says when the credential allows it no more, `TooMany` when the caller has too many
-    /// changes under way, `Unavailable` when the database is away.
+    /// - `Unauthenticated` if the credential is no longer valid.
+    /// - Another denial of [`authorize`](crate::domain::permit::authorize) if the credential no longer allows the operation.
+    /// - `TooMany` if the caller has too many changes in progress.
+    /// - `Unavailable` if the database is unreachable or a lock is held for too long.
     pub async fn begin_for(&self, permit: &Permit, users: Users) -> Result<Tx> {
         let scribe = Scribe {
             chain: Arc::clone(&self.vault) as Arc<dyn Chain>,
@@ -86,7 +88,8 @@ impl App {
         self.judged(tx).await
     }
 
-    /// The same write after its caller's credential was judged anew: for a write that has waited for one more lock.
+    /// Judges the caller's credential again inside a write, for a write that has waited for one more lock. The operator and the service's
+    /// own work have no credential to judge.
     ///
     /// # Errors
     /// Like [`App::begin_for`].
@@ -101,8 +104,8 @@ impl App {
         Ok(tx.under(renewed))
     }
 
-    /// Judges the caller's credential anew outside of a write: before something goes out that can't be taken back, and between the parts
-    /// of a long answer.
+    /// Judges the caller's credential again outside of a write: before sending something that can't be taken back, and between the parts of
+    /// a long answer. Returns the permit with the caller's current rights.
     ///
     /// # Errors
     /// Like [`App::begin_for`].
@@ -119,16 +122,17 @@ impl App {
         Ok(permit.renewed(principal)?)
     }
 
-    /// For how long a session works that nobody uses; nothing as long as its token.
+    /// Returns how long an unused session stays valid; `None` means as long as its token.
     #[must_use]
     pub fn idle(&self) -> Option<TimeDelta> {
         Some(self.settings.session_idle).filter(|idle| !idle.is_zero()).map(delta)
     }
 
-    /// Finds out who shows a credential, from where; see [`authenticate`].
+    /// Returns the principal of a credential that is used from an address; see [`authenticate`].
     ///
     /// # Errors
-    /// `Unauthenticated` when it does not work, `Unavailable` when the database can't tell.
+    /// - `Unauthenticated` if the credential is not valid.
+    /// - `Unavailable` if the database is unreachable.
     pub async fn authenticate(
         &self,
         credential: impl Into<Credential<'_>>,
@@ -138,10 +142,10 @@ impl App {
         authenticate(credential.into(), address, self.now(), &by).await
     }
 
-    /// Refuses a text that can't be a credential that works, without asking the database.
+    /// Rejects a text that can't be a valid credential, without a database query.
     ///
     /// # Errors
-    /// `Unauthenticated`.
+    /// `Unauthenticated` if the text can't be a valid credential.
     pub fn inspect(&self, credential: &str) -> Result<()> {
         inspect(credential, &self.tokens, self.now())
     }

@@ -1,4 +1,4 @@
-//! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; the later wins. An unknown one is refused by name.
+//! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; a later source wins. An unknown name is rejected.
 
 mod mail;
 mod table;
@@ -27,29 +27,29 @@ pub use mail::{MailSettings, MailTls};
 pub use table::{SETTINGS, Setting};
 pub use upstream::{UpstreamLogin, UpstreamSettings};
 
-/// What every environment variable of the program starts with.
+/// Prefix of every environment variable of the program.
 pub const ENV_PREFIX: &str = "KEYTOWER_";
-/// Names the file; the one variable that is no setting.
+/// Environment variable with the path of the settings file; the only variable that is not a setting.
 pub const ENV_FILE: &str = "KEYTOWER_CONFIG";
 
-/// What a GraphQL document may be and ask for, as far as that can be set; the rest stands in `graphql/guard.rs`.
+/// The limits of GraphQL requests that can be set; `graphql/guard.rs` has the fixed ones.
 #[derive(Debug, Clone, Copy)]
 pub struct GraphqlLimits {
-    /// Whether the schema may be asked for.
+    /// Whether introspection is allowed.
     pub introspection: bool,
-    /// Deepest nesting of fields.
+    /// Maximum nesting of fields.
     pub depth: u64,
-    /// Most fields on the first level of an operation.
+    /// Maximum number of fields on the first level of an operation.
     pub root_fields: u64,
-    /// Most fragment spreads of a document, as written.
+    /// Maximum number of fragment spreads in a document, counted as written.
     pub fragments: usize,
-    /// Most tokens of a document.
+    /// Maximum number of tokens in a document.
     pub tokens: usize,
-    /// Most values of one answer.
+    /// Maximum number of values in an answer.
     pub answer_values: u64,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -61,82 +61,82 @@ pub enum LogFormat {
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Address and port.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Folder for data.
+    /// Folder for the SQLite database and the master key.
     pub data_dir: PathBuf,
     /// The database.
     pub database_url: DatabaseUrl,
-    /// The master key, where it was given directly.
+    /// The master key, if it was set directly.
     pub master_key: Option<MasterKey>,
     /// The file with the master key.
     pub master_key_file: PathBuf,
-    /// Whether that file was named rather than defaulted.
+    /// Whether `master_key_file` was set rather than defaulted.
     pub master_key_file_named: bool,
-    /// Whether to make `root` at the first start.
+    /// Whether to create the user `root` at the first start.
     pub create_root: bool,
-    /// Its password.
+    /// Password of `root` at the first start; `None` means a random one.
     pub root_password: Option<Password>,
-    /// What new hashes of passwords cost.
+    /// Cost of new password hashes.
     pub password_hash: HashCost,
-    /// `iss` and `aud`.
+    /// `iss` and `aud` of tokens.
     pub issuer: String,
-    /// Proxies that are believed about the client's address.
+    /// Proxies that are trusted to name the client's address.
     pub trusted_proxies: Ranges,
-    /// Life of a token; zero until revoked.
+    /// Lifetime of a token; zero means until it is revoked.
     pub token_life: Duration,
-    /// Whether that was set, and is no default.
+    /// Whether `token_life` was set rather than defaulted.
     pub token_life_named: bool,
-    /// Life of a session that nobody uses; zero as long as its token's.
+    /// How long an unused session stays valid; zero means as long as its token.
     pub session_idle: Duration,
-    /// For how long a proven second factor counts as fresh.
+    /// How long a proven second factor or password counts as fresh.
     pub step_up_time: Duration,
-    /// Life of a signing key; zero for ever.
+    /// How long a signing key signs; zero means forever.
     pub signing_key_life: Duration,
-    /// Whether the node is passive as long as no command says otherwise.
+    /// Whether the node is passive until a `keytower node` command changes it.
     pub passive: bool,
-    /// Where the active node is: a URL without a path.
+    /// URL of the active node, without a path.
     pub active_url: Option<String>,
-    /// How long a power operation takes.
+    /// How long the task of a power operation takes.
     pub power_time: Duration,
-    /// Time for the head of a request.
+    /// Time limit for receiving the head of a request.
     pub header_timeout: Duration,
-    /// Time for the body of a request.
+    /// Time limit for receiving the body of a request.
     pub body_timeout: Duration,
-    /// Time for requests in flight at the end.
+    /// Time limit for requests in flight at shutdown.
     pub shutdown_timeout: Duration,
-    /// What a GraphQL document may be and ask for.
+    /// Limits of GraphQL requests.
     pub graphql: GraphqlLimits,
-    /// The CloudTower to stand in front of.
+    /// The CloudTower behind keytower, if one is configured.
     pub upstream: Option<UpstreamSettings>,
-    /// The mail server.
+    /// The mail server, if one is configured.
     pub mail: Option<MailSettings>,
-    /// Whether API keys of users with a second factor work on SoftLayer's face.
+    /// Whether API keys of users with a second factor work with SoftLayer's API.
     pub softlayer_keys_with_mfa: bool,
-    /// Whether users make classic keys for those below them.
+    /// Whether users may make classic keys for users below them.
     pub softlayer_keys_by_ancestors: bool,
     /// Whether SoftLayer's API is served.
     pub softlayer: bool,
-    /// Whether classic keys make and change other users.
+    /// Whether classic keys may make and change other users.
     pub softlayer_keys_manage_users: bool,
-    /// Where people reach this service: for links in mails.
+    /// URL under which people reach this service, for links in letters.
     pub public_url: Option<String>,
-    /// Least level to log.
+    /// Minimum level to log.
     pub log: tracing::Level,
-    /// How log lines look.
+    /// Format of log lines.
     pub log_format: LogFormat,
 }
 
 impl Settings {
-    /// Reads the file, if there is one, and the environment.
+    /// Reads the settings from the file, if one is named here or by `KEYTOWER_CONFIG`, and from the environment.
     ///
     /// # Errors
-    /// `Invalid` with the name of what is unknown or wrong, and what is allowed.
+    /// `Invalid` if a setting is unknown or wrong; the text names it and says what is allowed.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         Self::load_with(file, environment, Vec::new())
     }
 
-    /// The same, under what an argument of the command line gives: the argument, the setting and its value. It wins.
+    /// Like [`Settings::load`], with settings from command-line arguments, which win. Each is an argument, a setting and its value.
     ///
     /// # Errors
     /// Like [`Settings::load`].
@@ -165,7 +165,7 @@ impl Settings {
     }
 }
 
-/// What was given: name of the setting, to its value and where it came from.
+/// The settings that were given: maps each name to its value and its origin (for messages).
 #[derive(Default)]
 struct Given(BTreeMap<String, (String, String)>);
 
@@ -312,26 +312,26 @@ impl Given {
         })
     }
 
-    /// Never shows the value: it may be a secret.
+    /// Creates the error of a wrong value. It never shows the value, which may be a secret.
     fn wrong(&self, name: &str, allowed: &str) -> Error {
         let origin = self.0.get(name).map_or(name, |(_, origin)| origin.as_str());
         Error::invalid(format!("{origin} must be {allowed}"))
     }
 }
 
-/// Reads the address of a server: scheme and host, and no path, query or user.
+/// Parses the URL of a server: scheme, host and perhaps a port, without path, query or user.
 fn base_url(text: &str) -> Option<String> {
     let url: Uri = text.parse().ok()?;
     let (scheme, host) = (url.scheme_str()?, url.host().filter(|host| !host.is_empty())?);
     let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
     let base = format!("{scheme}://{host}{port}");
-    // Whatever else stands in it is not in `base`.
+    // Any other part of the URL is missing in `base`, so that the texts differ.
     let whole = text.strip_suffix('/').unwrap_or(text).eq_ignore_ascii_case(&base);
     (whole && ["http", "https"].contains(&scheme)).then_some(base)
 }
 
-/// Reads the address of something on the web: scheme, host, perhaps port and path, and no `/` at the end. A user or a query in it would
-/// be left out silently: refused.
+/// Parses a URL: scheme, host, perhaps a port and a path; removes a `/` at the end. Rejects a user, a query or a fragment rather than
+/// dropping it silently.
 fn web_address(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let authority =
@@ -341,10 +341,10 @@ fn web_address(text: &str) -> Option<String> {
     (uri.query().is_none() && !text.contains('#')).then(|| format!("{scheme}://{authority}{path}"))
 }
 
-/// Reads the certificates of the PEM file that a setting names.
+/// Reads the certificates of a PEM file; `setting` is the name of the setting, for messages.
 ///
 /// # Errors
-/// `Invalid` when the file can't be read, or something in it.
+/// `Invalid` if the file, or a certificate in it, can't be read.
 pub fn read_certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     certificates.map_err(|error| {
@@ -352,10 +352,10 @@ pub fn read_certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDe
     })
 }
 
-/// How a master key is written.
+/// The accepted forms of a master key, for messages.
 pub const MASTER_KEY_FORM: &str = "32 bytes, as 64 hexadecimal digits or as Base64";
 
-/// Reads a master key, white space around it ignored.
+/// Parses a master key; ignores white space around it.
 #[must_use]
 pub fn read_master_key(text: &str) -> Option<MasterKey> {
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! The one error: a kind from a closed list, what the caller may read, and what only the log may.
+//! The error type of keytower: a kind from a closed list, a public text for the caller, and an internal text for the log.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,49 +12,49 @@ use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::domain::text::{Language, Text};
 
-/// Most characters of what the caller may read.
+/// Maximum length of a public text, in characters.
 const PUBLIC_MAX: usize = 4000;
 
-/// What went wrong, as far as a caller can act on it. Each face renders each kind in one place.
+/// What went wrong, as far as a caller can act on it. Each API renders each kind in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The request is wrong: what is wrong and what is allowed stands in the message.
+    /// The request is wrong; the message says what is wrong and what is allowed.
     Invalid,
-    /// The login did not succeed: user name or password is wrong.
+    /// The login failed: the username, password or code is wrong, a code is missing, or the user may not log in.
     LoginFailed,
-    /// No credential, or one that does not work (any more).
+    /// The request has no credential, or one that is not valid (anymore).
     Unauthenticated,
-    /// The credential works, and lacks the right.
+    /// The credential is valid, but does not have the right.
     Forbidden,
-    /// The credential works; its second factor was not proven lately.
+    /// The credential is valid, but the user has not proven the second factor (or, without one, the password) recently.
     StepUp,
-    /// The credential works; a second factor has to be enrolled before it can do anything else.
+    /// The credential is valid, but the user must enroll a second factor before anything else.
     MustEnrollMfa,
-    /// The credential works; the password has to be changed before it can do anything else.
+    /// The credential is valid, but the user must change the password before anything else.
     MustChangePassword,
-    /// There is no such thing, or none that the caller may know of.
+    /// The object does not exist, or the caller may not see it.
     NotFound,
-    /// Another change holds what this one is about.
+    /// Another change has locked the object.
     Locked,
-    /// Too often; when to try again stands in [`Error::retry_after`].
+    /// Too many requests; [`Error::retry_after`] says when to try again.
     TooMany,
-    /// The address exists, the method does not.
+    /// The path exists, but does not support the method.
     MethodNotAllowed,
     /// The request did not arrive in time.
     Timeout,
     /// The request is too large.
     TooLarge,
-    /// The body is of a type that is not understood here.
+    /// The route does not accept the content type of the body.
     UnsupportedMediaType,
-    /// This node is passive: another one serves.
+    /// This node is passive; the active node serves the request.
     Passive,
-    /// The database or the mail server is away; the same request may work later.
+    /// The database or the mail server is unreachable; the same request may succeed later.
     Unavailable,
-    /// The upstream did not do its part.
+    /// The upstream is unreachable, rejected keytower's request or sent an unusable answer.
     BadGateway,
-    /// The upstream did not do its part in time.
+    /// The upstream did not answer in time.
     GatewayTimeout,
-    /// A fault of ours.
+    /// A fault in keytower.
     Internal,
 }
 
@@ -83,7 +83,7 @@ impl Kind {
     ];
 }
 
-/// An error with two texts. There is no way to print the internal one to a caller.
+/// An error with a public and an internal text. It has no `Display`, so that the internal text does not reach a caller by accident.
 pub struct Error {
     kind: Kind,
     public: Text,
@@ -91,37 +91,37 @@ pub struct Error {
     detail: Option<Detail>,
 }
 
-/// What a program wants to know of an error.
+/// Details of an error for programs.
 #[derive(Debug, Clone)]
 enum Detail {
-    /// Type and id of what is locked.
+    /// Type and id of each locked object.
     Locked(Vec<(&'static str, String)>),
-    /// How long to wait.
+    /// How long to wait before the next try.
     RetryAfter(Duration),
-    /// A login that a code would complete.
+    /// The challenge of a login that needs a code.
     Challenge(Box<MfaMeta>),
-    /// What keeps somebody out whose credential is right.
+    /// Why a request with a right credential is refused.
     Barred(Barred),
     /// Why a change is refused.
     Reason(Reason),
 }
 
-/// What keeps somebody out whose credential is right.
+/// Why a request with a right credential, or a login with a right password, is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barred {
-    /// The address they come from is not one of theirs.
+    /// The user, or the classic key, is restricted to other addresses.
     Address,
     /// The user is not active.
     Status(Status),
-    /// The answer to a security question lacks, or is wrong.
+    /// The answer to a security question is missing or wrong.
     Answer,
 }
 
-/// A result with our [`Error`].
+/// A result with keytower's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error whose text the caller may read; it is cut where it would repeat much of what the caller sent.
+    /// Creates an error with a public text, cut to 4000 characters, since it may repeat much of what the caller sent.
     pub fn new(kind: Kind, public: impl Into<Text>) -> Self {
         let cut = |mut text: String| {
             if let Some((end, _)) = text.char_indices().nth(PUBLIC_MAX) {
@@ -133,56 +133,56 @@ impl Error {
         Self { kind, public: public.into().map(cut), internal: None, detail: None }
     }
 
-    /// A wrong request.
+    /// Creates the error of a wrong request.
     pub fn invalid(public: impl Into<Text>) -> Self {
         Self::new(Kind::Invalid, public)
     }
 
-    /// A credential that does not work. All of them look alike; `why` goes to the log.
+    /// Creates the error of an invalid credential. The public text is always the same; `why` goes to the log.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Kind::Unauthenticated, text!("the credential is not valid", "凭据无效")).because(why.into())
     }
 
-    /// The same, with what a face may tell whose contract asks for it.
+    /// Like [`Error::refused`], with a reason for the APIs whose contract requires them to give one.
     pub fn refused_for(barred: Barred, why: impl Into<String>) -> Self {
         Self { detail: Some(Detail::Barred(barred)), ..Self::refused(why) }
     }
 
-    /// A login whose password is right, and which is refused all the same.
+    /// Creates the error of a login that is refused although the password is right.
     pub fn barred(barred: Barred, public: impl Into<Text>) -> Self {
         Self { detail: Some(Detail::Barred(barred)), ..Self::new(Kind::LoginFailed, public) }
     }
 
-    /// A change that is refused for a reason that faces say in their own words.
+    /// Creates the error of a refused change; each API describes the reason in its own words.
     #[must_use]
     pub fn refused_change(reason: Reason) -> Self {
         let kind = if reason == Reason::KeyBesideFactor { Kind::Forbidden } else { Kind::Invalid };
         Self { detail: Some(Detail::Reason(reason.clone())), ..Self::new(kind, reason.text()) }
     }
 
-    /// A fault of ours; the caller learns nothing of it.
+    /// Creates the error of a fault in keytower; `why` goes to the log, the caller reads only "internal error".
     pub fn internal(why: impl fmt::Display) -> Self {
         Self::new(Kind::Internal, text!("internal error", "内部错误")).because(why.to_string())
     }
 
-    /// The database is away; `why` goes to the log.
+    /// Creates the error of an unreachable database; `why` goes to the log.
     pub fn unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the database can't be reached, try again later", "无法访问数据库，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
     }
 
-    /// The mail server is away or did not take a letter; `why` goes to the log.
+    /// Creates the error of a mail server that is unreachable or rejected a letter; `why` goes to the log.
     pub fn mail_unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the letter can't be sent by mail, try again later", "无法发送邮件，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
     }
 
-    /// The upstream did not do its part; `why` goes to the log.
+    /// Creates the error of a failing upstream; `why` goes to the log.
     pub fn bad_gateway(public: impl Into<Text>, why: impl fmt::Display) -> Self {
         Self::new(Kind::BadGateway, public).because(why.to_string())
     }
 
-    /// Something is held by another change: each with its type (contract section 1.7) and id.
+    /// Creates the error of objects that another change has locked, each with its type (contract section 1.7) and id.
     #[must_use]
     pub fn locked(resources: Vec<(&'static str, String)>) -> Self {
         let names: Vec<String> = resources.iter().map(|(kind, id)| format!("[{kind}-{id}]")).collect();
@@ -192,7 +192,7 @@ impl Error {
         error
     }
 
-    /// Too often; the same may work after a while.
+    /// Creates the error of too many requests; the same request may succeed after `retry_after`.
     #[must_use]
     pub fn too_many(public: Text, retry_after: Duration) -> Self {
         let mut error = Self::new(Kind::TooMany, public);
@@ -205,7 +205,8 @@ impl Error {
         self
     }
 
-    /// The same error, said of a part of the request: behind `[1]`, `username must …` is `[1].username must …`.
+    /// Puts the place in the request before the public text: at `[1]`, `username must …` becomes `[1].username must …`. Changes only
+    /// `Invalid` and `Forbidden` errors.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         match self.kind {
@@ -216,31 +217,31 @@ impl Error {
         }
     }
 
-    /// The kind.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What the caller may read, in English.
+    /// Returns the public text in English.
     #[must_use]
     pub fn public(&self) -> &str {
         self.public.en()
     }
 
-    /// What the caller may read, in their language.
+    /// Returns the public text in a language.
     #[must_use]
     pub fn said_in(&self, language: Language) -> String {
         self.public.said_in(language)
     }
 
-    /// What the caller may read, in both languages.
+    /// Returns the public text in both languages.
     #[must_use]
     pub fn text(&self) -> &Text {
         &self.public
     }
 
-    /// Type and id of what is locked; nothing for another error.
+    /// Returns type and id of each locked object; empty for other errors.
     #[must_use]
     pub fn locks(&self) -> &[(&'static str, String)] {
         match &self.detail {
@@ -249,7 +250,7 @@ impl Error {
         }
     }
 
-    /// A login that the password does not complete: what a code would have to be shown with, where one is awaited.
+    /// Creates the error of a login that needs a code as well; `challenge` identifies the login that waits for the code, if one does.
     #[must_use]
     pub fn needs_code(public: Text, challenge: Option<MfaMeta>) -> Self {
         let mut error = Self::new(Kind::LoginFailed, public);
@@ -257,7 +258,7 @@ impl Error {
         error
     }
 
-    /// The challenge that waits for a code; nothing for another error.
+    /// Returns the challenge that waits for a code; `None` for other errors.
     #[must_use]
     pub fn challenge(&self) -> Option<&MfaMeta> {
         match &self.detail {
@@ -266,7 +267,7 @@ impl Error {
         }
     }
 
-    /// What keeps somebody out whose credential is right; nothing for another error.
+    /// Returns why a request with a right credential is refused; `None` for other errors.
     #[must_use]
     pub fn bar(&self) -> Option<Barred> {
         match self.detail {
@@ -275,7 +276,7 @@ impl Error {
         }
     }
 
-    /// Why a change is refused; nothing for another error.
+    /// Returns why a change is refused; `None` for other errors.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
         match &self.detail {
@@ -284,7 +285,7 @@ impl Error {
         }
     }
 
-    /// How many seconds to wait before trying again, where that is known: whole ones, and enough.
+    /// Returns how long to wait before the next try, in whole seconds, rounded up, at least 1; `None` if that is not known.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self.detail {
@@ -293,7 +294,7 @@ impl Error {
         }
     }
 
-    /// What only the log may read, where it differs.
+    /// Returns the internal text, for the log; `None` if there is only the public text.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.internal.as_deref()

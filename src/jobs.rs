@@ -1,4 +1,4 @@
-//! Work beside the requests.
+//! Background jobs, which run next to the requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use crate::error::Result;
 use crate::http::log;
 use crate::service::{audit, outbox, policy, sessions, signing, tasks};
 
-/// How often what was refused to strangers is written down.
+/// How often refused requests of unauthenticated clients are written to the audit log.
 const REFUSALS: Duration = Duration::from_secs(60);
 
-/// How soon the log tells that the node became active or passive when no request notices.
+/// How often the node checks whether it became active or passive, so that the log says so even without requests.
 const NOTICE: Duration = Duration::from_secs(10);
-/// How often it is looked for what the policies have ended.
+/// How often passwords are marked as expired, and old attempts, challenges, links, devices and sessions deleted.
 const POLICIES: Duration = Duration::from_secs(60);
 
-/// How often it is written down when sessions were used.
+/// How often the times when sessions were last used are written to the database.
 const SEEN: Duration = Duration::from_secs(15);
-/// How often letters that wait are looked for.
+/// How often the outbox is checked for letters to send.
 const LETTERS: Duration = Duration::from_secs(1);
 
-/// How often tasks are looked for.
+/// How often tasks are checked for work.
 const TASKS: Duration = Duration::from_millis(250);
 
-/// Works until it is dropped.
+/// Runs all jobs until the future is dropped.
 pub async fn run(app: Arc<App>) {
     tokio::join!(
         every(REFRESH, || signing::maintain(&app)),
@@ -43,7 +43,7 @@ async fn look(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Does something again and again; what goes wrong is tried again the next time.
+/// Runs `work` once per `time`. Logs a failure and tries again the next time.
 async fn every<F: Future<Output = Result<()>>>(time: Duration, work: impl Fn() -> F) {
     let mut tick = tokio::time::interval(time);
     loop {

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //!   main, cli, jobs, router, telemetry          wiring
-//!   graphql   rest   softlayer    console       faces: parse, call one service function, render; pages
-//!   http                                        what the faces share
+//!   graphql   rest   softlayer    console       APIs: parse, call one service function, render; pages
+//!   http                                        code that the APIs share
 //!   service                                     use cases: authorize, begin, change, commit
-//!   app                                         what a running service holds
-//!   auth         upstream         mail          bytes to principals and back; the CloudTower in front of which it stands; letters
+//!   app                                         the state of a running service
+//!   auth         upstream         mail          credentials to principals; client of the CloudTower behind keytower; letters
 //!   store                                       the only SQL
 //!   node                                        whether this node is active or passive
-//!   config   error                              settings; the one error
+//!   config   error                              settings; the error type
 //!   domain                                      ids, secrets, rights, objects: no I/O
 //! ```
 //!
-//! A room uses those below it, never those above or beside it; `tests/it/layers.rs` holds the table. `docs/ARCHITECTURE.md` tells
-//! the way of a request through them.
+//! Each module is a room. A room uses rooms further down, never rooms further up; `tests/it/layers.rs` lists which room may use which.
+//! `docs/ARCHITECTURE.md` follows a request through the rooms.
 
 pub mod app;
 pub mod auth;

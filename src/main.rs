@@ -1,4 +1,4 @@
-//! The program.
+//! Entry point of the `keytower` program.
 
 use std::process::ExitCode;
 

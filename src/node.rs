@@ -1,7 +1,7 @@
 //! Whether this node is active or passive (contract section 7).
 //!
-//! The setting `passive` is what a node is until somebody says otherwise. `keytower node passive|active` says otherwise with an empty
-//! file in the data folder, whose presence is looked at for every request: one system call, and nothing to wait for.
+//! The setting `passive` applies until the operator runs `keytower node passive` or `keytower node active`. These commands put an empty
+//! file into the data folder. Every request checks for that file with one system call, so a change takes effect at once.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// A node that can be told to be active or passive while it runs.
+/// The state of a node, which commands can change while it runs.
 #[derive(Debug)]
 pub struct Node {
     folder: PathBuf,
@@ -19,7 +19,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node with this data folder; `setting` tells whether it is passive as long as no command said anything.
+    /// Creates the state from a data folder; `setting` says whether the node is passive as long as no command was run.
     #[must_use]
     pub fn new(folder: &Path, setting: bool) -> Self {
         let node = Self { folder: folder.to_owned(), setting, was_passive: AtomicBool::new(setting) };
@@ -27,7 +27,7 @@ impl Node {
         node
     }
 
-    /// Tells whether it is passive at this moment. A data folder that can't be looked at leaves it what it was.
+    /// Returns whether the node is passive now. If the data folder can't be read, the state stays as it was.
     #[must_use]
     pub fn is_passive(&self) -> bool {
         let was = self.was_passive.load(Ordering::Relaxed);
@@ -45,15 +45,16 @@ impl Node {
         }
     }
 
-    /// Only the file that contradicts the setting is asked for: that it is there or not is one fact, and changes at once.
+    /// Checks only for the file that contradicts the setting: one file appears or disappears at once, whereas two files could be seen in
+    /// the middle of a change.
     fn look(&self) -> std::io::Result<bool> {
         Ok(marker(&self.folder, !self.setting).try_exists()? != self.setting)
     }
 
-    /// Makes it active or passive, for good: the disk knows it when this returns.
+    /// Makes the node active or passive. The change is on disk when this returns, and survives a restart.
     ///
     /// # Errors
-    /// `Invalid` when there is no such data folder, or it can't be written to.
+    /// `Invalid` if the data folder does not exist or can't be written to.
     pub fn set(&self, passive: bool) -> Result<()> {
         let change = || {
             File::create(marker(&self.folder, passive))?.sync_all()?;
@@ -69,10 +70,10 @@ impl Node {
         })
     }
 
-    /// In words: what it is, and who says so.
+    /// Describes in words whether the node is active or passive, and whether a command or the setting decided it.
     ///
     /// # Errors
-    /// `Invalid` when there is no such data folder.
+    /// `Invalid` if the data folder does not exist.
     pub fn status(&self) -> Result<String> {
         self.expect_folder()?;
         let passive = self.is_passive();
@@ -95,12 +96,12 @@ impl Node {
     }
 }
 
-/// The file that says so.
+/// Path of the file that makes the node active or passive.
 fn marker(folder: &Path, passive: bool) -> PathBuf {
     folder.join(format!("node.{}", word(passive)))
 }
 
-/// How people call it.
+/// Returns "passive" or "active".
 #[must_use]
 pub fn word(passive: bool) -> &'static str {
     if passive { "passive" } else { "active" }
@@ -121,7 +122,7 @@ mod tests {
                 assert_eq!(running.is_passive(), passive);
                 let again = Node::new(folder.path(), setting);
                 assert_eq!((again.was_passive.load(Ordering::Relaxed), again.is_passive()), (passive, passive));
-                // A start with the other setting changes nothing any more.
+                // A start with the other setting changes nothing anymore.
                 assert_eq!(Node::new(folder.path(), !setting).is_passive(), passive);
                 assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
             }
@@ -151,7 +152,7 @@ mod tests {
             let node = Node::new(&data, false);
             node.set(passive).unwrap();
             assert_eq!(node.is_passive(), passive);
-            // A file in its place: not "not found", but "not a directory".
+            // With a file in place of the folder, the error is "not a directory", not "not found".
             let aside = folder.path().join("aside");
             fs::rename(&data, &aside).unwrap();
             fs::write(&data, "").unwrap();

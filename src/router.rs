@@ -1,4 +1,4 @@
-//! All routes in one router: the faces, health, and the shell around every request.
+//! All routes in one router: the APIs, the pages, health, and the middleware around every request.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::http::caller::language;
 use crate::http::{error_body, health, jwks, no_such_route, passive, shell};
 use crate::{console, graphql, rest, softlayer};
 
-/// The whole service.
+/// Returns the router of the whole service.
 ///
 /// # Errors
-/// `Internal` for a fault in the GraphQL schema.
+/// `Internal` if the GraphQL schema can't be built.
 pub fn router(app: Arc<App>) -> Result<Router> {
     let schema = graphql::schema::build(Some(Arc::clone(&app))).map_err(Error::internal)?;
     let shell = axum::middleware::from_fn_with_state(Arc::clone(&app), shell::wrap);

@@ -1,4 +1,4 @@
-//! What must hold of every mask, filter and REST request, whatever is in it. The fuzz targets and the test suite share it.
+//! Properties of every mask, filter and REST request, whatever the input. The fuzz targets and the test suite share them.
 
 use keytower::domain::clock::parse_iso;
 use keytower::softlayer::call::{Arguments, Call, Mask, Reply};
@@ -21,7 +21,7 @@ fn kind(name: &str) -> &'static Type {
     Type::find(name).expect("a datatype")
 }
 
-/// A mask that is printed reads as the same tree, and one that is refused has its text.
+/// Checks that a parsed mask, printed and parsed again, is the same tree, and that a rejected mask has a valid fault.
 pub fn mask(text: &str) {
     for name in [ACCOUNT, USER, RESPONSE, EVENT] {
         match mask::read(&Mask::Text(text.to_owned()), kind(name)) {
@@ -35,7 +35,7 @@ pub fn mask(text: &str) {
     }
 }
 
-/// What two filters say of rows does not depend on the text of a key; none needs that text.
+/// Checks that the result of a filter does not depend on the text of a key, and that no filter needs that text.
 pub fn filter(json: &[u8]) {
     let Some(filter) = objects_of(json).filter else { return };
     for (relation, name) in
@@ -51,7 +51,7 @@ pub fn filter(json: &[u8]) {
     }
 }
 
-/// A filter as it comes with a request.
+/// Parses a filter as a part of a request.
 fn objects_of(json: &[u8]) -> Call {
     let encoded: String = json.iter().map(|byte| format!("%{byte:02X}")).collect();
     let query = format!("objectFilter={encoded}");
@@ -77,10 +77,10 @@ fn blind_to_keys(filter: &Filter) {
     assert!(without == one && one == other, "rows are ordered by a key's text");
 }
 
-/// A form and its opposite divide all rows between them, or are both refused.
+/// Checks that an operation and its opposite divide all rows between them, or are both rejected.
 pub fn opposites(text: &str) {
     let rows = rows(Some("0a"));
-    // One of each kind.
+    // One property of each type.
     for property in ["username", "id", "isMasterUserFlag", "createDate", "apiAuthenticationKeyCount"] {
         let signed = ["^=", "$=", "*=", "_=", "~"].map(|sign| (format!("{sign}{text}"), format!("!{sign} {text}")));
         let words = [("in", "not in"), ("in", &format!("!= {text}")), ("is null", "not null")]
@@ -98,7 +98,7 @@ pub fn opposites(text: &str) {
     }
 }
 
-/// A filter on a user's property; the option is for the operations that take one.
+/// Builds a filter on a property of a user; `data` is the option for the operations that take one.
 fn condition(property: &str, operation: &str, data: &str) -> Result<Filter, Fault> {
     let mut option = Struct::default();
     option.put("name", "data");
@@ -111,7 +111,7 @@ fn condition(property: &str, operation: &str, data: &str) -> Result<Filter, Faul
     filter::read(&root.into(), None, kind(USER))
 }
 
-/// Rows of users, keys and events at once, whose keys have this text.
+/// Returns rows that serve as users, keys and events, and whose keys have this text.
 fn rows(text: Option<&str>) -> Vec<Value> {
     let key = |id: i64| {
         let mut key = Struct::of(KEY);
@@ -139,7 +139,8 @@ fn rows(text: Option<&str>) -> Vec<Value> {
     [parent, child, user(2, "sl1002"), nameless].map(Value::from).to_vec()
 }
 
-/// A request is read or refused; what it brings is written in every format, and JSON reads as it was written.
+/// Checks that a request is parsed or rejected, that its values can be written in every format, and that the JSON parses to the same
+/// values.
 pub fn rest(text: &[u8]) {
     let (line, body) = match text.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&text[..end], &text[end + 1..]),
@@ -161,7 +162,7 @@ pub fn rest(text: &[u8]) {
     }
 }
 
-/// Writes an answer in every format, and hands out its JSON.
+/// Checks that an answer can be written in every format; returns its JSON.
 fn written(reply: &Reply) -> String {
     let [json, xml, text] = FORMATS.map(|format| rest::encode(reply, format).1);
     serde_json::from_str::<Json>(&json).expect("JSON");
@@ -192,7 +193,7 @@ fn has_double(value: &Value) -> bool {
     }
 }
 
-/// A fault is short, and every format can tell it.
+/// Checks that a fault is short and can be written in every format.
 fn told(fault: &Fault) {
     assert!(!fault.text.is_empty() && fault.text.len() < 1_000, "{fault:?}");
     let [json, xml, text] = FORMATS.map(|format| rest::encode_fault(fault, format).1);

@@ -1,3 +1,5 @@
+//! Fuzzes filters.
+
 #![no_main]
 
 #[path = "../checks/language.rs"]

@@ -1,3 +1,5 @@
+//! Fuzzes masks.
+
 #![no_main]
 
 #[path = "../checks/language.rs"]

@@ -1,3 +1,5 @@
+//! Fuzzes REST requests.
+
 #![no_main]
 
 #[path = "../checks/language.rs"]

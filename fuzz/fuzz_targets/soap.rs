@@ -1,4 +1,4 @@
-//! Whatever comes as SOAP ends in a call or a fault, and what we write of either is XML that we read.
+//! Checks that any SOAP input yields a call or a fault, and that keytower can parse the XML that it writes for either.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever comes as XML-RPC ends in a call or a fault, and what we write of either is XML that we read.
+//! Checks that any XML-RPC input yields a call or a fault, and that keytower can parse the XML that it writes for either.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// An answer may stand deeper than the call, where text had no type in it.
+/// An answer may be nested deeper than its call, because it adds a type element around text that had none.
 fn readable(answer: &str) {
     if let Err(fault) = xml::read(answer.as_bytes()) {
         assert!(fault.text.contains("too deep"), "{fault:?}: {answer}");

@@ -1,7 +1,7 @@
-//! keytower's database schema, step by step.
+//! keytower's database schema, as a sequence of migration steps.
 //!
-//! Each step is a folder or file of its own and never changes once it has shipped. It runs in a transaction on SQLite and on
-//! PostgreSQL, and can be undone. A crate of its own, so that a step can't use code that changes later.
+//! Each step has its own folder or file and never changes once it has shipped. It runs in a transaction on SQLite and on PostgreSQL, and
+//! can be undone. The schema has its own crate, so that a step can't use code that changes later.
 
 use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 

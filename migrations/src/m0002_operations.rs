@@ -1,6 +1,6 @@
-//! What is done and by whom: tasks, the audit logs, the policies, and the logins that failed.
+//! Adds tasks, the audit logs, the policies, and failed logins.
 //!
-//! The logs name users and clusters without a foreign key: what was written of them outlives them.
+//! The logs refer to users and clusters without a foreign key, because log entries outlive them.
 
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::maker::{Column, Maker, Type};
 
 pub(super) struct Step;
 
-/// Columns that chain the rows of a log: the place in the chain, and the code over the row and its predecessor.
+/// Columns that chain the rows of a log: the position in the chain, and the code over the row and its predecessor.
 const CHAIN: [Column; 2] = [("chain_seq", Type::Long, true), ("chain_code", Type::Bytes, true)];
 
 impl MigrationName for Step {

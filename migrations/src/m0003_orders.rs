@@ -1,13 +1,13 @@
-//! Indexes for the orders that lists are asked for most, tie-break included.
+//! Adds indexes for the most requested orders of lists, including the tie-break.
 //!
-//! The tie-break is the id, ascending, in either direction of the order: hence two indexes for each. SQLite reads rows in an index's
-//! order only when the index holds the whole of it.
+//! The tie-break is the ascending id in both directions of an order, so each order needs two indexes. SQLite reads rows in an index's order
+//! only if the index covers the whole order.
 
 use sea_orm_migration::prelude::*;
 
 pub(super) struct Step;
 
-/// Table, column, and whether an index on the column alone stood there before.
+/// Table, column, and whether an index on the column alone existed before.
 const ORDERS: [(&str, &str, bool); 5] = [
     ("vms", "name", true),
     ("vms", "local_created_at", false),

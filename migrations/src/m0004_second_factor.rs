@@ -1,4 +1,5 @@
-//! The second factor: factors and their codes, logins that wait for one, what logins leave behind, and mails to be sent.
+//! Adds second factors and recovery codes, challenges, known devices, password resets, mails to be sent, and attempts in place of failed
+//! logins.
 
 use sea_orm_migration::prelude::*;
 
@@ -6,7 +7,7 @@ use crate::maker::{Column, Maker, Reference, Type};
 
 pub(super) struct Step;
 
-/// Columns of tables that exist already; with the JSON that rows have there so far.
+/// New columns of existing tables: table, column, and the value for existing rows if the column is never null.
 const ADDED: [(&str, Column, &str); 10] = [
     ("api_keys", ("amr", Type::Json, true), "[]"),
     ("api_keys", ("auth_address", Type::Text, false), ""),

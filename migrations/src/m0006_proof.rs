@@ -1,4 +1,4 @@
-//! When the password was last proven in a session, beside its login.
+//! Adds the time at which the user last proved the password in a session after its login.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,8 +1,8 @@
-//! What the steps share: tables, pairs and indexes, made alike on both databases.
+//! Helpers of the steps, which create tables, tables of pairs and indexes in the same way on both databases.
 
 use sea_orm_migration::prelude::*;
 
-/// Name, type, never null.
+/// A column: name, type, and whether it is never null.
 pub(crate) type Column = (&'static str, Type, bool);
 
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl<'a> Maker<'a> {
         Self { manager }
     }
 
-    /// Makes a table with a text `id`, columns, and references, each of them indexed.
+    /// Creates a table with a text `id`, columns and references. Each reference gets an index.
     pub(crate) async fn table(
         &self,
         name: &'static str,
@@ -66,7 +66,7 @@ impl<'a> Maker<'a> {
         Ok(())
     }
 
-    /// Makes a table of pairs; a pair goes with either of its ends.
+    /// Creates a table of pairs. Deleting either row of a pair deletes the pair.
     pub(crate) async fn pairs(
         &self,
         name: &'static str,
@@ -85,7 +85,7 @@ impl<'a> Maker<'a> {
         self.index(name, &[right.0], false).await
     }
 
-    /// Adds a column to a table; one that is never null holds `default` in the rows that are there.
+    /// Adds a column to a table. A column that is never null holds `default` in existing rows.
     pub(crate) async fn add(&self, table: &'static str, column: Column, default: &'static str) -> Result<(), DbErr> {
         let mut definition = self.column(column);
         if column.2 {

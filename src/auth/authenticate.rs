@@ -1,18 +1,18 @@
-//! The one function that turns what a caller showed into a [`Principal`].
+//! The one function that turns a credential into a [`Principal`], in these steps:
 //!
-//! 1. Shape: a text that is neither a key nor a token is refused without asking the database; so are a key or portal token with a
-//!    wrong checksum and a token whose signature, claims or times are wrong.
-//! 2. One indexed statement: the row of the key or of the token's session, with the present rights of owner and key.
-//! 3. State against the policies and the clock: whether its user is active and the one who is named beside it, the address it comes
-//!    from, how old the session is and how long nobody used it, whether the key waits for its owner's word, and how its owner was
-//!    authenticated when it was minted.
-//! 4. Rights: a token has its user's; a key has what its roles, its owner's roles and its ceiling all allow.
-//! 5. What a token's user has to do before anything else, and where they stand with their second factor. Keys know neither: that they
-//!    work where nobody can be asked for a code is what they are for.
+//! 1. Shape: rejects, without a database query, a text that is neither a key nor a token, a key or portal token with a wrong checksum, and
+//!    a token whose signature, claims or times are wrong.
+//! 2. Look-up: one indexed statement reads the key or the token's session, with the current rights of owner and key.
+//! 3. State: checks against the policies and the clock whether the user is active, whether the address is allowed, how old the session is
+//!    and how long it was unused, whether the key is suspended, and how its owner was authenticated when the key was minted.
+//! 4. Rights: a token has the rights of its user; a key has the rights that its roles, its owner's roles and its ceiling all allow.
+//! 5. Duties: what a token's user must do before anything else, and how fresh the second factor is. Keys have neither, since they must work
+//!    where nobody can be asked for a code.
+//! 6. Name: if the caller names a user along with the credential, it must be the credential's user.
 //!
-//! [`judge`] is what steps 3 to 5 are; every write goes through it once more, after it has taken its locks.
+//! [`judge`] does steps 3 to 5; every write repeats them after it has taken its locks.
 //!
-//! There is no cache: an acknowledged delete is seen by every request that begins later, on every node.
+//! There is no cache: once a deletion is acknowledged, every request that begins later sees it, on every node.
 
 use std::net::IpAddr;
 
@@ -33,35 +33,35 @@ use crate::store::{Grant, KeyGrant, SessionGrant, Store};
 use super::token::{Claims, Tokens};
 use super::vault::Vault;
 
-/// What the digest of a portal token is made for.
+/// Purpose of the [`Vault::mark`] of a portal token.
 pub const PORTAL_TOKEN: &str = "portal token";
 
-/// What a credential is judged by.
+/// What [`authenticate`] needs to check a credential.
 #[derive(Debug)]
 pub struct Authenticator<'a> {
-    /// Where keys and sessions stand.
+    /// Stores keys and sessions.
     pub store: &'a Store,
-    /// What keys are looked up with.
+    /// Computes the digests by which keys are looked up.
     pub vault: &'a Vault,
-    /// What reads tokens.
+    /// Verifies tokens.
     pub tokens: &'a Tokens,
-    /// What it is judged by.
+    /// Rules that [`judge`] applies.
     pub rules: Rules<'a>,
 }
 
-/// What somebody shows.
+/// A credential as the caller sent it.
 #[derive(Clone, Copy)]
 pub struct Credential<'a> {
     /// The bare text of a key, a token or a portal token.
     pub text: &'a str,
-    /// Whose it is said to be.
+    /// The user whom the caller names along with it.
     pub of: Named<'a>,
 }
 
-/// Whose a credential is said to be.
+/// The user whom a caller names along with a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Named<'a> {
-    /// Nothing is said.
+    /// No user is named.
     Nobody,
     /// The user with this login name.
     Username(&'a str),
@@ -81,28 +81,29 @@ impl<'a> From<&'a String> for Credential<'a> {
     }
 }
 
-/// Shows no secret.
+/// Leaves out the text, which is a secret.
 impl std::fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential").field("of", &self.of).finish_non_exhaustive()
     }
 }
 
-/// What a [`Grant`] is judged by.
+/// Rules that [`judge`] applies to a [`Grant`].
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// When sessions were used.
+    /// Times of last use of sessions that are not in the database yet.
     pub seen: &'a Seen,
-    /// For how long a session works that nobody uses; `None` means as long as its token.
+    /// How long an unused session stays valid; `None` means as long as its token.
     pub idle: Option<TimeDelta>,
-    /// For how long a proven password or second factor counts as fresh.
+    /// How long a proven password or second factor counts as fresh.
     pub step_up: TimeDelta,
 }
 
-/// Finds out who shows a credential: [looks](fetch) it up, and [judges](judge) what is known of it.
+/// Returns the principal of a credential: [looks it up](fetch), [judges](judge) it and notes the use of the session.
 ///
 /// # Errors
-/// `Unauthenticated`, always with the same public text, when it does not work; `Unavailable` when the database can't tell.
+/// - `Unauthenticated`, always with the same public text, if the credential is not valid.
+/// - `Unavailable` if the database is unreachable.
 pub async fn authenticate(
     credential: Credential<'_>,
     address: Option<IpAddr>,
@@ -122,17 +123,17 @@ pub async fn authenticate(
     if is_named { Ok(principal) } else { Err(Error::refused("good, but another user is named beside it")) }
 }
 
-/// What can be told of a credential without the database.
+/// The kind of a credential and what its text contains, found without the database.
 enum Shape {
     Key(PlainKey),
     PortalToken(Handle),
     Token(Claims),
 }
 
-/// Refuses what can't be a credential that works: by its form, its checksum, or its signature, claims and times. It asks no database.
+/// Rejects a text that can't be a valid credential, by its form, its checksum, or its signature, claims and times. Needs no database.
 ///
 /// # Errors
-/// `Unauthenticated`.
+/// `Unauthenticated` if the text can't be a valid credential.
 pub fn inspect(text: &str, tokens: &Tokens, now: Timestamp) -> Result<()> {
     shape(text, tokens, now).map(drop)
 }
@@ -149,7 +150,7 @@ fn shape(text: &str, tokens: &Tokens, now: Timestamp) -> Result<Shape> {
     }
 }
 
-/// Looks a credential up: one indexed statement, and none for what is refused by its shape.
+/// Looks a credential up with one indexed statement; sends none if the shape is wrong.
 async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Grant> {
     match shape(text, by.tokens, now)? {
         Shape::Key(key) => {
@@ -162,7 +163,7 @@ async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Gra
         }
         Shape::Token(claims) => {
             let row = by.store.find_session(&claims.session).await?;
-            // Signed by us, so that it may be named: the audit log tells whose token is still in use.
+            // Session and user are signed by us, so the error may name them: the audit log shows whose token is still in use.
             let refused =
                 |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
             let row = row.ok_or_else(|| refused("was ended"))?;
@@ -171,10 +172,10 @@ async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Gra
     }
 }
 
-/// Judges what is known of a credential: at the door, and again inside every write.
+/// Decides whether a credential is valid, and what it allows: for every request, and again inside every write.
 ///
 /// # Errors
-/// `Unauthenticated` when it does not work (any more).
+/// `Unauthenticated` if the credential is not valid (anymore).
 pub fn judge(grant: Grant, address: Option<IpAddr>, now: Timestamp, rules: &Rules<'_>) -> Result<Principal> {
     match grant {
         Grant::Key(key) => judge_key(key, address, now),
@@ -252,17 +253,18 @@ fn check_status(status: Status, user: &UserId) -> Result<()> {
     }
 }
 
-/// Tells whether somebody is let in from an address, as their own restriction says it.
+/// Returns whether the restriction of a user or a key allows an address. Without a restriction, every address is allowed; with one, an
+/// unknown address is not.
 ///
 /// # Errors
-/// `Internal` for a restriction that can't be read.
+/// `Internal` if the restriction can't be parsed.
 pub fn admits(restriction: Option<&str>, address: Option<IpAddr>) -> Result<bool> {
     let ranges = Ranges::parse_list(restriction.unwrap_or_default()).map_err(|why| Error::internal(why.en()))?;
     Ok(ranges.is_none_or(|ranges| address.is_some_and(|address| ranges.contain(address))))
 }
 
-/// Refuses a good credential that comes from an address that is not let in: like any other that does not work, so that a thief
-/// does not learn that it is good.
+/// Rejects a valid credential from an address that the policy does not allow. The error is the same as for an invalid one, so that a thief
+/// does not learn that the credential is valid.
 fn check_address(policy: &Policy, address: Option<IpAddr>, what: &str) -> Result<()> {
     match policy.admits(address).map_err(|why| Error::internal(why.en()))? {
         true => Ok(()),

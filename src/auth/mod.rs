@@ -1,13 +1,14 @@
-//! Turns bytes into a [`Principal`](crate::domain::principal::Principal), and back: the only place where secrets are computed.
+//! Turns credentials into a [`Principal`](crate::domain::principal::Principal), and issues them. Only this module does cryptography with
+//! keys and passwords.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `authenticate` | the one function that every face hands a credential to |
+//! | `authenticate` | the one function that authenticates credentials, for every API |
 //! | `token` | signed tokens and the signing keys behind them |
 //! | `password` | argon2id on a bounded number of threads |
-//! | `totp` | codes that a device computes |
-//! | `turns` | logins under one name, one after another |
-//! | `vault` | what hangs on the master key: the pepper and the seal |
+//! | `totp` | codes of authenticator apps |
+//! | `turns` | queues: work under one name runs one at a time |
+//! | `vault` | keys derived from the master key: the pepper, the seal and others |
 //! | `random` | the operating system's randomness |
 
 pub mod authenticate;

@@ -1,6 +1,6 @@
-//! Passwords: argon2id (RFC 9106) at the cost that the settings say, on at most a few threads at a time.
+//! Password hashing: argon2id (RFC 9106) at the configured cost, on a bounded number of threads.
 //!
-//! The text of a hash holds what it cost, so hashes made at another cost go on working; [`Verdict::Stale`] asks for a new one.
+//! The text of a hash contains its cost, so hashes of another cost keep working; [`Verdict::Stale`] asks for a new hash.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::error::{Error, Result};
 
 const SALT_LEN: usize = 16;
 
-/// How a password compared.
+/// The result of comparing a password with a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is another.
+    /// The password is wrong.
     Wrong,
-    /// It is the one.
+    /// The password is right.
     Right,
-    /// It is the one, and its hash is not as new ones are: to be replaced.
+    /// The password is right, but the hash was made with other parameters than new ones, and should be replaced.
     Stale,
 }
 
@@ -32,16 +32,16 @@ pub enum Verdict {
 pub struct Passwords {
     at_once: Arc<Semaphore>,
     hasher: Argon2<'static>,
-    /// What the text of every new hash begins with.
+    /// First part of the text of every new hash: algorithm, version and cost.
     head: String,
     decoy: String,
 }
 
 impl Passwords {
-    /// `at_once` hashes may run side by side, each on a thread of its own with the memory of its cost; others wait.
+    /// Creates a hasher. At most `at_once` hashes run at the same time, each on its own thread with the memory of its cost; others wait.
     ///
     /// # Errors
-    /// `Internal` when randomness or the hash fails.
+    /// `Internal` if randomness or the hash fails.
     pub fn new(at_once: usize, cost: HashCost, random: &dyn Random) -> Result<Self> {
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None).map_err(Error::internal)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -55,7 +55,7 @@ impl Passwords {
     /// Hashes a new password into PHC text.
     ///
     /// # Errors
-    /// `Internal` when randomness or the hash fails.
+    /// `Internal` if randomness or the hash fails.
     pub async fn hash(&self, password: Password, random: &dyn Random) -> Result<String> {
         let mut salt = [0; SALT_LEN];
         random.fill(&mut salt)?;
@@ -63,11 +63,11 @@ impl Passwords {
         self.run(move || hash(&hasher, password.expose().as_bytes(), &salt)).await?
     }
 
-    /// Compares a password with a stored hash; without one it takes as long and is wrong. A password that no account can have is
-    /// wrong at once, whomever it was tried with.
+    /// Compares a password with a stored hash. Without a stored hash, takes as long as with one and returns `Wrong`. A password that is
+    /// longer than any account can have is `Wrong` at once, with or without a stored hash.
     ///
     /// # Errors
-    /// `Internal` when the stored hash can't be read, or asks for more than any hash of ours.
+    /// `Internal` if the stored hash can't be parsed, or costs more than keytower allows.
     pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict> {
         if password.expose().len() > PASSWORD_MAX {
             return Ok(Verdict::Wrong);
@@ -82,8 +82,8 @@ impl Passwords {
         Ok(if same { right } else { Verdict::Wrong })
     }
 
-    /// The turn goes with the work, not with who waits for it: a client that hangs up stops nothing that is running already, and
-    /// must not let the next one in beside it.
+    /// Runs `work` on its own thread when a permit is free. The work keeps the permit until it ends, even if the client disconnects:
+    /// running work does not stop then, and must still count toward the limit.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let turn = Arc::clone(&self.at_once).acquire_owned().await.map_err(Error::internal)?;
         let work = move || {
@@ -99,7 +99,7 @@ fn hash(hasher: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Compares at the cost that the stored text names, so that must be borne.
+/// Compares at the cost in the stored text, and therefore rejects a cost above the limit.
 fn is_same(hasher: &Argon2<'_>, password: &Password, stored: &str) -> Result<bool> {
     let stored = PasswordHash::new(stored).map_err(Error::internal)?;
     let params = Params::try_from(&stored).map_err(Error::internal)?;
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// Nobody may hash here, so whatever is answered was answered without.
+    /// No hash may run here, so every verdict is reached without one.
     #[tokio::test]
     async fn a_password_beyond_the_limit_is_wrong_without_a_hash() {
         let passwords = passwords(0, USUAL);

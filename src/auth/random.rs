@@ -4,7 +4,7 @@ use aws_lc_rs::rand;
 
 use crate::domain::random::{Exhausted, Random};
 
-/// The source that the program uses.
+/// The source of randomness in production.
 #[derive(Debug, Default)]
 pub struct SystemRandom;
 

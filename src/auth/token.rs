@@ -1,13 +1,13 @@
 //! Tokens: JSON Web Tokens (RFC 7519) signed with Ed25519 (`EdDSA`, RFC 8037), and the signing keys behind them.
 //!
-//! Nothing of a token is believed before its signature, and nothing of its header but `kid` is used, to pick one of our own keys
-//! (RFC 8725, sections 3.1, 3.2, 3.10). A header with any member beside `alg`, `kid` and `typ` is refused, which takes `crit`,
-//! `jku`, `jwk`, `x5u` and `b64` with it. `typ` is `at+jwt` (RFC 9068), so that no other kind of token passes (section 3.11).
+//! No claim is trusted before the signature is verified, and of the header only `kid` is used, to pick one of our own keys (RFC 8725,
+//! sections 3.1, 3.2, 3.10). A header with any member other than `alg`, `kid` and `typ` is rejected; that includes `crit`, `jku`, `jwk`,
+//! `x5u` and `b64`. `alg` must be `EdDSA`, and `typ` must be `at+jwt` (RFC 9068), so that no other kind of token passes (section 3.11).
 //!
-//! A signing key is published before it signs, so that every node knows it by then, and stays until its last token is over:
+//! A signing key is published before it signs, so that every node knows it by then, and stays until its last token expires:
 //!
 //! ```text
-//! made ── published (JWKS) ──> active_from ── signs ──> the next key's active_from ── verifies ──> retired_at, forgotten
+//! made ── published (JWKS) ──> active_from ── signs ──> the next key's active_from ── verifies ──> retired_at, deleted
 //! ```
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,21 +30,20 @@ use crate::domain::session::Session;
 use crate::error::{Error, Result};
 use crate::store::SigningKeyRow;
 
-/// The only algorithm.
+/// The only accepted algorithm.
 const ALGORITHM: Algorithm = Algorithm::EdDSA;
 const ALGORITHM_NAME: &str = "EdDSA";
 const TYPE: &str = "at+jwt";
-/// Longer texts can't be ours.
+/// Maximum length of a token in bytes; keytower's own are shorter.
 const MAX_LEN: usize = 2048;
-/// Between the publication of a new signing key and its first signature: several polls of [`REFRESH`].
+/// Time between the publication of a signing key and its first signature; several times [`REFRESH`].
 pub const LEAD: Duration = Duration::from_secs(60);
-/// By how much the clocks of nodes on one database may differ (RFC 7519, section 4.1.5): a token works everywhere from its first
-/// moment on.
+/// How much the clocks of nodes on one database may differ (RFC 7519, section 4.1.5), so that a new token works on every node at once.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
-/// How often a node reads the signing keys.
+/// How often a node reads the signing keys from the database.
 pub const REFRESH: Duration = Duration::from_secs(15);
 
-/// Signs and reads tokens.
+/// Signs and verifies tokens.
 #[derive(Debug)]
 pub struct Tokens {
     issuer: String,
@@ -65,7 +64,7 @@ impl std::fmt::Debug for LiveKey {
     }
 }
 
-/// What a token says, once its signature and all its claims are right.
+/// The claims of a token whose signature and claims were all verified.
 #[derive(Debug, Clone)]
 pub struct Claims {
     /// `jti`.
@@ -74,7 +73,7 @@ pub struct Claims {
     pub user: UserId,
 }
 
-/// Every claim is required, and of its one type: a wrong type must not count as absent.
+/// Every claim is required and has one type: a claim of a wrong type must not count as absent.
 #[derive(Serialize, Deserialize)]
 struct WireClaims {
     iss: String,
@@ -96,16 +95,16 @@ struct WireHeader {
 }
 
 impl Tokens {
-    /// Tokens of this issuer, who is their audience too.
+    /// Creates tokens with this issuer, which is also their audience.
     #[must_use]
     pub fn new(issuer: String) -> Self {
         Self { issuer, keys: RwLock::default() }
     }
 
-    /// Takes the signing keys as the store has them now.
+    /// Replaces the signing keys with the ones from the store.
     ///
     /// # Errors
-    /// `Internal` when one does not open under this master key.
+    /// `Internal` if a key can't be decrypted with this master key.
     pub fn load(&self, rows: &[SigningKeyRow], vault: &Vault) -> Result<()> {
         let keys = rows.iter().map(|row| open(row, vault)).collect::<Result<Vec<_>>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
@@ -115,10 +114,10 @@ impl Tokens {
     /// Signs a token for a session.
     ///
     /// # Errors
-    /// `Internal` when there is no key.
+    /// `Internal` if there is no signing key.
     pub fn sign(&self, session: &Session) -> Result<SignedToken> {
         let keys = self.current();
-        // The oldest serves before its time, too: the node that made it may have a clock that is ahead of ours.
+        // If no key is active yet, use the oldest: the clock of the node that made it may be ahead of ours.
         let active = keys.iter().rev().find(|key| key.active_from <= session.created_at).or(keys.first());
         let key = active.ok_or_else(|| Error::internal("there is no signing key"))?;
         let issued = session.created_at.timestamp();
@@ -138,10 +137,10 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &key.signing).map(SignedToken::from).map_err(Error::internal)
     }
 
-    /// Reads a token.
+    /// Verifies a token and returns its claims.
     ///
     /// # Errors
-    /// Why it is refused, for the log.
+    /// Why the token is rejected, for the log.
     pub fn read(&self, token: &str, now: Timestamp) -> std::result::Result<Claims, &'static str> {
         if token.len() > MAX_LEN {
             return Err("token: too long");
@@ -161,7 +160,7 @@ impl Tokens {
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[&self.issuer]);
         rules.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
-        // The library would ask the system's clock: ours is asked below.
+        // The library would use the system's clock; the times are checked against `now` below.
         rules.validate_exp = false;
         rules.validate_nbf = false;
         let claims = jsonwebtoken::decode::<WireClaims>(token, &key.verifying, &rules)
@@ -177,7 +176,7 @@ impl Tokens {
         Ok(Claims { session: SessionId::from(claims.jti), user: UserId::from(claims.sub) })
     }
 
-    /// The public keys as a JWK Set (RFC 7517, RFC 8037).
+    /// Returns the public keys as a JWK Set (RFC 7517, RFC 8037).
     #[must_use]
     pub fn jwks(&self) -> Value {
         let keys = self.current();
@@ -195,10 +194,10 @@ impl Tokens {
     }
 }
 
-/// Makes a signing key that signs from `active_from` on, its private half sealed.
+/// Generates a signing key that signs from `active_from` on; its private half is sealed.
 ///
 /// # Errors
-/// `Internal` when randomness or the crypto provider fails.
+/// `Internal` if randomness or the crypto provider fails.
 pub fn new_signing_key(
     now: Timestamp,
     active_from: Timestamp,

@@ -1,8 +1,8 @@
-//! Codes that a device computes from the time and a shared secret: TOTP (RFC 6238) with SHA-1, six digits and steps of 30 seconds, as
-//! every authenticator app knows it.
+//! Codes that an authenticator app computes from the time and a shared secret: TOTP (RFC 6238) with SHA-1, six digits and steps of 30
+//! seconds, which every app supports.
 //!
-//! A code of the step before or after the present one is right too (section 5.2: at most one step of drift). Which step it was is told,
-//! so that no code of that step or an earlier one is right again.
+//! A code of the step before or after the current one is accepted too (section 5.2: at most one step of drift). [`step_of`] returns the
+//! step, so that the caller can reject further codes of that step or an earlier one.
 
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -14,23 +14,23 @@ use crate::domain::random::Random;
 use crate::domain::secret::Code;
 use crate::error::{Error, Result};
 
-/// 160 bits, as RFC 4226 recommends (section 4, R6).
+/// Length of a secret in bytes: 160 bits, as RFC 4226 recommends (section 4, R6).
 const SECRET_LEN: usize = 20;
 const DIGITS: u8 = 6;
 const STEP: u64 = 30;
 const SKEW: u16 = 1;
-/// Most characters of issuer and username in the address.
+/// Maximum length of issuer and of username in the `otpauth` address, in characters.
 const NAME_MAX: usize = 64;
-/// Least width and height of a QR code in pixels.
+/// Minimum width and height of a QR code, in pixels.
 const QR_SIZE: u32 = 240;
 
-/// What a person's device takes over. All of it is secret.
+/// What a user enters into an authenticator app. All of it is secret.
 pub struct Enrollment {
-    /// The secret in Base32, to be typed.
+    /// The secret in Base32, for typing.
     pub secret: String,
-    /// The `otpauth://totp/` address that a QR code holds.
+    /// The `otpauth://totp/` address that the QR code contains.
     pub otpauth_url: String,
-    /// That QR code, as an SVG picture.
+    /// The QR code, as an SVG picture.
     pub qr_svg: String,
 }
 
@@ -40,22 +40,22 @@ impl std::fmt::Debug for Enrollment {
     }
 }
 
-/// Makes a secret.
+/// Generates a secret.
 ///
 /// # Errors
-/// `Internal` when randomness fails.
+/// `Internal` if randomness fails.
 pub fn new_secret(random: &dyn Random) -> Result<Zeroizing<Vec<u8>>> {
     let mut secret = Zeroizing::new(vec![0; SECRET_LEN]);
     random.fill(&mut secret)?;
     Ok(secret)
 }
 
-/// What the device of `username` takes over.
+/// Returns what `username` enters into an authenticator app.
 ///
 /// # Errors
-/// `Internal` when it can't be written.
+/// `Internal` if the address or the QR code can't be built.
 pub fn enrollment(secret: &[u8], issuer: &str, username: &str) -> Result<Enrollment> {
-    // In the address a colon stands between issuer and account; and a QR code holds no name of any length.
+    // A colon separates issuer and account in the address, so names must not contain one; and a QR code has limited room, so names are cut.
     let plain = |text: &str| text.chars().take(NAME_MAX).collect::<String>().replace(':', " ");
     let totp = builder(secret).with_issuer(Some(plain(issuer))).with_account_name(plain(username)).build();
     let totp = totp.map_err(Error::internal)?;
@@ -65,7 +65,8 @@ pub fn enrollment(secret: &[u8], issuer: &str, username: &str) -> Result<Enrollm
     Ok(Enrollment { secret: totp.secret().to_base32(), otpauth_url, qr_svg })
 }
 
-/// The step whose code this is, if it is the present one or next to it. A code is six ASCII digits and nothing else.
+/// Returns the step of a code, if it is the current step or the one before or after it; `None` for any other text. A code is six ASCII
+/// digits and nothing else.
 #[must_use]
 pub fn step_of(code: &Code, secret: &[u8], now: Timestamp) -> Option<i64> {
     let code = code.expose();
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::parse_iso;
 
-    /// RFC 6238, appendix B: the SHA-1 rows, whose last six digits these are.
+    /// The last six digits of the SHA-1 rows in RFC 6238, appendix B.
     #[test]
     fn the_vectors_of_the_standard_come_out() {
         for (time, code, step) in [

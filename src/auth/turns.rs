@@ -1,4 +1,4 @@
-//! Turns: what is done under one name goes on one after another on this node.
+//! Queues by name: work under one name runs one at a time on this node, in order of arrival.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,22 +7,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
-/// From this many names on, those that nobody waits under are forgotten.
+/// Number of names from which unused queues are removed.
 const TIDY_FROM: usize = 64;
 
-/// Who is doing something, by name.
+/// A queue for each name in use.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<HashMap<String, Weak<Semaphore>>>);
 
-/// One's turn, until it is dropped.
+/// A turn in a queue. Dropping it lets the next one go on.
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 impl Turns {
-    /// Waits for one's turn under a name; who came first goes first.
+    /// Waits for a turn under a name; first come, first served.
     ///
     /// # Errors
-    /// `Internal`, never in practice: a queue is not closed.
+    /// `Internal` if the queue is closed, which never happens.
     pub async fn wait(&self, name: &str) -> Result<Turn> {
         let queue = self.queue(name);
         queue.acquire_owned().await.map(Turn).map_err(Error::internal)

@@ -1,10 +1,11 @@
-//! What hangs on the master key. From it HKDF-SHA-256 (RFC 5869) derives keys with different labels:
+//! Keys derived from the master key, with HKDF-SHA-256 (RFC 5869) and a label each:
 //!
-//! - the **pepper**: API keys are stored as HMAC-SHA-256 under it, so that a stolen database alone can't even be searched;
+//! - the **pepper**: HMAC-SHA-256 of API keys, so that guesses can't be tested against a stolen database alone;
 //! - the **chain**: HMAC-SHA-256 over the rows of the audit logs;
-//! - the **names**: HMAC-SHA-256 of the usernames that were tried at logins, for people type passwords there;
-//! - the **marks**: HMAC-SHA-256 of what its holder shows again and nobody reads: challenges, codes, known devices, mailed links;
-//! - the **seal**: AES-256-GCM for what must be read again (signing keys), bound to its place by the associated data.
+//! - the **names**: HMAC-SHA-256 of the usernames and clients of login attempts, because people sometimes type a password as username;
+//! - the **marks**: HMAC-SHA-256 of secrets that are compared and never read back: challenges, codes, known devices, mailed links, portal
+//!   tokens;
+//! - the **seal**: AES-256-GCM for secrets that must be read back (such as signing keys), bound to their place by the associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -18,7 +19,7 @@ use crate::domain::audit::Chain;
 use crate::domain::secret::{KeyDigest, MasterKey, PlainKey};
 use crate::error::{Error, Result};
 
-/// Layout of sealed bytes: this version, the nonce, the ciphertext with its tag.
+/// Version of the layout of sealed bytes: this byte, the nonce, the ciphertext with its tag.
 const SEAL_VERSION: u8 = 1;
 
 /// The derived keys.
@@ -35,7 +36,7 @@ impl Vault {
     /// Derives the keys.
     ///
     /// # Errors
-    /// `Internal` when the crypto provider fails.
+    /// `Internal` if the crypto provider fails.
     pub fn new(master: &MasterKey) -> Result<Self> {
         let pepper = derive(master, b"keytower/api-key-pepper/v1")?;
         let seal = derive(master, b"keytower/seal/v1")?;
@@ -51,19 +52,20 @@ impl Vault {
         })
     }
 
-    /// The digest under which a key is stored and found.
+    /// Returns the digest by which a key is stored and looked up.
     #[must_use]
     pub fn digest(&self, key: &PlainKey) -> KeyDigest {
         KeyDigest::new(hmac::sign(&self.pepper, key.expose().as_bytes()).as_ref().to_vec())
     }
 
-    /// What is kept of a username that was tried: equal for equal names, and nothing else can be told from it.
+    /// Returns a pseudonym of a username or client that tried to log in: equal for equal texts, and revealing nothing else.
     #[must_use]
     pub fn pseudonym(&self, username: &str) -> String {
         STANDARD.encode(hmac::sign(&self.names, username.as_bytes()))
     }
 
-    /// What is kept of a secret that its holder shows again, under the name of what it is for: shown for anything else, it is not it.
+    /// Returns the mark by which a secret is recognized when it is presented again; `what` is its purpose. A mark made for one purpose
+    /// never matches another.
     #[must_use]
     pub fn mark(&self, what: &str, secret: &str) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.marks);
@@ -73,16 +75,16 @@ impl Vault {
         context.sign().as_ref().to_vec()
     }
 
-    /// Tells whether this is the secret whose [`Vault::mark`] was kept, in a time that tells nothing of where they differ.
+    /// Returns whether `mark` is the [`Vault::mark`] of this secret for this purpose. Compares in constant time.
     #[must_use]
     pub fn is_marked(&self, what: &str, secret: &str, mark: &[u8]) -> bool {
         verify_slices_are_equal(&self.mark(what, secret), mark).is_ok()
     }
 
-    /// Seals a secret for one place; opened anywhere else, it does not open.
+    /// Encrypts a secret for one place; [`Vault::open`] fails for any other place.
     ///
     /// # Errors
-    /// `Internal` when the crypto provider fails.
+    /// `Internal` if the crypto provider fails.
     pub fn seal(&self, place: &str, secret: &[u8]) -> Result<Vec<u8>> {
         let mut text = secret.to_vec();
         let nonce = self.seal.seal_in_place_append_tag(Aad::from(place), &mut text).map_err(Error::internal)?;
@@ -92,7 +94,7 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Opens what [`Vault::seal`] made for the same place; `None` when the master key, the place or a bit differs.
+    /// Decrypts what [`Vault::seal`] made for the same place; `None` if the master key, the place or any bit differs.
     #[must_use]
     pub fn open(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let rest = sealed.strip_prefix(&[SEAL_VERSION])?;

@@ -1,4 +1,4 @@
-//! `keytower audit`.
+//! `keytower audit`: checks the audit logs.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -15,16 +15,16 @@ use crate::service::setup;
 pub(super) enum Command {
     /// Check that no row of the audit logs was edited, removed, moved or added by anybody but keytower.
     ///
-    /// Reads all rows, with or without the service running, and writes nothing. Needs the master key: from it comes the key of the
-    /// codes that chain the rows. Prints how many rows each log has and where it ends; whatever is wrong is named by row and place,
-    /// and then the exit code is 1.
+    /// Reads all rows, whether the service runs or not, and writes nothing. Requires the master key, from which the key of the codes that
+    /// chain the rows is derived. Prints how many rows each log has and where it ends. Lists each fault by row and place; if there is one,
+    /// the exit code is 1.
     ///
-    /// Note the ends elsewhere: a whole database that was put back to an older state is sound in itself, and only an end that was
-    /// noted later tells.
+    /// Keep the printed ends somewhere else: a database that was restored to an older state is consistent in itself, and only an end that
+    /// was noted after that state reveals it.
     #[command(after_help = "Examples:\n  keytower audit verify\n  \
                             keytower audit verify --noted user_audit_logs:120:k3xT0cDHxvlzAvMn_rq9Wk1WkOpm5uLr3EBjh0xSyNY")]
     Verify {
-        /// An end that an earlier check printed: the log must still hold that row. May be given again and again.
+        /// An end that an earlier check printed: the log must still contain that row. May be given several times.
         #[arg(long, value_name = "END")]
         noted: Vec<End>,
     },
@@ -35,7 +35,7 @@ pub(super) async fn run(settings: &Settings, Command::Verify { noted }: Command)
     let watched = std::io::stderr().is_terminal();
     let progress = |log: Log, rows| {
         if watched {
-            // What can't be shown must not stop the work.
+            // Progress that can't be printed must not stop the work.
             let _ = write!(std::io::stderr(), "\r{}: {rows} rows\x1b[K", log.table());
         }
     };

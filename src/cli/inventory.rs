@@ -1,4 +1,4 @@
-//! `keytower inventory`.
+//! `keytower inventory`: loads the inventory.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,20 +14,20 @@ use crate::service::inventory::{Mirrored, Progress, import, sync};
 pub(super) enum Command {
     /// Import data centers, clusters, hosts and VMs from a JSON file; records replace those with the same id.
     ///
-    /// The file is one JSON object whose members datacenters, clusters, hosts and vms are lists in the shape that the get-… routes
-    /// answer. A wrong record is named by line, path and reason, and nothing is imported. keytower keeps this record and shows it;
-    /// no machine is touched.
+    /// The file is one JSON object whose members datacenters, clusters, hosts and vms are lists in the form that the get-… routes return.
+    /// If a record is wrong, the error names line, path and reason, and nothing is imported. keytower only stores and shows the records; it
+    /// touches no machine.
     #[command(after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Import {
         /// The JSON file.
         file: PathBuf,
     },
-    /// Mirror the inventory of a CloudTower: afterwards the local one holds what the upstream holds, and nothing else.
+    /// Mirror the inventory of a CloudTower: afterwards the local inventory contains what the upstream contains, and nothing else.
     ///
-    /// Data centers, clusters, hosts and VMs are read page by page and checked; then all are written or none. Local records that the
-    /// upstream does not have, imported ones too, are removed. No machine is touched. Without arguments the upstream of the settings
-    /// is asked. Its password or API key never stands among the arguments, where other users of the machine could read it: it comes
-    /// from KEYTOWER_UPSTREAM_PASSWORD or KEYTOWER_UPSTREAM_API_KEY, from the settings file, or from a file of its own.
+    /// Reads data centers, clusters, hosts and VMs page by page and checks them, then writes all or none. Removes local records that the
+    /// upstream does not have, including imported ones. Touches no machine. Without arguments, reads from the upstream in the settings. A
+    /// password or an API key is never an argument, since other users of the machine could read it there: it comes from
+    /// KEYTOWER_UPSTREAM_PASSWORD or KEYTOWER_UPSTREAM_API_KEY, from the settings file, or from a file of its own.
     #[command(
         after_help = "Examples:\n  keytower inventory sync\n  keytower inventory sync --from https://tower.example \
                       --username mirror --password-file /run/secrets/tower\n  KEYTOWER_UPSTREAM_API_KEY=$KEY keytower \
@@ -36,13 +36,13 @@ pub(super) enum Command {
     Sync(Upstream),
 }
 
-/// Which upstream, and as whom, where the settings do not say it.
+/// The upstream and the credential for it, in place of the ones in the settings.
 #[derive(Debug, clap::Args)]
 pub(super) struct Upstream {
     /// Address of the CloudTower, in place of the setting upstream_url.
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// Local user of it, in place of upstream_username.
+    /// Local user at the CloudTower, in place of upstream_username.
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
     /// File with that user's password, in place of upstream_password; - reads standard input.
@@ -54,7 +54,7 @@ pub(super) struct Upstream {
 }
 
 impl Command {
-    /// Settings that the arguments give: argument, setting, value.
+    /// Returns the settings that the arguments give: argument, setting, value.
     pub(super) fn settings(&self) -> Result<Vec<(&'static str, &'static str, String)>> {
         let Self::Sync(upstream) = self else { return Ok(Vec::new()) };
         let mut given = Vec::new();
@@ -75,7 +75,7 @@ impl Command {
     }
 }
 
-/// A secret from a file, without the line's end that editors put behind it.
+/// Reads a secret from a file, without the line end that editors append.
 fn secret(file: &Path) -> Result<String> {
     let read =
         if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
@@ -113,7 +113,7 @@ async fn mirror(settings: Settings) -> Result<()> {
     let app = &open(settings).await?;
     let reading = |progress: Progress| {
         show("reading ", progress);
-        // Where nobody watches, a line for each list that is read tells how far it came.
+        // Without a terminal, print one line per list that was read, as progress.
         if progress.done == progress.of && !std::io::stderr().is_terminal() {
             tell(&format!("read {}: {}\n", progress.list, progress.of));
         }
@@ -130,7 +130,7 @@ async fn mirror(settings: Settings) -> Result<()> {
     print(&format!("mirrored {}\n", mirrored?.iter().map(total).collect::<Vec<_>>().join(", ")))
 }
 
-/// Shows progress on one line that is written over and over, to somebody who watches.
+/// Shows progress on one line that is overwritten each time, if standard error is a terminal.
 fn show(verb: &str, Progress { list, done, of }: Progress) {
     if std::io::stderr().is_terminal() {
         tell(&format!("\r{verb}{list}: {done} of {of}\x1b[K"));
@@ -143,7 +143,7 @@ fn wipe() {
     }
 }
 
-/// What can't be shown must not stop the work.
+/// Writes to standard error. Text that can't be printed must not stop the work.
 fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! `keytower mail`.
+//! `keytower mail`: tests the mail settings.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use crate::domain::text::Language;
 use crate::error::{Error, Result};
 use crate::mail::{Letter, Mailer};
 
-/// Shows whether the settings of mail work.
+/// Tests the mail settings.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Send a test letter with the present settings, and say what happened.
+    /// Send a test letter with the current settings, and report the result.
     #[command(after_help = "Example:\n  keytower mail test --to operator@example.com")]
     Test {
-        /// Whom to send it to.
+        /// Address to send it to.
         #[arg(long, value_name = "ADDRESS")]
         to: String,
     },
 }
 
-/// Touches nothing but the mail server, so that it works before there is a database.
+/// Uses nothing but the mail server, so that it works before there is a database.
 pub(super) async fn run(settings: &Settings, Command::Test { to }: Command) -> Result<()> {
     let none = || Error::invalid("no mail server is set: give smtp_url and smtp_from");
     let mail = settings.mail.as_ref().ok_or_else(none)?;

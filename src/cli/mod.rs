@@ -1,4 +1,4 @@
-//! The command line. `keytower` alone serves.
+//! The command line. `keytower` without a command runs the service.
 
 mod audit;
 mod healthcheck;
@@ -38,7 +38,7 @@ use crate::{graphql, rest};
                   Example:\n  KEYTOWER_LISTEN=127.0.0.1:9000 keytower\n  keytower inventory import examples/inventory.json"
 )]
 struct Arguments {
-    /// Settings file (TOML); KEYTOWER_CONFIG names it too.
+    /// Settings file (TOML), in place of the one that KEYTOWER_CONFIG names.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -47,25 +47,25 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service (this is what happens without a command).
+    /// Run the service (the default without a command).
     #[command(after_help = "Example:\n  KEYTOWER_DATABASE_URL=postgres://keytower@127.0.0.1/keytower keytower serve")]
     Serve,
     /// Load the inventory that the lists show, from a file or from a CloudTower.
     #[command(subcommand, after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Inventory(inventory::Command),
-    /// Make and delete users at the machine itself, and give them passwords.
+    /// Make and delete users, set passwords, and reset second factors, as the operator of this machine.
     #[command(subcommand, after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     User(user::Command),
     /// Check the audit logs.
     #[command(subcommand, after_help = "Example:\n  keytower audit verify")]
     Audit(audit::Command),
-    /// Make this node active or passive, or tell what it is.
+    /// Make this node active or passive, or show which it is.
     #[command(subcommand, after_help = "Example:\n  keytower node passive")]
     Node(node::Command),
-    /// Change policies at the machine itself.
+    /// Reset policies that lock users out, as the operator of this machine.
     #[command(subcommand, after_help = "Example:\n  keytower policy unlock")]
     Policy(policy::Command),
-    /// See whether mail goes out.
+    /// Test the mail settings.
     #[command(subcommand, after_help = "Example:\n  keytower mail test --to operator@example.com")]
     Mail(mail::Command),
     /// Replace the key that signs tokens.
@@ -74,10 +74,10 @@ enum Command {
     /// Print a contract: the GraphQL schema or the OpenAPI document.
     #[command(after_help = "Example:\n  keytower schema graphql > schema.graphql")]
     Schema {
-        /// Which one.
+        /// Which contract to print.
         which: Contract,
     },
-    /// Ask the service at this machine whether it is ready; exit code 0 when it is.
+    /// Ask the service on this machine whether it is ready; exit code 0 if it is.
     #[command(after_help = "Example:\n  keytower healthcheck || echo not ready")]
     Healthcheck,
 }
@@ -90,7 +90,7 @@ enum Contract {
     Openapi,
 }
 
-/// Runs the command line. Exit code 0 when it did what was asked, 1 when not, 2 for a wrong command line.
+/// Runs the command line. Exit codes: 0 for success, 1 for failure, 2 for a wrong command line, 74 if the error can't be printed.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -101,7 +101,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let text = error.public();
             let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
-            // The operator may read what a caller may not.
+            // The operator may read the internal text, unlike a caller of an API.
             let written = writeln!(std::io::stderr(), "keytower: {text}{cause}");
             ExitCode::from(if written.is_ok() { 1 } else { 74 })
         }
@@ -151,8 +151,8 @@ fn schema(which: Contract) -> Result<()> {
     print(&text)
 }
 
-/// Opens what the service opens, so that a command works beside it or without it. On a fresh database a command is the first
-/// start: then it is the one that must tell the password.
+/// Opens the database as the service does, so that a command works whether the service runs or not. On a fresh database the command is the
+/// first start, and prints the password of `root`.
 async fn open(settings: Settings) -> Result<Arc<App>> {
     let (app, made_up) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     if let Some(password) = made_up {
@@ -161,7 +161,7 @@ async fn open(settings: Settings) -> Result<Arc<App>> {
     Ok(app)
 }
 
-/// Does what the operator asks for, behind the door, and lets go of the database.
+/// Runs an operation as the operator, by [`door::enter`], then closes the database.
 async fn work<T, F: Future<Output = Result<T>>>(
     app: &App,
     operation: Operation,

@@ -1,20 +1,20 @@
-//! `keytower node`: beside a running node, with its configuration.
+//! `keytower node`: makes a node active or passive, whether it runs or not. Needs the settings of that node.
 
 use super::print;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::node::{Node, word};
 
-/// Makes a node active or passive, or tells what it is.
+/// Makes a node active or passive, or shows which it is.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
 pub(super) enum Command {
-    /// From the next request on the node answers API requests with 307; the change survives a restart.
+    /// Make the node passive: from the next request on, it answers API requests with 307. The change survives a restart.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node passive")]
     Passive,
-    /// From the next request on the node serves; the change survives a restart.
+    /// Make the node active: from the next request on, it serves. The change survives a restart.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node active")]
     Active,
-    /// Tell whether the node is active or passive, and who says so.
+    /// Show whether the node is active or passive, and whether a command or the setting decided it.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node status")]
     Status,
 }

@@ -1,4 +1,4 @@
-//! `keytower policy`.
+//! `keytower policy`: resets policies that lock users out.
 
 use super::{open, print, work};
 use crate::config::Settings;
@@ -6,10 +6,10 @@ use crate::domain::operation::Operation;
 use crate::error::Result;
 use crate::service::policy;
 
-/// Changes policies where nobody can log in any more to do it.
+/// Changes policies when nobody can log in anymore to do it.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Let everybody in again: sets access_mode to NONE, leaving the list, and session_max_age to 0.
+    /// Allow all addresses and all session ages again: sets access_mode to NONE, keeping the access list, and session_max_age to 0.
     #[command(after_help = "Example:\n  keytower policy unlock")]
     Unlock,
 }

@@ -1,4 +1,4 @@
-//! `keytower serve`.
+//! `keytower serve`: runs the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::node::word;
 use crate::router::router;
 use crate::service::{audit, sessions, setup};
 
-/// How long the database may take to finish what was cut; one that does not answer must not keep the process alive.
+/// Time limit for each step that still needs the database at shutdown; a database that does not answer must not keep the process alive.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) async fn run(settings: Settings) -> Result<()> {
     let asked = settings.listen;
     let times = Times { header: settings.header_timeout, patience: PATIENCE, shutdown: settings.shutdown_timeout };
-    // The port first: when it is taken, nothing has been touched yet.
+    // Bind the port first: if it is taken, nothing has been changed yet.
     let listener = TcpListener::bind(asked)
         .await
         .map_err(|error| Error::invalid(format!("the address {asked} can't be listened on: {error}")))?;

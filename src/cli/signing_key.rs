@@ -1,4 +1,4 @@
-//! `keytower signing-key`.
+//! `keytower signing-key`: replaces the key that signs tokens.
 
 use super::{open, print, work};
 use crate::config::Settings;
@@ -10,7 +10,7 @@ use crate::service::signing;
 /// Replaces the key that signs tokens.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Publish a new signing key; it takes over a minute later, and tokens signed before stay good until they are over.
+    /// Publish a new signing key. It takes over a minute later; tokens signed before stay valid until they expire.
     #[command(after_help = "Example:\n  keytower signing-key rotate")]
     Rotate,
 }

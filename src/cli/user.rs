@@ -1,4 +1,4 @@
-//! `keytower user`: for whoever holds the machine, with or without the service running.
+//! `keytower user`: manages users as the operator of the machine, whether the service runs or not.
 
 use serde_json::{Map, Value};
 
@@ -10,32 +10,32 @@ use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
 use crate::service::{mfa, users};
 
-/// Makes and deletes users, gives them passwords, and takes lost second factors from them.
+/// Makes and deletes users, sets passwords, and resets second factors.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a user and print a password for it, once.
+    /// Make a user with a random password, and print the password once.
     #[command(after_help = "Example:\n  keytower user create ci-admin --role ADMIN")]
     Create {
         /// Login name.
         username: String,
-        /// The preset of its role: ROOT, ADMIN, USER_ADMIN, AUDITOR, READ_ONLY, VM_USER or WORKLOAD_CLUSTER_USER.
+        /// Preset of the role: ROOT, ADMIN, USER_ADMIN, AUDITOR, READ_ONLY, VM_USER or WORKLOAD_CLUSTER_USER.
         #[arg(long, default_value = "READ_ONLY")]
         role: String,
     },
-    /// Give a user another password and print it, once; its tokens stop working at once, its API keys do not.
+    /// Set a new random password for a user, and print it once. The user's tokens stop working at once, the API keys do not.
     #[command(after_help = "Example:\n  keytower user set-password root")]
     SetPassword {
         /// Login name.
         username: String,
     },
-    /// Take all second factors from a user who lost them; its tokens stop working, and the API keys that it minted under them wait
-    /// until it confirms them.
+    /// Remove all second factors of a user who lost them. The user's tokens stop working; API keys minted under these factors are suspended
+    /// until the user confirms them.
     #[command(after_help = "Example:\n  keytower user reset-mfa root")]
     ResetMfa {
         /// Login name.
         username: String,
     },
-    /// Delete a user; its tokens and API keys stop working at once.
+    /// Delete a user. The user's tokens and API keys stop working at once.
     #[command(after_help = "Example:\n  keytower user delete ci-admin")]
     Delete {
         /// Login name.
@@ -87,7 +87,7 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
     print(&done)
 }
 
-/// Says who is missing.
+/// Names the user in a `NotFound` error.
 fn named(error: Error, username: &str) -> Error {
     match error.kind() {
         Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
@@ -95,7 +95,7 @@ fn named(error: Error, username: &str) -> Error {
     }
 }
 
-/// The `where` of the one local user with a login name.
+/// Returns the `where` that selects the local user with a login name.
 fn local(username: &str) -> Map<String, Value> {
     [("username", username), ("source", LOCAL)]
         .map(|(name, value)| (name.to_owned(), value.into()))

@@ -1,4 +1,4 @@
-//! The settings of mail, which belong together.
+//! The settings of the mail server.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::Given;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
 
-/// A mail server that takes letters.
+/// A mail server that accepts letters, and how to use it.
 #[derive(Debug, Clone)]
 pub struct MailSettings {
     /// Name or address of its host, without brackets.
@@ -20,29 +20,29 @@ pub struct MailSettings {
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: MailTls,
-    /// User and password, where it asks for them.
+    /// Username and password, if the server requires them.
     pub login: Option<(String, Password)>,
-    /// Who the letters come from.
+    /// Sender of the letters.
     pub from: Mailbox,
-    /// Certificates of the authorities that are trusted in place of the public ones.
+    /// File with certificates of authorities to trust in place of the public ones.
     pub ca_file: Option<PathBuf>,
-    /// Time for handing over a letter.
+    /// Time limit for handing over a letter.
     pub timeout: Duration,
 }
 
 /// How the connection to a mail server is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailTls {
-    /// From the start.
+    /// TLS from the start.
     FromTheStart,
-    /// By STARTTLS, before anything is told.
+    /// STARTTLS, before anything else is sent.
     Upgraded,
-    /// Not at all: the server is this very machine.
+    /// No encryption; only for a server on this machine.
     None,
 }
 
 impl Given {
-    /// The mail server, if one is named. Its other settings are read in any case: a wrong one must not wait for the day it is used.
+    /// Returns the mail server, if `smtp_url` is set. Checks the other mail settings in any case, so that a wrong one shows at once.
     pub(super) fn mail(&self) -> Result<Option<MailSettings>> {
         let address = "smtps:// or smtp://, a host, and perhaps a port";
         let server = self.parse("smtp_url", address, server)?;
@@ -86,7 +86,7 @@ fn is_plain(text: &str) -> bool {
     !text.contains(char::is_control)
 }
 
-/// Host, port, and whether TLS begins at once.
+/// Parses `smtp_url`: returns host, port, and whether TLS begins at once.
 fn server(text: &str) -> Option<(String, u16, bool)> {
     let uri: Uri = text.parse().ok()?;
     let from_the_start = match uri.scheme_str()? {
@@ -96,7 +96,7 @@ fn server(text: &str) -> Option<(String, u16, bool)> {
     };
     let (_, rest) = text.split_once("://")?;
     let host = uri.host().filter(|host| !host.is_empty())?;
-    // Whatever else stands in it (a user, a path, a query, a port that is none) is not in what was understood.
+    // Rejects anything else in the text: a user, a path, a query, or a port that is not valid.
     let port = match rest.strip_suffix('/').unwrap_or(rest).strip_prefix(host)? {
         "" if from_the_start => 465,
         "" => 587,

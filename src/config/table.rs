@@ -1,13 +1,13 @@
-//! Every setting, as people read about it: the README shows this table, and a name that is not in it is refused.
+//! The table of all settings: the README shows it, and a name that is not in it is rejected.
 
-/// A setting as people read about it.
+/// A row of the table.
 #[derive(Debug)]
 pub struct Setting {
-    /// Name in the file; in the environment upper-cased behind `KEYTOWER_`.
+    /// Name in the file; the environment variable is `KEYTOWER_` followed by the name in upper case.
     pub name: &'static str,
-    /// Default, as it would be written.
+    /// Default value, or a description of it; empty means not set.
     pub default: &'static str,
-    /// Meaning, unit, range.
+    /// Meaning, unit and range.
     pub meaning: &'static str,
 }
 

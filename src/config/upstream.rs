@@ -1,4 +1,4 @@
-//! The settings of an upstream, which belong together.
+//! The settings of the upstream.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use crate::domain::forward::Rules;
 use crate::domain::secret::{Password, UpstreamCredential};
 use crate::error::{Error, Result};
 
-/// Where REST v2 stands at an upstream; people may name the upstream with it or without.
+/// Path of REST v2 at an upstream; `upstream_url` may contain it or not.
 const PREFIX: &str = "/v2/api";
 
-/// A CloudTower to stand in front of.
+/// The CloudTower behind keytower, and how to use it.
 #[derive(Debug, Clone)]
 pub struct UpstreamSettings {
-    /// Address of its REST v2, `/v2/api` included, without a `/` at the end.
+    /// URL of its REST v2, including `/v2/api`, without a `/` at the end.
     pub url: String,
-    /// What is shown to it.
+    /// Keytower's credential for it.
     pub login: UpstreamLogin,
-    /// Time for the head of an answer, and for silence within it.
+    /// Time limit for the head of an answer, and for each silence within its body.
     pub timeout: Duration,
-    /// Certificates that are trusted in place of the public authorities.
+    /// File with certificates to trust in place of the public authorities.
     pub ca_file: Option<PathBuf>,
-    /// What routes take beside the built-in table.
+    /// What routes require, in addition to the built-in table or different from it.
     pub rules: Rules,
 }
 
-/// Who keytower is at the upstream.
+/// How keytower authenticates to the upstream.
 #[derive(Debug, Clone)]
 pub enum UpstreamLogin {
-    /// A local user, for whom a token is fetched and fetched again.
+    /// Username and password of a local user; keytower logs in for a token, and again when the token expires.
     User(String, Password),
-    /// An API key, used as it is.
+    /// An API key, sent as it is.
     Key(UpstreamCredential),
 }
 
 impl Given {
-    /// The upstream, if one is named. Its other settings are read in any case: a wrong one must not wait for the day it is used.
+    /// Returns the upstream, if `upstream_url` is set. Checks the other upstream settings in any case, so that a wrong one shows at once.
     pub(super) fn upstream(&self) -> Result<Option<UpstreamSettings>> {
         let url = self.parse("upstream_url", "http:// or https://, a host, and perhaps a port and a path", address)?;
         let secret = "printable ASCII without white space";
@@ -62,7 +62,7 @@ impl Given {
     }
 }
 
-/// The address of REST v2 at the upstream that a text names.
+/// Parses `upstream_url` into the URL of REST v2.
 fn address(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
     web_address(text.strip_suffix(PREFIX).unwrap_or(text)).map(|address| address + PREFIX)

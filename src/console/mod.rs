@@ -1,6 +1,6 @@
-//! Pages for people, from the program itself: no file comes from another host.
+//! Web pages of the service, compiled into the program: they load nothing from other hosts.
 //!
-//! All addresses in them are relative, so that they work behind a proxy that puts the service under a path of its own.
+//! All URLs in them are relative, so that they also work behind a proxy that serves keytower under a path prefix.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'",
 );
 
-/// Address, type, content.
+/// Path, media type, content.
 const FILES: [(&str, &str, &str); 3] = [
     ("/reset-password", "text/html", include_str!("../../assets/console/reset-password.html")),
     ("/console/reset-password.css", "text/css", include_str!("../../assets/console/reset-password.css")),
     ("/console/reset-password.js", "text/javascript", include_str!("../../assets/console/reset-password.js")),
 ];
 
-/// The pages and their files. No cache keeps them: the page and its script belong to one version of the program.
+/// Routes of the pages and their files. Caches must not store them: a page and its script belong to one version of the program.
 pub fn routes() -> Router<Arc<App>> {
     FILES.iter().fold(Router::new(), |router, (path, kind, content)| {
         let kind = HeaderValue::try_from(format!("{kind}; charset=utf-8"));

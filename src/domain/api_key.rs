@@ -1,4 +1,4 @@
-//! An API key as the rooms above exchange it.
+//! API keys: the records that the layers above exchange, and the rules for names and descriptions.
 
 use std::net::IpAddr;
 
@@ -9,17 +9,17 @@ use super::permission::Actions;
 use super::secret::KeyDigest;
 use super::text::{Text, text};
 
-/// Most characters in a key's name.
+/// Maximum number of characters in a key's name.
 pub const NAME_MAX: usize = 255;
-/// Most characters in a key's description.
+/// Maximum number of characters in a key's description.
 pub const DESCRIPTION_MAX: usize = 1000;
 
-/// A key as decisions need it.
+/// A stored key, as far as the rules need it.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
     /// Id.
     pub id: ApiKeyId,
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     pub name: String,
     /// Owner.
     pub user: UserId,
@@ -30,48 +30,48 @@ pub struct ApiKey {
 pub struct NewApiKey {
     /// Id.
     pub id: ApiKeyId,
-    /// Where it is looked up.
+    /// Digest by which the store finds it.
     pub digest: KeyDigest,
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     pub name: String,
     /// What it is for.
     pub description: String,
     /// Owner.
     pub user: UserId,
-    /// The owner's roles at the mint.
+    /// Roles of the owner when the key was minted.
     pub roles: Vec<RoleId>,
-    /// What the owner could do at the mint: a key never does more, whatever its roles gain later.
+    /// Actions allowed to the owner when the key was minted. The key never allows more, even if its roles gain actions later.
     pub ceiling: Actions,
-    /// How its owner was authenticated at the mint.
+    /// How its owner was authenticated when the key was minted.
     pub provenance: Provenance,
-    /// What a classic key has beside.
+    /// Further data of a classic key; `None` for other keys.
     pub classic: Option<NewClassicKey>,
 }
 
-/// What a classic key has beside other keys.
+/// Data that only a classic key has.
 #[derive(Debug, Clone)]
 pub struct NewClassicKey {
-    /// Who made it.
+    /// User who minted it.
     pub creator: UserId,
-    /// The sealed text, for its owner who made it.
+    /// Encrypted text of the key, so that its owner can read it again; `None` if another user minted it.
     pub sealed: Option<Vec<u8>>,
 }
 
 /// How the owner of a key was authenticated when it was minted.
 #[derive(Debug, Clone, Default)]
 pub struct Provenance {
-    /// The methods (RFC 8176).
+    /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
-    /// When: the later of the login and the last proof of a second factor.
+    /// Time of the login or of the last proof of a second factor, whichever is later.
     pub auth_time: Option<Timestamp>,
-    /// From where the mint was asked for.
+    /// Client address of the request that minted the key.
     pub auth_address: Option<IpAddr>,
 }
 
-/// Checks what a caller calls a key.
+/// Checks the name and the description of a key.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check(name: Option<&str>, description: Option<&str>) -> Result<(), Text> {
     if let Some(name) = name {
         check_name("name", name, NAME_MAX)?;

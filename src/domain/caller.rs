@@ -1,4 +1,4 @@
-//! Who asks, from where, and in which language they read.
+//! The caller of a request: its principal, address, language and client.
 
 use std::net::IpAddr;
 
@@ -6,26 +6,26 @@ use super::principal::Principal;
 use super::secret::Handle;
 use super::text::Language;
 
-/// Most characters that are kept of what a client calls itself.
+/// Maximum number of characters kept of a client's user agent.
 pub const AGENT_MAX: usize = 200;
 
 /// A caller, authenticated or not.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
-    /// Whom the credential names; none was shown otherwise. A refused credential never gets this far.
+    /// Principal of the credential; `None` if the request has no credential. A request with a rejected credential never gets this far.
     pub principal: Option<Principal>,
-    /// Where the request comes from; the operator's commands come from nowhere.
+    /// Client address; `None` for commands of the operator.
     pub address: Option<IpAddr>,
-    /// How to answer.
+    /// Language of the answer.
     pub language: Language,
-    /// What the client calls itself.
+    /// User agent of the client.
     pub agent: Option<String>,
-    /// What it was given when its user logged in from there before.
+    /// Token that the client got as a known device when its user logged in before.
     pub device: Option<Handle>,
 }
 
 impl Caller {
-    /// The operator at the machine itself.
+    /// Returns the operator at the machine.
     #[must_use]
     pub fn operator() -> Self {
         Self::from(Principal::operator())

@@ -1,13 +1,13 @@
-//! Time as a parameter. Nothing else in the program asks the system what time it is.
+//! Time as a parameter. No other module asks the system for the time.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// A moment in UTC.
+/// A time in UTC.
 pub type Timestamp = DateTime<Utc>;
 
-/// Tells the time. The program uses [`SystemClock`]; tests use one they can move.
+/// A source of time. The program uses [`SystemClock`]; tests use a clock that they set.
 pub trait Clock: Send + Sync {
-    /// Returns the present moment.
+    /// Returns the present time.
     fn now(&self) -> Timestamp;
 }
 
@@ -22,15 +22,15 @@ impl Clock for SystemClock {
     }
 }
 
-/// Writes a moment as the contract does: ISO 8601, milliseconds, `Z`.
+/// Formats a time as the contract does: ISO 8601, milliseconds, `Z`.
 ///
-/// The text sorts like the moment itself, which is why the store keeps it.
+/// The texts sort in the order of time, which is why the store keeps times in this form.
 #[must_use]
 pub fn iso(moment: Timestamp) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Reads an RFC 3339 moment with any offset.
+/// Parses an RFC 3339 time with any offset; `None` if the text is malformed.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.with_timezone(&Utc))

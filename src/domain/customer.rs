@@ -1,7 +1,7 @@
-//! A user as SoftLayer sees one: a number, a state, a place in the hierarchy, a profile and permissions of their own.
+//! Users as the SoftLayer API shows them: a number, a status, a place in the hierarchy, a profile and the user's own permissions.
 //!
-//! It is the same user that the other faces serve. Whoever invited somebody is their parent; the one user without a parent is the master,
-//! and so an ancestor of all.
+//! They are the same users that the other APIs serve. A user's parent is the user who invited them; the one user without a parent is the
+//! master, the ancestor of all others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,32 +11,32 @@ use super::permission::{Action, Actions};
 use super::rights::Rights;
 use super::text::{Text, text};
 
-/// Most characters of a member of the profile.
+/// Maximum number of characters in a member of the profile.
 pub const PROFILE_MAX: usize = 255;
 
-/// Whether a user may do anything.
+/// Status of a user: only an active user may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// They may.
+    /// Active.
     Active,
-    /// Switched off.
+    /// Disabled.
     Disabled,
     /// Not in use.
     Inactive,
-    /// Invited, and not here yet.
+    /// Invited, but not yet active.
     Pending,
-    /// Held.
+    /// Suspended.
     Suspended,
-    /// An identity that is not valid any more.
+    /// The identity is no longer valid.
     IamIdInvalid,
-    /// Deleted, and kept on record.
+    /// Deleted, but kept on record.
     CancelPending,
-    /// For the VPN only.
+    /// Only the VPN is allowed.
     VpnOnly,
 }
 
 impl Status {
-    /// Every state.
+    /// Every status.
     pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Disabled,
@@ -48,7 +48,7 @@ impl Status {
         Self::VpnOnly,
     ];
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub const fn id(self) -> i64 {
         match self {
@@ -63,7 +63,7 @@ impl Status {
         }
     }
 
-    /// Its name for programs, and in the store.
+    /// Returns its name for programs and in the store.
     #[must_use]
     pub const fn key_name(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl Status {
         }
     }
 
-    /// Its name for people.
+    /// Returns its name for people.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,20 +93,20 @@ impl Status {
         }
     }
 
-    /// Finds a state by its number.
+    /// Finds a status by its number.
     #[must_use]
     pub fn by_id(id: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.id() == id)
     }
 
-    /// Finds a state by its name for programs.
+    /// Finds a status by its name for programs.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.key_name() == name)
     }
 }
 
-/// The members of a profile that people fill in themselves, as SoftLayer calls them.
+/// Text members of a profile, by their SoftLayer names.
 pub const PROFILE_TEXTS: &[&str] = &[
     "address1",
     "address2",
@@ -120,54 +120,54 @@ pub const PROFILE_TEXTS: &[&str] = &[
     "postalCode",
     "state",
 ];
-/// Those that are true or false.
+/// Boolean members of a profile.
 pub const PROFILE_FLAGS: &[&str] =
     &["daylightSavingsTimeFlag", "pptpVpnAllowedFlag", "sslVpnAllowedFlag", "vpnManualConfig"];
-/// Those that are numbers.
+/// Numeric members of a profile.
 pub const PROFILE_NUMBERS: &[&str] = &["timezoneId"];
 
-/// What a user tells of themselves. Flags are `true` or `false`, numbers are their digits.
+/// Profile of a user, from member to value. Booleans are `true` or `false`, numbers are decimal digits.
 pub type Profile = BTreeMap<String, String>;
 
-/// A user as SoftLayer sees one.
+/// A user, as the SoftLayer API shows it.
 #[derive(Debug, Clone)]
 pub struct Customer {
     /// Id.
     pub id: UserId,
-    /// Number, which stands for the id on the wire. It is never given to anybody else.
+    /// Number, which the SoftLayer API uses as the id. It is never reused.
     pub number: i64,
-    /// Who invited them; nobody invited the master.
+    /// User who invited this one; `None` for the master.
     pub parent: Option<UserId>,
     /// The parent's number.
     pub parent_number: Option<i64>,
     /// Login name.
     pub username: String,
-    /// Name to show.
+    /// Display name.
     pub name: String,
-    /// Where to write to.
+    /// E-mail address.
     pub email: Option<String>,
-    /// State.
+    /// Status.
     pub status: Status,
-    /// Since when.
+    /// When the status last changed.
     pub status_at: Option<Timestamp>,
-    /// From where they may log in: addresses and networks with commas between; from everywhere where absent.
+    /// Addresses and networks that logins are restricted to, separated by commas; `None` means no restriction.
     pub address_restriction: Option<String>,
     /// Whether a login needs the answer to a security question.
     pub answers_required: bool,
-    /// What they tell of themselves.
+    /// Profile.
     pub profile: Profile,
-    /// Permissions of their own, beside what their role gives.
+    /// The user's own permissions, in addition to those that the roles give.
     pub permissions: BTreeSet<String>,
-    /// When they were made.
+    /// When the user was created.
     pub created_at: Option<Timestamp>,
-    /// When they were changed on this face.
+    /// When the user was last changed through the SoftLayer API.
     pub modified_at: Option<Timestamp>,
-    /// When the password was set; nothing where there is none.
+    /// When the password was set; `None` if there is none.
     pub password_updated_at: Option<Timestamp>,
 }
 
 impl Customer {
-    /// The user's permissions: their own, and what their rights come to. A user with all rights has all.
+    /// Returns the user's permissions: the user's own, and those whose action `rights` allow. A user with all rights has all permissions.
     #[must_use]
     pub fn held(&self, rights: &Rights) -> Vec<&'static Permission> {
         let has = |permission: &&Permission| {
@@ -178,40 +178,40 @@ impl Customer {
         PERMISSIONS.iter().filter(has).collect()
     }
 
-    /// Tells whether nobody invited them.
+    /// Returns whether the user is the master, who has no parent.
     #[must_use]
     pub fn is_master(&self) -> bool {
         self.parent.is_none()
     }
 }
 
-/// What is to change of a user; `None` leaves as it is.
+/// A change of a user; `None` keeps a value.
 #[derive(Debug, Clone, Default)]
 pub struct CustomerChange {
     /// Login name.
     pub username: Option<String>,
-    /// Name to show.
+    /// Display name.
     pub name: Option<String>,
-    /// Where to write to; `Some(None)` takes it away.
+    /// E-mail address; `Some(None)` removes it.
     pub email: Option<Option<String>>,
-    /// State.
+    /// Status.
     pub status: Option<Status>,
-    /// From where they may log in; empty for everywhere.
+    /// Addresses and networks that logins are restricted to; an empty text removes the restriction.
     pub address_restriction: Option<String>,
     /// Whether a login needs the answer to a security question.
     pub answers_required: Option<bool>,
-    /// Members of the profile; an empty one is taken away.
+    /// Members of the profile; an empty text removes a member.
     pub profile: Profile,
 }
 
 impl CustomerChange {
-    /// Tells whether nothing changes.
+    /// Returns whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.told().is_empty()
     }
 
-    /// What changes, as the audit log tells it.
+    /// Lists the changed members for the audit log.
     #[must_use]
     pub fn told(&self) -> String {
         let named = |what: &str, value: Option<&str>| value.map(|value| format!("{what} {value}"));
@@ -228,10 +228,10 @@ impl CustomerChange {
         members.collect::<Vec<_>>().join(", ")
     }
 
-    /// Checks the profile: the other members are checked where the other faces check theirs.
+    /// Checks the profile only: the services check the other members with the rules that all APIs share.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn check(&self) -> Result<(), Text> {
         for (name, value) in &self.profile {
             let length = value.chars().count();
@@ -249,37 +249,37 @@ impl CustomerChange {
     }
 }
 
-/// A classic key: the one API key of a user that SoftLayer's clients use.
+/// A classic key: the one API key of a user that SoftLayer clients use.
 #[derive(Debug, Clone)]
 pub struct ClassicKey {
     /// Id.
     pub id: ApiKeyId,
-    /// Number, which stands for the id on the wire.
+    /// Number, which the SoftLayer API uses as the id.
     pub number: i64,
     /// Its owner.
     pub owner: UserId,
     /// The owner's number.
     pub owner_number: i64,
-    /// The sealed text; only where its owner made it.
+    /// Encrypted text of the key; `None` if another user minted it.
     pub sealed: Option<Vec<u8>>,
-    /// From where it works; from everywhere where absent.
+    /// Addresses and networks that the key is restricted to; `None` means no restriction.
     pub address_restriction: Option<String>,
-    /// When it was made, or its restriction changed.
+    /// When the key was minted or its restriction last changed.
     pub changed_at: Timestamp,
 }
 
-/// A login that was tried.
+/// A login attempt.
 #[derive(Debug, Clone)]
 pub struct LoginAttempt {
-    /// Whose.
+    /// Id of the user.
     pub user: UserId,
-    /// Their login name then.
+    /// Login name at the time.
     pub username: String,
-    /// When.
+    /// Time.
     pub at: Timestamp,
-    /// From where.
+    /// Client address.
     pub address: Option<String>,
-    /// Whether it led to a session.
+    /// Whether it opened a session.
     pub success: bool,
 }
 
@@ -288,44 +288,44 @@ pub struct LoginAttempt {
 pub struct Event {
     /// Its id.
     pub id: String,
-    /// Whose deed.
+    /// User who acted.
     pub user: Option<UserId>,
-    /// Their login name then.
+    /// Login name at the time.
     pub username: Option<String>,
-    /// When.
+    /// Time.
     pub at: Timestamp,
-    /// From where.
+    /// Client address.
     pub address: Option<String>,
     /// What was done.
     pub action: String,
-    /// What it was done to.
+    /// Type of the object.
     pub resource_type: Option<String>,
-    /// For people.
+    /// Message for people.
     pub message: String,
     /// `SUCCESSED` or `FAILED`.
     pub outcome: Option<String>,
 }
 
-/// Which users.
+/// A selection of users.
 #[derive(Debug, Clone)]
 pub enum Which {
-    /// All.
+    /// All users.
     All,
-    /// One, and everybody below.
+    /// One user and all users below.
     Below(UserId),
-    /// Those with these ids.
+    /// Users with these ids.
     Ids(Vec<UserId>),
-    /// Those whom these have made.
+    /// Users whose parent is one of these.
     ChildrenOf(Vec<UserId>),
-    /// The one with this number.
+    /// The user with this number.
     Number(i64),
-    /// Those with these numbers.
+    /// Users with these numbers.
     Numbers(Vec<i64>),
     /// The master.
     Master,
 }
 
-/// A permission of SoftLayer's.
+/// A SoftLayer permission.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permission {
     /// Its number.
@@ -343,23 +343,23 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// Finds one by its name for programs.
+    /// Finds a permission by its name for programs.
     #[must_use]
     pub fn find(key_name: &str) -> Option<&'static Self> {
         PERMISSIONS.iter().find(|known| known.key_name == key_name)
     }
 
-    /// The action that it gives on every face; nothing for those that stand for what keytower does not do.
+    /// Returns the action that it allows in every API; `None` for permissions of features that keytower does not have.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
         (self.key_name == USER_MANAGE).then_some(Action::MANAGE_USER_AND_ROLE)
     }
 }
 
-/// The permission to make and change users.
+/// Name of the permission to create and change users.
 pub const USER_MANAGE: &str = "USER_MANAGE";
 
-/// What permissions of one's own allow on every face.
+/// Returns the actions that a user's own permissions allow in every API.
 pub fn actions_of<'a>(permissions: impl IntoIterator<Item = &'a str>) -> Actions {
     permissions.into_iter().filter_map(|name| Permission::find(name)?.action()).collect()
 }
@@ -374,7 +374,7 @@ const fn permission(
     Permission { id, key, key_name, name, description: name, department }
 }
 
-/// Every permission that can be given. All but [`USER_MANAGE`] are kept and shown, and stand for what keytower itself does not do.
+/// Every permission that can be given. keytower stores and shows all of them, but only [`USER_MANAGE`] allows an action in keytower itself.
 #[rustfmt::skip]
 pub const PERMISSIONS: &[Permission] = &[
     permission(1, "A_1", "ACCOUNT_SUMMARY_VIEW", "View Account Summary", "ACCOUNT"),
@@ -419,7 +419,7 @@ pub const PERMISSIONS: &[Permission] = &[
     permission(40, "U_3", "CUSTOMER_POST_PROVISION_SCRIPT_MANAGEMENT", "Manage Provisioning Scripts", "USER"),
 ];
 
-/// The departments, by number, name for programs and name for people.
+/// The departments of permissions: number, name for programs, name for people.
 pub const DEPARTMENTS: &[(i64, &str, &str)] = &[
     (1, "ACCOUNT", "Account"),
     (2, "DEVICES", "Devices"),
@@ -429,7 +429,7 @@ pub const DEPARTMENTS: &[(i64, &str, &str)] = &[
     (6, "USER", "Users"),
 ];
 
-/// The security questions, each under its number, which begins at 1.
+/// The security questions, in the order of their numbers, from 1.
 pub const QUESTIONS: &[&str] = &[
     "What was the name of your first pet?",
     "What was the make and model of your first car?",
@@ -443,7 +443,7 @@ pub const QUESTIONS: &[&str] = &[
     "What was the name of your first employer?",
 ];
 
-/// How many of them somebody answers.
+/// Number of security questions that a user answers.
 pub const ANSWERS: usize = 3;
 
 #[cfg(test)]

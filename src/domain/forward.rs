@@ -1,20 +1,21 @@
-//! The routes of the contract that keytower hands on to an upstream, and what a caller needs for each.
+//! The routes of the contract that keytower forwards to an upstream, and what a caller needs for each.
 //!
-//! The contract says nothing about which route takes which action, so that only the names decide: a route stands here when its name
-//! says clearly whose it is. Every other route needs [`Action::ALL`], or a rule of the operator's own.
+//! The contract does not say which action a route needs, so that only the names decide: a route is in these tables if its name clearly
+//! shows the action. Every other route needs [`Action::ALL`], or a rule of the operator.
 
 use std::collections::BTreeMap;
 
 use super::operation::Needs;
 use super::permission::Action;
 
-/// In a rule: whoever shows a credential that works.
+/// In a rule: any valid credential is enough.
 const ANYBODY: &str = "credential";
 
-/// Routes that are never handed on: they take another credential than ours, or none at all.
+/// Routes that are never forwarded: they need a credential that is not keytower's, or none at all.
 const NEVER: &[&str] = &["create-root-user", "login", "resource-changes"];
 
-/// What comes behind `get-` in the contract's reads, each with or without `-connection`: basic read permission (contract 3.1).
+/// Names of the contract's read routes after `get-`, each with or without `-connection`: they need only basic read permission (contract
+/// 3.1).
 #[rustfmt::skip]
 const READS: &[&str] = &[
     "alert-notifiers", "alert-rules", "alerts", "applications", "backup-plan-executions", "backup-plans",
@@ -47,7 +48,7 @@ const READS: &[&str] = &[
     "zone-metrics", "zone-topoes", "zones",
 ];
 
-/// Routes that change something, and reads that tell a secret or open a door: which action each takes.
+/// Routes that change something, and read routes that reveal a secret or give access to something, under the action that each needs.
 #[rustfmt::skip]
 const ROUTES: &[(Action, &[&str])] = &[
     (Action::named("CREATE_VM"), &[
@@ -238,24 +239,24 @@ const ROUTES: &[(Action, &[&str])] = &[
     ]),
 ];
 
-/// The operator's own rules: they come before the table.
+/// The operator's own rules, which take precedence over the tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules(BTreeMap<String, Needs>);
 
 impl Rules {
-    /// How rules are written.
+    /// Description of the form of rules.
     pub const FORM: &str = "ROUTE = ACTION, more of them behind commas; ACTION is an action such as CREATE_VM, or `credential` for everybody who is logged in";
 
-    /// Reads `create-vm = CREATE_VM, get-news = credential`.
+    /// Parses rules such as `create-vm = CREATE_VM, get-news = credential`.
     ///
     /// # Errors
-    /// The rule that is none.
+    /// The error is the first malformed rule.
     pub fn parse(text: &str) -> Result<Self, String> {
         let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
         rules.map(|rule| read(rule).ok_or_else(|| rule.to_owned())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What a caller needs for a route; `None` for one that is never handed on.
+    /// Returns what a caller needs for a route; `None` for one that is never forwarded.
     #[must_use]
     pub fn needs(&self, route: &str) -> Option<Needs> {
         if !is_route(route) {
@@ -272,7 +273,7 @@ fn read(rule: &str) -> Option<(String, Needs)> {
     is_route(route).then(|| (route.to_owned(), needs))
 }
 
-/// One segment of a path that can't mean anything else to whoever reads it next.
+/// Returns whether the text is a route that can be forwarded: one path segment that every server reads the same way.
 fn is_route(route: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !route.is_empty() && route.bytes().all(plain) && !NEVER.contains(&route)

@@ -1,7 +1,7 @@
-//! Typed ids: an [`ApiKeyId`] can't be passed where a [`UserId`] is meant.
+//! Typed ids: an [`ApiKeyId`] can't be passed where a [`UserId`] is expected.
 //!
-//! Ids that keytower makes are UUIDv7 (they sort by time of birth), sent and stored as text. Ids of the imported inventory
-//! are whatever text the source used, and stay text.
+//! Ids that keytower makes are UUIDv7 (they sort by creation time), sent and stored as text. Ids of the imported inventory are any text
+//! that the source used.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use uuid::{Builder, Uuid};
 use super::clock::Timestamp;
 use super::random::{Exhausted, Random};
 
-/// Makes a UUIDv7 from a moment and 80 random bits.
+/// Makes a UUIDv7 from a time and 80 random bits.
 ///
 /// # Errors
-/// [`Exhausted`] when randomness fails.
+/// [`Exhausted`] if the source of randomness fails.
 pub fn uuid_v7(now: Timestamp, random: &dyn Random) -> Result<Uuid, Exhausted> {
     let mut bytes = [0; 10];
     random.fill(&mut bytes)?;
@@ -31,12 +31,12 @@ macro_rules! ids {
             /// Makes a new id.
             ///
             /// # Errors
-            /// [`Exhausted`] when randomness fails.
+            /// [`Exhausted`] if the source of randomness fails.
             pub fn generate(now: Timestamp, random: &dyn Random) -> Result<Self, Exhausted> {
                 Ok(Self(uuid_v7(now, random)?.to_string()))
             }
 
-            /// The id as text.
+            /// Returns the id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -70,15 +70,15 @@ ids! {
     SigningKeyId;
     /// A second factor of a user.
     FactorId;
-    /// A login, or the like, that waits for a code (its row, not the text that its owner holds).
+    /// A challenge, such as a login that waits for a code (the id of its row, not the text that its owner holds).
     ChallengeId;
-    /// A device that somebody logged in from.
+    /// A device that a user logged in from.
     DeviceId;
     /// A mail that waits to be sent.
     LetterId;
     /// An organization.
     OrganizationId;
-    /// The policies.
+    /// The one row of global settings.
     GlobalSettingsId;
     /// A task.
     TaskId;

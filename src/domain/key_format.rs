@@ -5,10 +5,10 @@
 //!  3                  54 random, base 36                     CRC-32 of all before, base 36
 //! ```
 //!
-//! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without
-//! asking the database; it is no proof of anything. Scanners: `\bkt1[a-z0-9]{61}\b`.
+//! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without asking the
+//! database; it does not prove that the key exists. Scanners: `\bkt1[a-z0-9]{61}\b`.
 //!
-//! SoftLayer's portal tokens have the same form behind `pt1`: they stand where a key stands, and are none.
+//! SoftLayer's portal tokens have the same form with the prefix `pt1`: clients send them in the place of a key, but they are not keys.
 
 use super::random::{self, Exhausted, Random};
 use super::secret::{Handle, PlainKey};
@@ -30,7 +30,7 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// Makes a new key.
 ///
 /// # Errors
-/// [`Exhausted`] when randomness fails.
+/// [`Exhausted`] if the source of randomness fails.
 pub fn generate(random: &dyn Random) -> Result<PlainKey, Exhausted> {
     make(random, PREFIX).map(Into::into)
 }
@@ -38,7 +38,7 @@ pub fn generate(random: &dyn Random) -> Result<PlainKey, Exhausted> {
 /// Makes a new portal token.
 ///
 /// # Errors
-/// [`Exhausted`] when randomness fails.
+/// [`Exhausted`] if the source of randomness fails.
 pub fn generate_portal_token(random: &dyn Random) -> Result<Handle, Exhausted> {
     make(random, PORTAL_PREFIX).map(Into::into)
 }
@@ -49,13 +49,13 @@ fn make(random: &dyn Random, prefix: &str) -> Result<String, Exhausted> {
     Ok(text)
 }
 
-/// Reads a key: `None` unless length, prefix, alphabet and checksum are all right.
+/// Parses a key; `None` unless length, prefix, alphabet and checksum are valid.
 #[must_use]
 pub fn parse(text: &str) -> Option<PlainKey> {
     has_form(text, PREFIX).then(|| text.to_owned().into())
 }
 
-/// Reads a portal token: `None` unless length, prefix, alphabet and checksum are all right.
+/// Parses a portal token; `None` unless length, prefix, alphabet and checksum are valid.
 #[must_use]
 pub fn parse_portal_token(text: &str) -> Option<Handle> {
     has_form(text, PORTAL_PREFIX).then(|| text.to_owned().into())
@@ -107,7 +107,7 @@ mod tests {
         assert!(parse(&key).is_some());
     }
 
-    /// Keys of this release must stay valid for ever: this one was minted by the first.
+    /// Keys must stay valid forever: the first release minted this one.
     #[test]
     fn golden_key() {
         let golden = "kt1klmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz011u75f43";

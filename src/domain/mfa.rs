@@ -1,4 +1,4 @@
-//! The second factor: which there are, what a challenge shows of itself, and what the policy asks for.
+//! The second factor: its types, its challenges, and the policy that requires it.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,23 +8,23 @@ use super::clock::Timestamp;
 use super::id::{ChallengeId, RoleId, SessionId, UserId};
 use super::text::{Text, text};
 
-/// For how long a device counts as known that nobody logs in from.
+/// How long a device stays known after the last login from it.
 pub const DEVICE_LIFE: TimeDelta = TimeDelta::days(90);
-/// How long a challenge lives: from the password to the last code.
+/// Lifetime of a challenge, from the password to the last code.
 pub const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(10);
-/// How long a mailed code works (ASVS 6.5.5: at most 10 minutes).
+/// Lifetime of a mailed code (ASVS 6.5.5: at most 10 minutes).
 pub const CODE_LIFE: TimeDelta = TimeDelta::minutes(5);
-/// How often the code of one challenge may be wrong.
+/// Maximum number of codes that can be tried for one challenge.
 pub const TRIES: i32 = 5;
-/// How often the code of one challenge is mailed in all.
+/// Maximum number of mailed codes for one challenge.
 pub const SENDINGS: i32 = 3;
-/// How many recovery codes a user gets.
+/// Number of recovery codes that a user gets.
 pub const RECOVERY_CODES: usize = 10;
-/// The methods of authentication (RFC 8176, section 2) of a login with a password alone.
+/// Authentication methods (RFC 8176, section 2) of a login with a password alone.
 pub const AMR_PASSWORD: &[&str] = &["pwd"];
-/// Those of a login with a code behind the password.
+/// Authentication methods of a login with a password and a code.
 pub const AMR_BOTH: &[&str] = &["pwd", "otp", AMR_MFA];
-/// The method that stands for more than one factor.
+/// Authentication method that stands for more than one factor.
 pub const AMR_MFA: &str = "mfa";
 
 /// The contract's `MfaType` (section 1.4).
@@ -32,11 +32,11 @@ pub const AMR_MFA: &str = "mfa";
 pub enum MfaType {
     /// A code by e-mail.
     Mail,
-    /// A code by short message; not served.
+    /// A code by text message; not supported.
     Sms,
-    /// A code that the person's device computes (RFC 6238).
+    /// A code that the user's device computes (RFC 6238).
     Totp,
-    /// One of the codes that were written down for the day on which the device is gone.
+    /// A recovery code, which the user wrote down in case the device is lost.
     TotpRecoveryCode,
 }
 
@@ -44,7 +44,7 @@ impl MfaType {
     /// Every type.
     pub const ALL: [Self; 4] = [Self::Mail, Self::Sms, Self::Totp, Self::TotpRecoveryCode];
 
-    /// Its name on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,26 +55,26 @@ impl MfaType {
         }
     }
 
-    /// Reads a name.
+    /// Finds a value by its name on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 }
 
-/// What a challenge is for. It is spent on nothing else.
+/// Purpose of a challenge. The challenge works for no other purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// To complete a login.
+    /// Complete a login.
     Login,
-    /// To renew the second factor of a session.
+    /// Prove the second factor of a session again.
     Reauthenticate(SessionId),
-    /// To prove a new factor, from within a session.
+    /// Prove a new factor, within a session.
     Enroll(SessionId),
 }
 
 impl Purpose {
-    /// Its name in the store.
+    /// Returns its name in the store.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Purpose {
         }
     }
 
-    /// The session that it belongs to.
+    /// Returns the session that it belongs to; `None` for a login.
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         match self {
@@ -94,19 +94,19 @@ impl Purpose {
     }
 }
 
-/// What the owner of a challenge is shown (contract: `MfaMeta`).
+/// Description of a challenge for its owner (contract: `MfaMeta`).
 #[derive(Debug, Clone)]
 pub struct MfaMeta {
-    /// Where a code went, masked; nothing for a code that no one sends.
+    /// Masked address that the code went to; `None` for a code that is not sent.
     pub recipient: Option<String>,
-    /// Names the challenge; whoever holds it has given the password.
+    /// Secret name of the challenge; its holder has already given the password.
     pub mid: String,
-    /// Which code is awaited.
+    /// Type of the expected code.
     pub mfa_type: MfaType,
 }
 
 impl MfaMeta {
-    /// It as every face shows it.
+    /// Returns the JSON form, which all APIs share.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { recipient, mid, mfa_type } = self;
@@ -117,100 +117,100 @@ impl MfaMeta {
 /// A confirmed factor of a user.
 #[derive(Debug, Clone)]
 pub struct Factor {
-    /// Which.
+    /// Type.
     pub mfa_type: MfaType,
-    /// The sealed secret of [`MfaType::Totp`].
+    /// Encrypted secret of [`MfaType::Totp`].
     pub sealed: Option<Vec<u8>>,
-    /// Where [`MfaType::Mail`] sends its codes.
+    /// Address to which [`MfaType::Mail`] sends its codes.
     pub address: Option<String>,
-    /// Since when.
+    /// When it was confirmed.
     pub created_at: Timestamp,
 }
 
-/// A factor that was proven, and is to be kept.
+/// A proven factor, to be stored.
 #[derive(Debug, Clone)]
 pub struct NewFactor {
-    /// Which.
+    /// Type.
     pub mfa_type: MfaType,
-    /// The sealed secret of [`MfaType::Totp`].
+    /// Encrypted secret of [`MfaType::Totp`].
     pub sealed: Option<Vec<u8>>,
-    /// Where [`MfaType::Mail`] sends its codes.
+    /// Address to which [`MfaType::Mail`] sends its codes.
     pub address: Option<String>,
-    /// The step whose code has proven [`MfaType::Totp`].
+    /// Time step of the code that proved [`MfaType::Totp`].
     pub last_step: i64,
 }
 
-/// What is kept of a recovery code.
+/// A stored recovery code.
 #[derive(Debug, Clone)]
 pub struct KeptCode {
-    /// Its row.
+    /// Id of its row.
     pub id: String,
-    /// The digest of its text.
+    /// Digest of its text.
     pub digest: Vec<u8>,
 }
 
-/// What waits for a code.
+/// A challenge: a login, or the like, that waits for a code.
 #[derive(Debug, Clone)]
 pub struct Challenge {
-    /// Its row: made from the digest of what its owner holds.
+    /// Id of its row: the digest of the `mid` that its owner holds.
     pub id: ChallengeId,
-    /// Whose.
+    /// Id of the user.
     pub user: UserId,
-    /// For what.
+    /// Purpose.
     pub purpose: Purpose,
-    /// Which code is awaited.
+    /// Type of the expected code.
     pub mfa_type: MfaType,
-    /// What is kept of the code that was mailed.
+    /// Digest of the mailed code.
     pub code: Option<Vec<u8>>,
-    /// Until when that code works.
+    /// When that code expires.
     pub code_until: Option<Timestamp>,
-    /// The sealed secret that is to become a factor.
+    /// Encrypted secret that is to become a factor.
     pub sealed: Option<Vec<u8>>,
-    /// The address that is to become a factor, or that the code went to.
+    /// Address that is to become a factor, or that the code went to.
     pub address: Option<String>,
-    /// How often a code was mailed.
+    /// Number of mailed codes.
     pub sent: i32,
-    /// Since when.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Until when.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// A user as the second step sees it.
+/// A user, as far as the second step of a login needs it.
 #[derive(Debug, Clone)]
 pub struct Holder {
     /// Id.
     pub id: UserId,
     /// Login name.
     pub username: String,
-    /// Where mails go.
+    /// E-mail address.
     pub email_address: Option<String>,
     /// The confirmed factors.
     pub factors: Vec<Factor>,
-    /// How many recovery codes are left.
+    /// Number of unused recovery codes.
     pub recovery_codes: u64,
 }
 
 impl Holder {
-    /// The factor of a type.
+    /// Returns the factor of a type.
     #[must_use]
     pub fn factor(&self, mfa_type: MfaType) -> Option<&Factor> {
         self.factors.iter().find(|factor| factor.mfa_type == mfa_type)
     }
 
-    /// Tells whether a login needs a second step.
+    /// Returns whether a login needs a second step.
     #[must_use]
     pub fn needs_code(&self) -> bool {
         !self.factors.is_empty()
     }
 
-    /// What a login asks for when nobody chose.
+    /// Returns the type that a login asks for by default: TOTP if the user has it, else mail.
     #[must_use]
     pub fn preferred(&self) -> MfaType {
         if self.factor(MfaType::Totp).is_some() { MfaType::Totp } else { MfaType::Mail }
     }
 
-    /// The types that this user can choose from.
+    /// Returns the types that this user can choose from.
     #[must_use]
     pub fn choices(&self) -> Vec<MfaType> {
         let mut all: Vec<MfaType> = self.factors.iter().map(|factor| factor.mfa_type).collect();
@@ -222,69 +222,69 @@ impl Holder {
     }
 }
 
-/// From when on a rule holds, and whether it only reports.
+/// When a rule takes effect, and whether it only reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rollout {
-    /// Until then nobody is shut out: the grace.
+    /// Until then the rule shuts nobody out (grace period); `None` means that it takes effect at once.
     pub enforced_from: Option<Timestamp>,
-    /// Nobody is ever shut out: who would be is listed.
+    /// Whether the rule shuts nobody out and only lists the users that it would shut out.
     pub report_only: bool,
 }
 
 impl Rollout {
-    /// Tells whether the rule holds now.
+    /// Returns whether the rule is in effect now.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.report_only && self.enforced_from.is_none_or(|from| from <= now)
     }
 }
 
-/// Who needs a second factor.
+/// Which users need a second factor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Required {
-    /// Nobody: those who want one have one.
+    /// No users: the second factor is optional.
     #[default]
     None,
-    /// Users of certain roles.
+    /// Users with certain roles.
     Roles,
-    /// Everybody.
+    /// All users.
     All,
 }
 
-/// What the second factor is asked for. A member that is not there has its default.
+/// The policy that requires second factors. A missing member has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MfaPolicy {
-    /// Who needs one.
+    /// Which users need a second factor.
     pub required: Required,
-    /// The roles of [`Required::Roles`].
+    /// Ids of the roles of [`Required::Roles`].
     pub roles: Vec<String>,
-    /// From when on.
+    /// When this takes effect.
     pub rollout: Rollout,
-    /// Whether a key works only when it was minted under a second factor.
+    /// Whether a key is accepted only if it was minted with a second factor.
     pub keys_need_mfa: bool,
-    /// From when on.
+    /// When the rule for keys takes effect.
     pub keys_rollout: Rollout,
 }
 
-/// What somebody wants to change of it; `None` leaves as it is.
+/// A change of the policy; `None` keeps a value.
 #[derive(Debug, Default)]
 pub struct MfaPolicyChange {
-    /// Who needs a second factor.
+    /// Which users need a second factor.
     pub required: Option<Required>,
     /// Ids of the roles of [`Required::Roles`].
     pub roles: Option<Vec<String>>,
-    /// From when on; `Some(None)` from now on.
+    /// When the rule takes effect; `Some(None)` means at once.
     pub enforced_from: Option<Option<Timestamp>>,
-    /// Whether it only reports.
+    /// Whether the rule only reports.
     pub report_only: Option<bool>,
-    /// Whether keys need to be minted under a second factor.
+    /// Whether a key is accepted only if it was minted with a second factor.
     pub keys_need_mfa: Option<bool>,
-    /// From when on; `Some(None)` from now on.
+    /// When the rule takes effect; `Some(None)` means at once.
     pub keys_enforced_from: Option<Option<Timestamp>>,
-    /// Whether that only reports.
+    /// Whether the rule for keys only reports.
     pub keys_report_only: Option<bool>,
 }
 
@@ -292,7 +292,7 @@ impl Required {
     /// Every value.
     pub const ALL: [Self; 3] = [Self::All, Self::None, Self::Roles];
 
-    /// Its name on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -302,7 +302,7 @@ impl Required {
         }
     }
 
-    /// Reads a name.
+    /// Finds a value by its name on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
@@ -310,10 +310,10 @@ impl Required {
 }
 
 impl MfaPolicy {
-    /// Changes it.
+    /// Applies a change.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn change(&mut self, wanted: MfaPolicyChange) -> Result<(), Text> {
         fn put<T>(place: &mut T, wanted: Option<T>) {
             if let Some(wanted) = wanted {
@@ -336,7 +336,7 @@ impl MfaPolicy {
         Ok(())
     }
 
-    /// Tells whether users of these roles need a second factor, sooner or later.
+    /// Returns whether users with these roles need a second factor, now or later.
     pub fn asks<'a>(&self, mut roles: impl Iterator<Item = &'a RoleId>) -> bool {
         match self.required {
             Required::None => false,
@@ -345,12 +345,12 @@ impl MfaPolicy {
         }
     }
 
-    /// Tells whether users of these roles need one now.
+    /// Returns whether users with these roles need a second factor now.
     pub fn demands<'a>(&self, roles: impl Iterator<Item = &'a RoleId>, now: Timestamp) -> bool {
         self.rollout.holds(now) && self.asks(roles)
     }
 
-    /// Tells whether a key with this provenance works now.
+    /// Returns whether a key whose owner was authenticated with these methods is accepted now.
     #[must_use]
     pub fn admits_key(&self, amr: &[String], now: Timestamp) -> bool {
         !self.keys_need_mfa || !self.keys_rollout.holds(now) || amr.iter().any(|method| method == AMR_MFA)
@@ -365,10 +365,10 @@ pub fn mask(address: &str) -> String {
     format!("{first}***@{domain}")
 }
 
-/// Refuses what is not served.
+/// Checks that the user can choose this type.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check_type(mfa_type: MfaType, choices: &[MfaType]) -> Result<(), Text> {
     if choices.contains(&mfa_type) {
         return Ok(());

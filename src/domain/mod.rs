@@ -1,24 +1,24 @@
-//! The bottom floor: what keytower is about, without I/O, async or a clock of its own.
+//! The domain layer: types and rules of keytower, without I/O, async or a clock of its own.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `id` | typed ids |
 //! | `clock`, `random` | time and randomness as parameters |
 //! | `secret`, `key_format` | values that must not leak, and the one API key format |
-//! | `permission` | actions, sets of them, and the role presets |
-//! | `operation` | every operation and what it needs: the authorization table |
-//! | `forward` | what the routes that are handed on to an upstream need |
-//! | `principal`, `caller`, `permit` | whom a credential names, who asks and from where, and the proof that they may |
-//! | `text` | what people read, in both languages |
-//! | `entity` | every object of the wire, described once |
-//! | `audit`, `redact` | what the audit log says, the chain of its rows, and what never gets into it |
-//! | `network` | ranges of addresses |
-//! | `throttle` | how guesses are slowed down |
-//! | `policy`, `mfa` | how people log in, from where, with which second factor, and for how long |
-//! | `password` | what a new password must be, and what its hash costs |
+//! | `permission`, `rights` | actions, sets of them, the role presets, and on which objects actions are allowed |
+//! | `operation` | every operation and what a caller needs for it: the authorization table |
+//! | `forward` | what a caller needs for the routes that are forwarded to an upstream |
+//! | `principal`, `caller`, `permit` | the user and credential of a request, its surroundings, and the proof that it is authorized |
+//! | `text`, `reason` | texts for people in both languages, and reasons to refuse a change |
+//! | `entity` | description of every object of the API |
+//! | `audit`, `redact` | entries of the audit log, the chain of its rows, and the removal of secrets from it |
+//! | `network` | ranges of IP addresses |
+//! | `throttle` | delays after wrong passwords and codes |
+//! | `policy`, `mfa` | how users log in, from where, with which second factor, and for how long |
+//! | `password` | rules for new passwords, and the cost of their hashes |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
-//! | `power` | switching VMs on and off: which operation goes from which state to which |
-//! | `api_key`, `role`, `session`, `task`, `user` | plain records the rooms above exchange |
+//! | `power` | power operations on VMs: which one leads from which state to which |
+//! | `api_key`, `role`, `session`, `task`, `user`, `customer` | plain records that the layers above exchange |
 
 pub mod api_key;
 pub mod audit;

@@ -1,11 +1,11 @@
-//! Names that people read.
+//! The rule for names that people read.
 
 use super::text::{Text, text};
 
-/// Checks a name that people will read: not empty, at most `max` characters, no control characters.
+/// Checks a name: not empty, at most `max` characters, no control characters.
 ///
 /// # Errors
-/// What is wrong and what is allowed, beginning with `what`.
+/// The text begins with `what`, then says what is wrong and what is allowed.
 pub fn check_name(what: &str, name: &str, max: usize) -> Result<(), Text> {
     let length = name.chars().count();
     if name.trim().is_empty() {

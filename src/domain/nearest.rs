@@ -1,13 +1,15 @@
-//! What a caller may have meant by a word that is not known.
+//! Suggestions for unknown words: the known word that is most similar.
 
 use crate::domain::text::{Text, text};
 
-/// How alike two words must be, from 0 to 1: `labels` and `labels_some` are (0.91), `bogus` and `bios_uuid` are not (0.70).
+/// A suggestion must have a higher similarity than this (Jaro-Winkler, from 0 to 1): `labels` and `labels_some` have 0.91, `bogus` and
+/// `bios_uuid` have 0.70.
 const ALIKE: f64 = 0.8;
-/// Longest word that is looked at, in bytes; comparing takes time that grows with the square of it.
+/// Longest word that is compared, in bytes: the time of a comparison grows with the square of the length.
 const LONGEST: usize = 100;
 
-/// A question to put behind a refusal; empty when nothing known is near. Of several that are equally near, the first is meant.
+/// Returns a "did you mean" question to append to an error message; empty if no known word is similar. If several words are equally
+/// similar, the question names the first of them.
 pub(in crate::domain) fn did_you_mean(word: &str, known: impl Iterator<Item = String>) -> Text {
     if word.len() > LONGEST {
         return Text::from("");

@@ -1,4 +1,4 @@
-//! Ranges of addresses.
+//! Ranges of IP addresses.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -14,36 +14,36 @@ pub struct Range {
     last: IpAddr,
 }
 
-/// Ranges of addresses.
+/// A list of ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ranges(Vec<Range>);
 
 impl Ranges {
-    /// Reads ranges.
+    /// Parses each text as a range.
     ///
     /// # Errors
-    /// Which one is wrong, and what is allowed.
+    /// The text quotes the first malformed range and says what is allowed.
     pub fn parse<'a>(ranges: impl IntoIterator<Item = &'a str>) -> Result<Self, Text> {
         ranges.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Reads ranges with commas between; none where nothing stands there.
+    /// Parses ranges separated by commas; `None` if the text has none.
     ///
     /// # Errors
-    /// Which one is wrong, and what is allowed.
+    /// The text quotes the first malformed range and says what is allowed.
     pub fn parse_list(text: &str) -> Result<Option<Self>, Text> {
         let ranges: Vec<&str> = text.split(',').map(str::trim).filter(|range| !range.is_empty()).collect();
         if ranges.is_empty() { Ok(None) } else { Self::parse(ranges).map(Some) }
     }
 
-    /// Tells whether an address is in one of them. An IPv4 address in IPv6 form is the IPv4 address.
+    /// Returns whether an address is in one of the ranges. An IPv4-mapped IPv6 address counts as its IPv4 address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|range| range.first <= address && address <= range.last)
     }
 
-    /// Tells whether each of the others is within one of these.
+    /// Returns whether each of `others` lies within one of these ranges.
     #[must_use]
     pub fn cover(&self, others: &Self) -> bool {
         let within = |inner: &Range| self.0.iter().any(|outer| outer.first <= inner.first && inner.last <= outer.last);

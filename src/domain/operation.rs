@@ -1,241 +1,241 @@
-//! The authorization table: every operation that a face offers, and what a caller needs for it.
+//! The authorization table: every operation that an API or a command offers, and what a caller needs for it.
 //!
-//! A REST route, a GraphQL field, a SoftLayer method and a command each name one of these; the suite keeps the table of role against
-//! operation as a snapshot. A request that changes several members asks for the operation of each member that it changes.
+//! Each REST route, GraphQL field, SoftLayer method and command names one of these operations. A test keeps the table of roles and
+//! operations as a snapshot. A request that changes several members of an object requires the operation of each of these members.
 
 use super::entity::{Entity, ORGANIZATION};
 use super::permission::Action;
 use super::power::Power;
 use super::principal::Duty;
 
-/// What a caller needs.
+/// The credential and the right that an operation requires of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: open to anybody.
+    /// No credential: open to everybody.
     Nothing,
-    /// A live credential, token or key.
+    /// A valid token or key.
     Credential,
-    /// A person's token. A key is refused: it must not mint or widen keys, nor end its owner's sessions.
+    /// A user's token. Keys are rejected: a key must not mint or widen keys, nor end its owner's sessions.
     Token,
-    /// A live credential whose rights hold this action.
+    /// A valid credential whose rights include this action.
     Action(Action),
-    /// A person's token whose rights hold this action: what a key must not do, whatever its rights.
+    /// A user's token whose rights include this action. Keys are rejected, whatever their rights.
     TokenWith(Action),
-    /// A person's token or a classic key: what SoftLayer lets its keys do, and others of ours not.
+    /// A user's token or a classic key: SoftLayer allows these operations to its keys, keytower does not allow them to its other keys.
     TokenOrClassic,
-    /// The same, with rights that hold this action.
+    /// A user's token or a classic key whose rights include this action.
     TokenOrClassicWith(Action),
 }
 
-/// What a caller has to have proven within `step_up_time` (setting), beside showing a live token. Keys prove nothing anew.
+/// What a caller with a token must have proven within `step_up_time` (setting). Keys and the operator are exempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepUp {
     /// Nothing.
     Never,
-    /// The second factor, where the caller has one.
+    /// The second factor, if the caller has one.
     Factor,
-    /// The second factor, or the password where the caller has no second factor.
+    /// The second factor, or the password if the caller has no second factor.
     FactorOrPassword,
 }
 
-/// What an operation does to what is stored. It decides which locks a write takes, and who goes first.
+/// The effect of an operation on stored data. It decides which locks a write takes, and which writes go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Reads.
     Read,
     /// Changes something.
     Change,
-    /// Ends credentials of the caller or of other users, or what they may do.
+    /// Ends credentials of the caller or of other users, or takes rights from them.
     End,
-    /// Changes what the rights of everybody follow from: roles, policies, access lists.
+    /// Changes what the rights of all users depend on: roles, policies, access lists.
     Rules,
-    /// Judges a password or a code, and may open a session.
+    /// Checks a password or a code, and can open a session.
     Login,
-    /// Is the service's own work, or its operator's: no credential is judged, and it may take its time.
+    /// Work of the service itself or of its operator: the write checks no credential and has no time limit.
     Work,
 }
 
-/// What an operation is, in one row.
+/// A row of the authorization table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// Its name in the audit log and in the authorization table. An operation that is a part of a request has the name of that: a request is
-    /// called alike whether it was refused before its members were known, or done.
+    /// Its name in the audit log and in the authorization table. An operation that is part of a larger request has the name of that
+    /// request, so that the audit log names the request the same way whether it was done or refused before its members were known.
     pub name: &'static str,
-    /// What a caller needs.
+    /// The credential and the right that it requires.
     pub needs: Needs,
-    /// What a caller must have proven lately.
+    /// What the caller must have proven recently.
     pub step_up: StepUp,
-    /// What it does to what is stored.
+    /// Its effect on stored data.
     pub effect: Effect,
-    /// How many elements a request may hold.
+    /// Maximum number of elements in a request.
     pub most: usize,
 }
 
 impl Spec {
-    /// Tells whether it changes something, so that the audit log tells of it even when it is refused.
+    /// Returns whether it changes something, so that the audit log records it even if it is refused.
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.effect != Effect::Read
     }
 }
 
-/// Most elements of a request that changes things.
+/// Maximum number of elements in a request that changes something.
 pub const MOST: usize = 100;
 
-/// Most VMs that one request switches: its `where` may match more of them than a request could carry.
+/// Maximum number of VMs that one power request switches. It exceeds [`MOST`] because a `where` can match many VMs.
 pub const MOST_VMS: usize = 1_000;
 
-/// Something that a caller can ask for.
+/// An operation that a caller can request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Log in with a password.
     Login,
     /// Complete a login with a code.
     VerifyMfa,
-    /// Have the code of a login sent again, or another one.
+    /// Send the code of a login again, or a code of another type.
     ResendMfa,
-    /// Have a link mailed that sets another password.
+    /// Mail a link for setting a new password.
     RequestPasswordReset,
-    /// Set another password with a mailed link.
+    /// Set a new password with a mailed link.
     ResetPassword,
-    /// Make the first user while there is none.
+    /// Create the first user, while there is none.
     CreateRootUser,
-    /// Ask which login sources exist.
+    /// List the login sources.
     AuthnStrategies,
-    /// Ask whether the first user exists.
+    /// Read whether the first user exists.
     UserCreated,
-    /// Ask for the version of the contract.
+    /// Read the version of the contract.
     GetVersion,
-    /// End the session of one's own token.
+    /// End the session of the caller's token.
     Logout,
-    /// Prove one's second factor anew.
+    /// Prove the caller's second factor again, or the password if the caller has no second factor.
     Reauthenticate,
-    /// Ask for one's own second factors.
+    /// List the caller's second factors.
     ReadMfa,
-    /// Begin to enrol a second factor of one's own.
+    /// Begin to enroll a second factor for the caller.
     EnrollMfa,
-    /// Prove it, so that it counts.
+    /// Prove the new second factor, so that it takes effect.
     ConfirmMfa,
-    /// Remove one's own second factor.
+    /// Remove the caller's second factor.
     RemoveMfa,
-    /// Get other recovery codes.
+    /// Replace the caller's recovery codes.
     RenewRecoveryCodes,
-    /// Take all second factors from users who lost them.
+    /// Remove all second factors of users who lost them.
     ResetMfa,
-    /// Ask what the second factor is asked for, and who would be shut out.
+    /// Read the second-factor policy, and which users it would shut out.
     ReadMfaPolicy,
-    /// Change what the second factor is asked for.
+    /// Change the second-factor policy.
     UpdateMfaPolicy,
-    /// Change one's own password.
+    /// Change the caller's password.
     ChangePassword,
-    /// Ask for one's own sessions.
+    /// List the caller's sessions.
     ReadSessions,
-    /// End one's own sessions.
+    /// End sessions of the caller.
     EndSession,
-    /// Let keys work again that the reset of one's second factors has suspended.
+    /// Reactivate the caller's keys that a reset of the caller's second factors has suspended.
     ConfirmApiKey,
-    /// Ask who one is.
+    /// Read the caller's user.
     GetMyInfo,
-    /// Make users.
+    /// Create users.
     CreateUser,
-    /// Change users in what has no operation of its own.
+    /// Change users: the members that have no operation of their own.
     UpdateUser,
     /// Give users a role with actions that they do not have.
     GiveRole,
-    /// Give users another password.
+    /// Set a new password for users.
     SetPassword,
-    /// Give other users another e-mail address, where links go that set a password.
+    /// Change the e-mail address of other users, which receives the links for setting a password.
     SetAddress,
-    /// Change one's own e-mail address.
+    /// Change the caller's e-mail address.
     SetOwnAddress,
     /// Delete users.
     DeleteUser,
     /// Name the organization, of which there is always one.
     CreateOrganization,
-    /// Make roles.
+    /// Create roles.
     CreateRole,
-    /// Rename roles, and take actions from them.
+    /// Rename roles, and remove actions from them.
     UpdateRole,
-    /// Give roles actions that they do not have.
+    /// Add actions to roles.
     WidenRole,
     /// Delete roles.
     DeleteRole,
     /// Switch VMs on or off.
     Power(Power),
-    /// Write down tasks of other systems.
+    /// Store tasks that other systems report.
     CreateTask,
-    /// Change what was written down of them.
+    /// Change stored tasks of other systems.
     UpdateTask,
-    /// Change what passwords must be and how often they may be wrong.
+    /// Change the rules for passwords and the limit of wrong logins.
     UpdatePasswordSecurity,
-    /// Change who is let in, from where.
+    /// Change from which addresses users and keys are accepted.
     UpdateAccessRestriction,
-    /// Change for how long sessions live.
+    /// Change how long sessions live.
     UpdateSessionTimeout,
-    /// Let everybody in again where the policies let nobody in.
+    /// Reset the policies that can shut out all users.
     UnlockPolicies,
-    /// Read a list of objects, or one, or their number.
+    /// Read objects of an entity: a list, one of them, or their number.
     Read(&'static Entity),
     /// Mint an API key.
     CreateApiKey,
-    /// Rename an API key or describe it anew.
+    /// Change the name or the description of an API key.
     UpdateApiKey,
     /// Delete an API key. A key may delete itself; see [`super::principal::Principal::may_delete`].
     DeleteApiKey,
     /// Write rows of the audit log for another system.
     CreateUserAuditLog,
-    /// Write down what was refused or went wrong.
+    /// Write audit log rows for requests that were refused or failed.
     Record,
-    /// Prepare the database at the start.
+    /// Prepare the database at startup.
     SetUp,
     /// Do the work of tasks.
     WorkTasks,
-    /// Write down when sessions were used, and send the letters that wait.
+    /// Do periodic work, such as storing when sessions were last used and sending queued mails.
     Maintain,
     /// Load the inventory.
     ImportInventory,
     /// Start using a new signing key.
     RotateSigningKey,
-    /// Ask for users, keys and what belongs to them, as SoftLayer shows them.
+    /// Read users, keys and related objects through the SoftLayer API.
     ReadCustomers,
-    /// Ask which security questions there are.
+    /// List the security questions.
     SecurityQuestions,
-    /// Make a user below oneself, who has no rights yet.
+    /// Create a user below the caller, without rights.
     CreateCustomer,
-    /// Change one's own user, or those whom one manages, in what has no operation of its own.
+    /// Change the caller's user, or users that the caller manages: the members that have no operation of their own.
     EditCustomer,
-    /// Change login names on SoftLayer's face.
+    /// Change login names through the SoftLayer API.
     RenameCustomer,
-    /// Let users log in from more addresses, or without the answer to a security question.
+    /// Let users log in from more addresses, or without a security answer.
     LoosenLogin,
-    /// Make users active again, and with them their API keys.
+    /// Reactivate users, and with them their API keys.
     EnableCustomer,
-    /// Put users into a state in which they can do nothing.
+    /// Set a status in which users can do nothing.
     DisableCustomer,
-    /// Give users below oneself permissions.
+    /// Give permissions to users below the caller.
     GivePermissions,
-    /// Take permissions from users below oneself.
+    /// Take permissions from users below the caller.
     TakePermissions,
-    /// Give a user below oneself another parent.
+    /// Change the parent of a user below the caller.
     AssignParent,
-    /// Make a classic key, for oneself or a user below.
+    /// Mint a classic key for the caller or a user below.
     AddClassicKey,
-    /// Remove one's own classic key, or that of a user below.
+    /// Remove the classic key of the caller or of a user below.
     RemoveClassicKey,
-    /// Say from where a classic key works.
+    /// Change the addresses that a classic key is restricted to.
     EditClassicKey,
-    /// Let a classic key work from more addresses.
+    /// Accept a classic key from more addresses.
     LoosenClassicKey,
-    /// Ask whether a password is the right one.
+    /// Check whether a password is that of a user that the caller can see.
     CheckPassword,
-    /// Set one's own answers to security questions.
+    /// Set the caller's answers to security questions.
     UpdateSecurityAnswers,
-    /// Hand a route on to the upstream; [`super::forward::Rules`] tell what it takes.
+    /// Forward a route to the upstream; [`super::forward::Rules`] decides what a caller needs.
     Forward(Needs),
 }
 
 impl Operation {
-    /// What it is. Every operation says all of it.
+    /// Returns its row of the authorization table. Every row is complete: there are no defaults.
     #[must_use]
     #[rustfmt::skip]
     pub const fn spec(self) -> Spec {
@@ -292,7 +292,7 @@ impl Operation {
 
             Self::Read(entity)            => spec(entity.plural, Credential, Never, Read, 1),
             Self::Power(power)            => spec(power.mutation(), Needs::Action(Action::VM_OPERATION_VM_POWER), Never, Change, MOST_VMS),
-            // A task is written down in anybody's name, and no action of the contract stands for that.
+            // A task can be stored in the name of any user, and the contract has no action for that.
             Self::CreateTask              => spec("createTask", Needs::Action(Action::ALL), Never, Change, MOST),
             Self::UpdateTask              => spec("updateTask", Needs::Action(Action::ALL), Never, Change, MOST),
             Self::CreateUserAuditLog      => spec("createUserAuditLog", Needs::Action(Action::MANAGE_AUDIT_LOG), Never, Change, MOST),
@@ -328,19 +328,19 @@ impl Operation {
         }
     }
 
-    /// What a caller needs for it; see [`Spec::needs`].
+    /// Returns what a caller needs for it; see [`Spec::needs`].
     #[must_use]
     pub const fn needs(self) -> Needs {
         self.spec().needs
     }
 
-    /// Its name; see [`Spec::name`].
+    /// Returns its name; see [`Spec::name`].
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.spec().name
     }
 
-    /// Tells whether a session that has a duty can do it.
+    /// Returns whether a session with this duty can do it.
     #[must_use]
     pub fn is_open_to(self, duty: Duty) -> bool {
         match self {
@@ -351,8 +351,8 @@ impl Operation {
         }
     }
 
-    /// What a caller needs for it as long as there is no user at all, and so nobody who could have a credential: what sets a service
-    /// up is open then (contract section 2.4).
+    /// Returns what a caller needs for it while there is no user, and so no credential: the operations that set up the service are open
+    /// then (contract section 2.4).
     #[must_use]
     pub fn needs_while_fresh(self) -> Needs {
         match self {

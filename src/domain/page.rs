@@ -6,35 +6,35 @@ use super::entity::{Entity, Field};
 use super::nearest::did_you_mean;
 use super::text::{Text, text};
 
-/// The order of a list. The tie-break is always the id, ascending.
+/// The order of a list. Rows that compare equal are always sorted by id, ascending.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
-    /// What to sort by.
+    /// Field to sort by.
     pub field: &'static Field,
-    /// From the greatest down.
+    /// Whether the greatest value comes first.
     pub descending: bool,
 }
 
-/// Which rows of the ordered list are wanted.
+/// Window of an ordered list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// At most so many from the start.
+    /// Maximum number of rows, counted from the start.
     pub first: Option<u64>,
-    /// At most so many from the end, still in forward order.
+    /// Maximum number of rows, counted from the end; the answer keeps the forward order.
     pub last: Option<u64>,
-    /// Leave out so many, counted from the end that `first` or `last` seeks from.
+    /// Number of rows to skip: at the end with `last`, else at the start.
     pub skip: u64,
-    /// Only rows behind this id.
+    /// Only rows after the row with this id.
     pub after: Option<String>,
-    /// Only rows ahead of this id.
+    /// Only rows before the row with this id.
     pub before: Option<String>,
 }
 
 impl Page {
-    /// Reads `first`, `last`, `skip`, `after` and `before`.
+    /// Parses `first`, `last`, `skip`, `after` and `before`.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn parse(list: &Map<String, Value>) -> Result<Self, Text> {
         let page = Self {
             first: count(list, "first")?,
@@ -49,7 +49,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Tells whether rows at either end may be left out.
+    /// Returns whether `first`, `last` or `skip` can leave out rows.
     #[must_use]
     pub fn is_part(&self) -> bool {
         self.first.is_some() || self.last.is_some() || self.skip > 0
@@ -57,10 +57,10 @@ impl Page {
 }
 
 impl Order {
-    /// Reads `orderBy`: one `<field>_ASC` or `<field>_DESC`.
+    /// Parses `orderBy`: one `<field>_ASC` or `<field>_DESC`; `None` if it is absent or null.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Option<Self>, Text> {
         let name = match list.get("orderBy") {
             None | Some(Value::Null) => return Ok(None),

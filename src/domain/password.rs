@@ -1,4 +1,4 @@
-//! Passwords: what a new one must be, and what it costs to hash one.
+//! Rules for new passwords, and the cost of hashing them.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use common_passwords::analyzer::is_common_password;
 use super::secret::Password;
 use super::text::{Text, text};
 
-/// Least number of characters in a new password.
+/// Minimum number of characters in a new password.
 pub const PASSWORD_MIN: usize = 8;
-/// Most bytes in a password; the hash reads them all.
+/// Maximum number of bytes in a password; the hash reads all of them.
 pub const PASSWORD_MAX: usize = 1024;
 
-/// Checks what every new password must be; [a policy](super::policy::Complexity) may ask for more.
+/// Checks the rules that hold for every new password; [a policy](super::policy::Complexity) can require more.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check_password(password: &Password) -> Result<(), Text> {
     let (characters, bytes) = (password.expose().chars().count(), password.expose().len());
     if characters < PASSWORD_MIN || bytes > PASSWORD_MAX {
@@ -24,7 +24,7 @@ pub fn check_password(password: &Password) -> Result<(), Text> {
             "密码至少 {PASSWORD_MIN} 个字符，最多 {PASSWORD_MAX} 字节"
         ));
     }
-    // The list holds some with capitals, and more that people write with one.
+    // Some entries of the list have capitals; users capitalize others that are in the list in lowercase.
     if is_common_password(password.expose()) || is_common_password(password.expose().to_lowercase()) {
         return Err(text!(
             "password must not be one of the most common ones, which are guessed first: allowed is any other, such as several \
@@ -35,10 +35,10 @@ pub fn check_password(password: &Password) -> Result<(), Text> {
     Ok(())
 }
 
-/// Checks that a new password is not the login name of the user whom it is for, in whatever case.
+/// Checks that a new password is not the user's login name, regardless of case.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check_is_no_name(password: &Password, username: &str) -> Result<(), Text> {
     if password.expose().to_lowercase() == username.to_lowercase() {
         return Err(text!(
@@ -49,7 +49,7 @@ pub fn check_is_no_name(password: &Password, username: &str) -> Result<(), Text>
     Ok(())
 }
 
-/// What is said of a new password that is the one before.
+/// Returns the message for a new password that equals the old one.
 #[must_use]
 pub fn is_the_old_one() -> Text {
     text!(
@@ -58,37 +58,37 @@ pub fn is_the_old_one() -> Text {
     )
 }
 
-/// What a hash costs, written `m=19456,t=2,p=1`: as argon2's own text has it, which keeps it beside each hash.
+/// Cost of an argon2 hash. Its text form is `m=19456,t=2,p=1`, the same as in the PHC text of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory in KiB.
     pub memory: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub passes: u32,
-    /// Lanes in it.
+    /// Lanes in the memory.
     pub lanes: u32,
 }
 
 impl HashCost {
-    /// The most of each: a hash that asks for more is none of ours.
+    /// Upper limit of each value; keytower rejects a stored hash that exceeds it.
     pub const MOST: Self = Self { memory: 1_048_576, passes: 10, lanes: 4 };
-    /// What is allowed, as people read it.
+    /// Description of the allowed values, for people.
     pub const FORM: &str = "m=KiB,t=PASSES,p=LANES, such as m=19456,t=2,p=1: at least m=47104 with t=1, m=19456 with t=2, m=12288 \
                             with t=3, m=9216 with t=4 or m=7168 with t=5, at most m=1048576, t=10 and p=4";
-    /// Least memory for so many passes or more: the pairs that OWASP holds for equally strong.
+    /// Minimum memory in KiB and the number of passes from which it is enough: pairs that OWASP considers equally strong.
     const LEAST: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
-    /// Reads what new hashes may cost.
+    /// Parses the cost of new hashes; `None` if the text is malformed or the cost is too low or too high.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(',');
         let mut number = |name| parts.next()?.strip_prefix(name)?.parse().ok();
         let cost = Self { memory: number("m=")?, passes: number("t=")?, lanes: number("p=")? };
-        // Whatever else stands there, a sign or a zero in front of a number among it, is not in what it is written as.
+        // Comparing with the formatted cost rejects all other spellings, such as a sign or a leading zero.
         (cost.to_string() == text && cost.is_enough() && cost.is_bearable()).then_some(cost)
     }
 
-    /// Whether it is no more than [`HashCost::MOST`].
+    /// Returns whether no value exceeds [`HashCost::MOST`].
     #[must_use]
     pub fn is_bearable(self) -> bool {
         self.memory <= Self::MOST.memory && self.passes <= Self::MOST.passes && self.lanes <= Self::MOST.lanes

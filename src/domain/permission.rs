@@ -1,8 +1,8 @@
-//! What can be allowed: the contract's 170 actions (section 3.3), sets of them, and the role presets (section 3.1).
+//! Permissions: the contract's 170 actions (section 3.3), sets of them, and the role presets (section 3.1).
 
 use std::fmt;
 
-/// Every action, by its name on the wire. The first means "everything".
+/// Every action, by its name on the wire. The first, `*`, stands for all of them.
 #[rustfmt::skip]
 pub const ACTIONS: &[&str] = &[
     "*", "MANAGE_DATA_CENTER", "MANAGE_CLUSTER_CONNECTION", "MANAGE_STORAGE_CLUSTER_CONNECTION",
@@ -69,25 +69,25 @@ pub const ACTIONS: &[&str] = &[
 pub struct Action(u8);
 
 impl Action {
-    /// Everything.
+    /// All actions.
     pub const ALL: Self = Self(0);
-    /// Say from where people and keys come in.
+    /// Change from which addresses users and keys are accepted.
     pub const MANAGE_ACCESS_CONTROL: Self = Self::named("MANAGE_ACCESS_CONTROL");
-    /// See, change and delete other people's API keys.
+    /// Read, change and delete the API keys of other users.
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
-    /// See what everybody did, and write down what was done elsewhere.
+    /// Read the audit log of all users, and write rows for other systems.
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
     /// Name the organization.
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
-    /// Change what the second factor is asked for, and take it from users who lost it.
+    /// Change the policy for second factors, and remove them from users who lost them.
     pub const MANAGE_MFA_CONFIG: Self = Self::named("MANAGE_MFA_CONFIG");
-    /// Say what passwords must be, how long they work, and how often they may be wrong.
+    /// Change the complexity and the expiry of passwords, and the limit of wrong logins.
     pub const MANAGE_PASSWORD_SETTINGS: Self = Self::named("MANAGE_PASSWORD_SETTINGS");
-    /// Say how long sessions live.
+    /// Change how long sessions live.
     pub const MANAGE_SESSION_EXPIRATION: Self = Self::named("MANAGE_SESSION_EXPIRATION");
-    /// Make, change and delete users and roles.
+    /// Create, change and delete users and roles.
     pub const MANAGE_USER_AND_ROLE: Self = Self::named("MANAGE_USER_AND_ROLE");
-    /// Make VMs.
+    /// Create VMs.
     pub const CREATE_VM: Self = Self::named("CREATE_VM");
     /// Switch VMs on and off.
     pub const VM_OPERATION_VM_POWER: Self = Self::named("VM_OPERATION_VM_POWER");
@@ -99,13 +99,13 @@ impl Action {
         u8::try_from(at).ok().map(Self)
     }
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         ACTIONS.get(usize::from(self.0)).copied().unwrap_or_default()
     }
 
-    /// Finds one of [`ACTIONS`] at compile time; a name that is not there does not compile.
+    /// Finds one of [`ACTIONS`] at compile time; an unknown name does not compile.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
     pub(super) const fn named(name: &str) -> Self {
         let mut at = 0;
@@ -127,7 +127,7 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     at == left.len() && at == right.len()
 }
 
-/// A set of actions. `*` in it stands for all of them, those of later releases included.
+/// A set of actions. A set that has `*` allows every action, including those of later releases.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Actions([u64; 3]);
 
@@ -135,24 +135,24 @@ impl Actions {
     /// No action.
     pub const NONE: Self = Self([0; 3]);
 
-    /// Reads names; those that this release does not know grant nothing.
+    /// Makes a set from names; names that this release does not know grant nothing.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         names.into_iter().filter_map(Action::parse).collect()
     }
 
-    /// Tells whether the set allows an action.
+    /// Returns whether the set allows an action.
     #[must_use]
     pub fn allows(&self, action: Action) -> bool {
         self.has(Action::ALL) || self.has(action)
     }
 
-    /// The first action that `other` allows and this set does not; none when this set covers the other.
+    /// Returns the first action of `other` that this set does not allow; `None` if this set covers `other`.
     #[must_use]
     pub fn missing_action(&self, other: &Self) -> Option<Action> {
         (0..=u8::MAX).map(Action).take(ACTIONS.len()).find(|action| other.has(*action) && !self.allows(*action))
     }
 
-    /// What both sets allow.
+    /// Returns the actions that both sets allow.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         match (self.has(Action::ALL), other.has(Action::ALL)) {
@@ -162,13 +162,13 @@ impl Actions {
         }
     }
 
-    /// What one or the other set allows.
+    /// Returns the actions that at least one of the sets allows.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.zip(other, |mine, theirs| mine | theirs)
     }
 
-    /// The names, in the contract's order; `["*"]` for everything.
+    /// Returns the names in the contract's order; `["*"]` if the set has `*`.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         if self.has(Action::ALL) {
@@ -207,37 +207,37 @@ impl fmt::Debug for Actions {
     }
 }
 
-/// Where people work with roles whose actions reach everything (contract: `UserRolePlatform`).
+/// Platform of roles whose actions reach all objects (contract: `UserRolePlatform`).
 pub const MANAGEMENT: &str = "MANAGEMENT";
-/// Where people work with roles whose actions reach only what belongs to their holder.
+/// Platform of roles whose actions reach only objects that belong to their user.
 pub const SELF_SERVICE: &str = "SELF_SERVICE";
 
-/// A role that keytower brings along.
+/// A built-in role.
 #[derive(Debug)]
 pub struct Preset {
     /// Its name on the wire (`UserRolePreset`).
     pub name: &'static str,
-    /// What people read.
+    /// Its name for people.
     pub title: &'static str,
     /// [`MANAGEMENT`] or [`SELF_SERVICE`].
     pub platform: &'static str,
-    /// What it allows.
+    /// Actions that it allows.
     pub holds: Holds,
 }
 
-/// What a preset allows. Reading needs no action, so that no action at all is a read-only role.
+/// The actions of a preset. Reading needs no action, so that a preset without actions is read-only.
 #[derive(Debug)]
 pub enum Holds {
-    /// Everything, what later releases add included.
+    /// All actions, including those of later releases.
     Everything,
-    /// All of [`ACTIONS`] but these.
+    /// All of [`ACTIONS`] except `*` and these groups.
     AllBut(&'static [&'static [&'static str]]),
-    /// These.
+    /// Only these actions.
     Only(&'static [&'static str]),
 }
 
 impl Preset {
-    /// The actions it allows.
+    /// Returns the actions that it allows.
     #[must_use]
     pub fn actions(&self) -> Actions {
         match self.holds {
@@ -251,12 +251,12 @@ impl Preset {
     }
 }
 
-/// The super administrator's preset.
+/// Name of the super administrator's preset.
 pub const ROOT: &str = "ROOT";
-/// The preset that allows nothing but to read.
+/// Name of the preset that allows only reading.
 pub const READ_ONLY: &str = "READ_ONLY";
 
-/// The role presets. The contract names them and leaves their actions open; these follow the names.
+/// The role presets. The contract names them without listing their actions; keytower derives the actions from the names.
 pub const PRESETS: &[Preset] = &[
     Preset { name: ROOT, title: "Super administrator", platform: MANAGEMENT, holds: Holds::Everything },
     Preset {
@@ -279,7 +279,7 @@ pub const PRESETS: &[Preset] = &[
 
 const AUDIT: &[&str] = &["MANAGE_AUDIT_LOG", "MANAGE_AUDIT_LOG_CONFIG"];
 
-/// The identity-and-access group.
+/// Actions on users, credentials and access.
 const IDENTITY: &[&str] = &[
     "MANAGE_USER_AND_ROLE",
     "MANAGE_PASSWORD_SETTINGS",

@@ -1,4 +1,4 @@
-//! The proof that a caller may do something: every use case takes one, and the store takes no write without one.
+//! Permits: proof that a caller may do something. Every use case takes a permit, and the store accepts no write without one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,79 +8,80 @@ use super::operation::{Needs, Operation, StepUp};
 use super::permission::Action;
 use super::principal::{Duty, FactorState, Principal};
 
-/// Proof that `operation` was allowed to a caller. [`authorize`] makes the first one of a request; a use case that finds that the request
-/// is another operation, or several, [requires](Permit::require) or [checks](Permit::check) those.
+/// Proof that a caller may do `operation`. [`authorize`] makes the first permit of a request; a use case that finds that the request is
+/// another operation, or several, [requires](Permit::require) or [checks](Permit::check) those.
 #[derive(Debug, Clone)]
 pub struct Permit {
     operation: Operation,
     caller: Arc<Caller>,
-    /// Whether there is no user yet, so that what sets the service up needs no credential.
+    /// Whether there is no user yet, so that the operations that set up the service need no credential.
     fresh: bool,
     /// The operation that the request turned out to be.
     found: Arc<Mutex<Operation>>,
 }
 
 impl Permit {
-    /// What was allowed.
+    /// Returns the operation that the caller may do.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// The operation that the request turned out to be, with all permits that were made from the same first one.
+    /// Returns the operation that the request turned out to be; all permits of a request share it.
     #[must_use]
     pub fn found(&self) -> Operation {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The caller.
+    /// Returns the caller.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Whom the caller's credential names; `None` where the operation is open to anybody and no credential was shown.
+    /// Returns the caller's principal; `None` if the operation is open to everybody and the caller has no credential.
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.caller.principal.as_ref()
     }
 
-    /// The user whom the caller's credential names, where one was shown.
+    /// Returns the id of the caller's user; `None` if the caller has no credential.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
         self.actor().map(|actor| &actor.user)
     }
 
-    /// Whom the caller's credential names, where there has to be one.
+    /// Returns the caller's principal, for code that requires one.
     ///
     /// # Errors
-    /// `NoCredential` where the operation is open to anybody and no credential was shown.
+    /// `NoCredential` if the operation is open to everybody and the caller has no credential.
     pub fn principal(&self) -> Result<&Principal, Denial> {
         self.actor().ok_or(Denial::NoCredential)
     }
 
-    /// Makes the permit of the operation that the request turned out to be: the audit log calls it so from here on, refused or done.
+    /// Makes the permit for the operation that the request turned out to be. From here on the audit log names the request after this
+    /// operation, even if it is denied.
     ///
     /// # Errors
-    /// The [`Denial`] of that operation.
+    /// [`Denial`] if the caller may not do that operation.
     pub fn require(&self, operation: Operation) -> Result<Self, Denial> {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = operation;
         self.check(operation)?;
         Ok(Self { operation, ..self.clone() })
     }
 
-    /// Decides whether the caller may do something else beside, as a part of the same request.
+    /// Checks that the caller may also do another operation, as a part of the same request.
     ///
     /// # Errors
-    /// The [`Denial`] of that operation.
+    /// [`Denial`] if the caller may not do that operation.
     pub fn check(&self, operation: Operation) -> Result<(), Denial> {
         decide(&self.caller, operation, needs(operation, self.fresh))
     }
 
-    /// The permit of the same operation for the caller's credential as it is now.
+    /// Returns the permit of the same operation for the present state of the caller's credential.
     ///
     /// # Errors
-    /// The [`Denial`] where the credential allows it no more.
+    /// [`Denial`] if the credential no longer allows the operation.
     pub fn renewed(&self, principal: Principal) -> Result<Self, Denial> {
         let caller = Arc::new(Caller { principal: Some(principal), ..(*self.caller).clone() });
         decide(&caller, self.operation, needs(self.operation, self.fresh))?;
@@ -88,37 +89,37 @@ impl Permit {
     }
 }
 
-/// Why something was not allowed.
+/// Reason why an operation is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// No credential was shown, and the operation needs one.
+    /// The caller has no credential, and the operation needs one.
     NoCredential,
-    /// A key was shown where only a person's token will do.
+    /// The operation does not accept this key: it needs a user's token, or a classic key.
     KeyNotAllowed,
-    /// The rights lack an action.
+    /// The rights do not include this action.
     MissingAction(&'static str),
-    /// The rights hold an action, but only on what belongs to the caller, and nothing says whose this is.
+    /// The rights include this action only on the caller's own objects, and the owner of the object is unknown.
     OwnOnly(&'static str),
-    /// Something else has to be done first.
+    /// The user must complete another step first.
     Duty(Duty),
-    /// The second factor was not proven lately.
+    /// The second factor was not proven recently.
     StaleFactor,
-    /// The caller has no second factor, and the password was not proven lately.
+    /// The caller has no second factor, and the password was not proven recently.
     StalePassword,
 }
 
-/// Decides whether a caller may do something.
+/// Authorizes a caller for an operation.
 ///
 /// # Errors
-/// The [`Denial`].
+/// [`Denial`] if the caller may not do it.
 pub fn authorize(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
     first(caller, operation, false)
 }
 
-/// Decides the same for a service without any user. The caller of this function has to know that it is one.
+/// Like [`authorize`], while the service has no user. The code that calls this function must have checked that there is none.
 ///
 /// # Errors
-/// The [`Denial`].
+/// [`Denial`] if the caller may not do it.
 pub fn authorize_while_fresh(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
     first(caller, operation, true)
 }
@@ -149,7 +150,7 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<(), Den
             if !principal.rights.allows(action) =>
         {
             match principal.rights.allows_on_own(action) {
-                // What is yet to be made belongs to nobody else. Of everything else there is no telling whose it is.
+                // A VM that does not exist yet belongs to nobody else. The owner of any other object is unknown here.
                 true if action == Action::CREATE_VM => {}
                 true => return Err(Denial::OwnOnly(action.name())),
                 false => return Err(Denial::MissingAction(action.name())),
@@ -163,7 +164,7 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<(), Den
     step_up(principal, operation.spec().step_up)
 }
 
-/// Decides whether a token was proven lately enough. A key proves nothing anew, and neither does the operator.
+/// Checks that the session has proven what the operation needs. Keys and the operator have no session and are exempt.
 fn step_up(principal: &Principal, needed: StepUp) -> Result<(), Denial> {
     if principal.session().is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The policies: how people log in, from where, and for how long (contract section 1.5).
+//! The policies: how users log in, from where, and for how long (contract section 1.5).
 
 use std::net::IpAddr;
 
@@ -12,84 +12,84 @@ use super::password::check_password;
 use super::secret::Password;
 use super::text::{Text, text};
 
-/// Largest number of a policy: the contract sends them as 32-bit integers.
+/// Largest number in a policy: the contract sends 32-bit integers.
 const NUMBER_MAX: i64 = 2_147_483_647;
-/// Most ranges in the access list: every use of a credential reads them.
+/// Maximum number of ranges in the access list: every use of a credential parses them.
 pub const ACCESS_LIST_MAX: usize = 1_000;
-/// Most characters of a range: two addresses and what stands between.
+/// Maximum number of characters in a range: two addresses and the separator.
 const RANGE_MAX: usize = 100;
 
-/// The policies in force. Written as JSON it is the contract's `auth` of GlobalSettings; a member that is not there has its default.
+/// The policies in force. As JSON it is the contract's `auth` of GlobalSettings; a missing member has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Policy {
     access_list: Vec<String>,
     access_mode: AccessMode,
-    /// Shown, as the contract has it; no route sets it, and nothing hangs on it.
+    /// Shown because the contract has it; no route sets it, and nothing depends on it.
     enable_single_session_login: bool,
     login_miss_num_threshold: u32,
     login_miss_time_threshold: u32,
     password_complexity: Complexity,
     password_expire_days: u32,
     session_max_age: u32,
-    /// What the second factor is asked for; it is kept beside what the contract has.
+    /// The second-factor policy; it is stored apart because it is not in the contract.
     #[serde(skip)]
     pub mfa: MfaPolicy,
 }
 
-/// What the access list means.
+/// The meaning of the access list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AccessMode {
-    /// Only addresses in the list are let in.
+    /// Only addresses in the list are accepted.
     Allow,
-    /// Addresses in the list are kept out.
+    /// Addresses in the list are rejected.
     Deny,
-    /// Nothing.
+    /// The list has no effect.
     #[default]
     None,
 }
 
-/// What a new password must hold.
+/// The required complexity of a new password.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Complexity {
-    /// 12 characters or more, with lowercase letters, uppercase letters, digits and others.
+    /// 12 characters or more, with lowercase letters, uppercase letters, digits and other characters.
     High,
     /// 8 characters or more.
     #[default]
     Low,
-    /// 8 characters or more, of three of those four kinds.
+    /// 8 characters or more, with three of these four kinds.
     Middle,
 }
 
-/// What somebody wants to change of the passwords' security; `None` leaves as it is.
+/// A change of the rules for passwords; `None` keeps a value.
 #[derive(Debug, Default)]
 pub struct PasswordSecurity {
-    /// Days that a password works; 0 for ever.
+    /// Days until a password expires; 0 means never.
     pub expire_days: Option<i64>,
-    /// What a new password must hold.
+    /// The required complexity of a new password.
     pub complexity: Option<Complexity>,
-    /// Wrong logins with one username within the time below; 0 for any number.
+    /// Wrong logins allowed with one username within `miss_time`; 0 means no limit.
     pub miss_num: Option<i64>,
-    /// That time in milliseconds; 0 without a limit.
+    /// Period in milliseconds; 0 means no limit.
     pub miss_time: Option<i64>,
 }
 
-/// How many wrong logins are borne, and within which time.
+/// The limit of wrong logins with one username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misses {
-    /// How many.
+    /// Maximum number of wrong logins.
     pub most: u32,
-    /// Within which time.
+    /// Period in which they are counted.
     pub within: TimeDelta,
 }
 
 impl Policy {
-    /// Tells whether requests from an address are let in. One that is not known stands in no list.
+    /// Returns whether the policy accepts requests from an address. An unknown address is in no list.
     ///
     /// # Errors
-    /// Which range of the list is none.
+    /// The text quotes the malformed range of the list.
     pub fn admits(&self, address: Option<IpAddr>) -> Result<bool, Text> {
         if self.access_mode == AccessMode::None {
             return Ok(true);
@@ -99,47 +99,47 @@ impl Policy {
         Ok(listed == (self.access_mode == AccessMode::Allow))
     }
 
-    /// What a new password must hold.
+    /// Returns the required complexity of a new password.
     #[must_use]
     pub fn complexity(&self) -> Complexity {
         self.password_complexity
     }
 
-    /// The limit of wrong logins, if there is one.
+    /// Returns the limit of wrong logins, if there is one.
     #[must_use]
     pub fn misses(&self) -> Option<Misses> {
         let (most, within) = (self.login_miss_num_threshold, self.login_miss_time_threshold);
         (most > 0 && within > 0).then(|| Misses { most, within: TimeDelta::milliseconds(within.into()) })
     }
 
-    /// Passwords set then or earlier have expired by now; none has where this is `None`.
+    /// Returns the cutoff for passwords: a password set at that time or earlier has expired; `None` means that none has.
     #[must_use]
     pub fn passwords_expired(&self, now: Timestamp) -> Option<Timestamp> {
         before(now, TimeDelta::try_days(self.password_expire_days.into())?)
     }
 
-    /// Sessions begun then or earlier are over by now; none is where this is `None`.
+    /// Returns the cutoff for sessions: a session begun at that time or earlier has ended; `None` means that none has.
     #[must_use]
     pub fn sessions_over(&self, now: Timestamp) -> Option<Timestamp> {
         before(now, TimeDelta::milliseconds(self.session_max_age.into()))
     }
 
-    /// Tells whether a session that was begun then is over by now.
+    /// Returns whether a session has exceeded the maximum age.
     #[must_use]
     pub fn ends_session(&self, begun: Timestamp, now: Timestamp) -> bool {
         self.sessions_over(now).is_some_and(|over| begun <= over)
     }
 
-    /// Tells whether a password that was set then has expired by now.
+    /// Returns whether a password has expired; one without a time of setting never expires.
     #[must_use]
     pub fn expires_password(&self, set: Option<Timestamp>, now: Timestamp) -> bool {
         self.passwords_expired(now).zip(set).is_some_and(|(until, set)| set <= until)
     }
 
-    /// Changes what passwords must be and how often they may be wrong.
+    /// Changes the rules for passwords and the limit of wrong logins.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn secure_passwords(&mut self, wanted: PasswordSecurity) -> Result<(), Text> {
         let PasswordSecurity { expire_days, complexity, miss_num, miss_time } = wanted;
         for (name, value, place) in [
@@ -162,10 +162,10 @@ impl Policy {
         Ok(())
     }
 
-    /// Changes who is let in, from where.
+    /// Changes the access mode and the access list.
     ///
     /// # Errors
-    /// Which range is none, and what is allowed.
+    /// The text quotes the malformed range, or says that the list is too long, and what is allowed.
     pub fn restrict_access(&mut self, mode: AccessMode, list: Vec<String>) -> Result<(), Text> {
         let number = list.len();
         if number > ACCESS_LIST_MAX {
@@ -179,15 +179,15 @@ impl Policy {
         Ok(())
     }
 
-    /// Takes back what may let nobody in: the access mode, though the list stays, and the limit to the age of sessions.
+    /// Resets what can shut out all users: the access mode and the maximum age of sessions. The access list stays.
     pub fn unlock(&mut self) {
         (self.access_mode, self.session_max_age) = (AccessMode::None, 0);
     }
 
-    /// Changes for how long a session lives, in milliseconds; 0 for as long as its token says.
+    /// Changes the maximum age of sessions, in milliseconds; 0 means until their tokens expire.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The text says what is allowed.
     pub fn limit_sessions(&mut self, max_age: i64) -> Result<(), Text> {
         self.session_max_age = number("session_max_age", max_age)?;
         Ok(())
@@ -198,7 +198,7 @@ impl Complexity {
     /// Checks a new password.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn check(self, password: &Password) -> Result<(), Text> {
         check_password(password)?;
         let (least, kinds) = match self {
@@ -244,7 +244,7 @@ fn number(name: &str, value: i64) -> Result<u32, Text> {
     })
 }
 
-/// The moment a time ago; none for no time, and before the beginning of time.
+/// Returns `now` minus `time`; `None` if `time` is zero or the result is out of range.
 fn before(now: Timestamp, time: TimeDelta) -> Option<Timestamp> {
     if time.is_zero() { None } else { now.checked_sub_signed(time) }
 }

@@ -1,28 +1,28 @@
-//! Switching VMs on and off: what each operation is called, and between which states it goes (`docs/decisions`, tasks and power).
+//! Power operations on VMs: their names, and the states that they lead from and to (`docs/decisions`, tasks and power).
 
 use super::clock::Timestamp;
 use super::text::{Text, text};
 
-/// What can be done to the power of a VM.
+/// A power operation on a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
-    /// Switch it on, on a host.
+    /// Starts the VM on a host.
     Start,
-    /// Let the guest stop.
+    /// Lets the guest shut down.
     ShutDown,
-    /// Stop it, whatever the guest does.
+    /// Stops the VM, whatever the guest does.
     PowerOff,
-    /// Let the guest stop and start again.
+    /// Lets the guest shut down and starts the VM again.
     Restart,
-    /// Stop and start it, whatever the guest does.
+    /// Stops and starts the VM, whatever the guest does.
     ForceRestart,
-    /// Keep its memory and halt it.
+    /// Halts the VM and keeps its memory.
     Suspend,
-    /// Go on where it was suspended.
+    /// Continues a suspended VM.
     Resume,
 }
 
-/// The states of a VM that operations go from and to (contract: VmStatus). Nothing goes from DELETED and UNKNOWN.
+/// States of a VM that operations lead from and to (contract: VmStatus). No operation leads from DELETED or UNKNOWN.
 const RUNNING: &str = "RUNNING";
 const STOPPED: &str = "STOPPED";
 const SUSPENDED: &str = "SUSPENDED";
@@ -32,7 +32,7 @@ impl Power {
     pub const ALL: [Self; 7] =
         [Self::Start, Self::ShutDown, Self::PowerOff, Self::Restart, Self::ForceRestart, Self::Suspend, Self::Resume];
 
-    /// The path of its route, and its `operationId` in the contract.
+    /// Returns the path of its route, and its `operationId` in the contract.
     #[must_use]
     pub fn route(self) -> (&'static str, &'static str) {
         match self {
@@ -46,7 +46,7 @@ impl Power {
         }
     }
 
-    /// Its name in tasks and in the audit log.
+    /// Returns its name in tasks and in the audit log.
     #[must_use]
     pub const fn mutation(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Power {
         Self::ALL.into_iter().find(|power| power.mutation() == mutation)
     }
 
-    /// The states that it goes from.
+    /// Returns the states of a VM in which it is allowed.
     #[must_use]
     pub fn from(self) -> &'static [&'static str] {
         match self {
@@ -77,7 +77,7 @@ impl Power {
         }
     }
 
-    /// The state that it leads to.
+    /// Returns the state that it leads to.
     #[must_use]
     pub fn to(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Power {
         }
     }
 
-    /// What it does to the VM of this name.
+    /// Describes the operation on the VM with this name.
     #[must_use]
     pub fn describe(self, vm: &str) -> Text {
         match self {
@@ -101,10 +101,10 @@ impl Power {
         }
     }
 
-    /// Tells whether it can go from where a VM stands.
+    /// Checks that the operation is allowed in the VM's state.
     ///
     /// # Errors
-    /// The VM, where it stands, and what is allowed.
+    /// The text names the VM, its state, and what is allowed.
     pub fn check(self, vm: &Vm) -> Result<(), Text> {
         let Vm { name, id, status, .. } = vm;
         if vm.in_recycle_bin {
@@ -130,7 +130,7 @@ impl Power {
     }
 }
 
-/// A VM, as decisions about its power read it.
+/// A VM, as far as the rules for its power need it.
 #[derive(Debug, Clone)]
 pub struct Vm {
     /// Id.
@@ -139,17 +139,17 @@ pub struct Vm {
     pub name: String,
     /// State.
     pub status: String,
-    /// Whether it was thrown away.
+    /// Whether it is in the recycle bin.
     pub in_recycle_bin: bool,
-    /// Whether another change holds it.
+    /// Whether another operation on it is still running.
     pub is_held: bool,
-    /// Its cluster.
+    /// Id of its cluster.
     pub cluster: Option<String>,
-    /// The host that it is on.
+    /// Id of its host.
     pub host: Option<String>,
 }
 
-/// A host, as decisions about where a VM starts read it.
+/// A host, as far as the choice of a host for a VM needs it.
 #[derive(Debug, Clone)]
 pub struct Host {
     /// Id.
@@ -158,21 +158,21 @@ pub struct Host {
     pub name: String,
     /// Management address, which its VMs show as `node_ip`.
     pub management_ip: String,
-    /// Its cluster.
+    /// Id of its cluster.
     pub cluster: Option<String>,
-    /// How it is connected (contract: HostStatus).
+    /// State of its connection (contract: HostStatus).
     pub status: String,
-    /// What is done to it (contract: HostState).
+    /// Whether it is in use, idle or being removed (contract: HostState).
     pub state: String,
-    /// Its maintenance mode; `IN_USE` where none is known, `UNKNOWN` where it can't be read.
+    /// Its maintenance mode; `IN_USE` if none is stored, `UNKNOWN` if the stored one is unreadable.
     pub maintenance: String,
 }
 
 impl Host {
-    /// Tells whether a VM can start on it.
+    /// Checks that a VM can start on this host.
     ///
     /// # Errors
-    /// The host, the VM, where the host stands, and what is allowed.
+    /// The text names the host, the VM, the host's state, and what is allowed.
     pub fn takes(&self, vm: &Vm) -> Result<(), Text> {
         let (host_name, host_id, vm_name, vm_id) = (&self.name, &self.id, &vm.name, &vm.id);
         if self.cluster.is_none() || self.cluster != vm.cluster {
@@ -193,29 +193,29 @@ impl Host {
     }
 }
 
-/// A VM that an operation has done its work on.
+/// The result of a completed operation on a VM.
 #[derive(Debug, Clone)]
 pub struct Switched {
-    /// Which.
+    /// Id of the VM.
     pub vm: String,
-    /// Its cluster.
+    /// Id of its cluster.
     pub cluster: Option<String>,
-    /// The host it was on.
+    /// Id of its host before the operation.
     pub host: Option<String>,
-    /// The host that it is on now, where that is another one.
+    /// Its new host; `None` if it stayed on its host.
     pub moved_to: Option<Place>,
-    /// The state it was in.
+    /// State before the operation.
     pub from: String,
-    /// The state it is in.
+    /// State after the operation.
     pub to: &'static str,
-    /// When it stopped, if it did.
+    /// When the VM stopped; `None` if it did not.
     pub stopped_at: Option<Timestamp>,
 }
 
-/// A host to run on.
+/// The host that a VM moved to.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// Which.
+    /// Id of the host.
     pub host: String,
     /// Its management address, which its VMs show as `node_ip`.
     pub ip: String,

@@ -1,41 +1,41 @@
-//! Who asks: what one `authenticate` made of a credential.
+//! The principal of a request: the user, the credential and their rights, as authentication found them.
 
 use super::id::{ApiKeyId, SessionId, UserId};
 use super::permission::{Action, Actions};
 use super::rights::Rights;
 
-/// An authenticated caller.
+/// The user and the credential behind a request, after authentication.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// The user who acts, or whose key acts.
+    /// User who logged in, or owner of the key.
     pub user: UserId,
     /// That user's login name.
     pub username: String,
-    /// That user's number, which stands for the id with SoftLayer.
+    /// That user's number, which the SoftLayer API uses as the id.
     pub number: i64,
-    /// What this credential may do now.
+    /// Rights of this credential now.
     pub rights: Rights,
-    /// What they showed.
+    /// Credential of the request.
     pub credential: CredentialRef,
-    /// What they have to do before they can do anything else.
+    /// Step that the user must complete before the session can do anything else.
     pub duty: Option<Duty>,
-    /// Where they stand with their second factor.
+    /// State of the user's second factor in this session.
     pub factor: FactorState,
-    /// Whether they have proven their password lately in this session.
+    /// Whether the user has proven the password recently in this session.
     pub password_is_fresh: bool,
 }
 
-/// What somebody has to do before their session can do anything else.
+/// A step that the user must complete before the session can do anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
-    /// Enrol a second factor: the policy demands it.
+    /// Enroll a second factor, which the policy requires.
     EnrollMfa,
     /// Change the password, which has expired.
     ChangePassword,
 }
 
 impl Duty {
-    /// The duty of somebody whose password has expired, or who lacks a second factor that is demanded: the password comes first.
+    /// Returns the duty of a user. An expired password comes before a missing second factor that the policy requires.
     #[must_use]
     pub fn of(password_expired: bool, lacks_mfa: bool) -> Option<Self> {
         match (password_expired, lacks_mfa) {
@@ -46,37 +46,37 @@ impl Duty {
     }
 }
 
-/// Where a caller stands with their second factor.
+/// State of the user's second factor in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactorState {
-    /// They have none.
+    /// The user has no second factor.
     None,
-    /// They have one, and have not proven it lately in this session.
+    /// The user has one, but has not proven it recently in this session.
     Stale,
-    /// They have proven it lately in this session.
+    /// The user has proven it recently in this session.
     Fresh,
 }
 
-/// Names the credential behind a [`Principal`] without holding it.
+/// Identifies the credential of a [`Principal`] without holding its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialRef {
-    /// A token, by its session.
+    /// A token, identified by its session.
     Session(SessionId),
     /// An API key.
     ApiKey {
-        /// Which one.
+        /// Id of the key.
         id: ApiKeyId,
-        /// What its owner calls it.
+        /// Name that its owner gave it.
         name: String,
-        /// Whether it is the one classic key of its owner, which SoftLayer's clients use.
+        /// Whether it is its owner's one classic key, which SoftLayer clients use.
         classic: bool,
     },
-    /// The operator at the machine itself: a command of this program.
+    /// The operator at the machine, who runs a command of this program.
     Operator,
 }
 
 impl Principal {
-    /// The operator of the machine, who holds the data directory and so everything.
+    /// Returns the operator at the machine, who has all rights because the operator holds the data directory.
     #[must_use]
     pub fn operator() -> Self {
         Self {
@@ -91,25 +91,25 @@ impl Principal {
         }
     }
 
-    /// Tells whether a key was shown.
+    /// Returns whether the credential is an API key.
     #[must_use]
     pub fn is_key(&self) -> bool {
         matches!(self.credential, CredentialRef::ApiKey { .. })
     }
 
-    /// Tells whether it is the operator of the machine.
+    /// Returns whether the principal is the operator at the machine.
     #[must_use]
     pub fn is_operator(&self) -> bool {
         self.credential == CredentialRef::Operator
     }
 
-    /// Tells whether a classic key was shown.
+    /// Returns whether the credential is a classic key.
     #[must_use]
     pub fn is_classic_key(&self) -> bool {
         matches!(self.credential, CredentialRef::ApiKey { classic: true, .. })
     }
 
-    /// The session of the token that was shown.
+    /// Returns the session of the token; `None` for a key or the operator.
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         match &self.credential {
@@ -118,8 +118,8 @@ impl Principal {
         }
     }
 
-    /// Tells whether the caller may delete a key that it sees. A key deletes itself only, unless it manages keys: a leaked key
-    /// must not be able to take its owner's other automation down.
+    /// Returns whether the principal may delete a key that it can see. A key can delete only itself, unless it manages keys: a leaked key
+    /// must not be able to take down its owner's other automation.
     #[must_use]
     pub fn may_delete(&self, key: &str) -> bool {
         match &self.credential {
@@ -128,7 +128,7 @@ impl Principal {
         }
     }
 
-    /// Tells whether the caller manages other people's keys.
+    /// Returns whether the principal may manage the keys of other users.
     #[must_use]
     pub fn manages_keys(&self) -> bool {
         self.rights.allows(Action::MANAGE_API_KEY)

@@ -1,24 +1,24 @@
-//! Randomness as a parameter. The program's source is the operating system's, through the crypto provider.
+//! Randomness as a parameter. The program uses the operating system's source, through the crypto provider.
 
-/// A source of bytes that nobody can predict.
+/// A source of unpredictable bytes.
 pub trait Random: Send + Sync {
     /// Fills `bytes`.
     ///
     /// # Errors
-    /// [`Exhausted`] when the source can't answer; nothing may go on with weaker bytes.
+    /// [`Exhausted`] if the source fails; the caller must not continue with weaker bytes.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Exhausted>;
 }
 
-/// Makes text of digits and lowercase letters, each as likely as any other: more than 5 bits in each.
+/// Makes a text of `length` random digits and lowercase letters, all equally likely: more than 5 bits each.
 ///
 /// # Errors
-/// [`Exhausted`] when the source can't answer.
+/// [`Exhausted`] if the source fails.
 pub fn text(random: &dyn Random, length: usize) -> Result<String, Exhausted> {
     let mut text = String::with_capacity(length);
     let mut pool = [0; 64];
     while text.len() < length {
         random.fill(&mut pool)?;
-        // 252 is the last multiple of 36 that a byte holds: above it, digits would not be equally likely.
+        // 252 is the last multiple of 36 that a byte holds: bytes from 252 on would make some digits likelier.
         let digits =
             pool.iter().filter(|byte| **byte < 252).filter_map(|byte| char::from_digit(u32::from(*byte) % 36, 36));
         text.extend(digits.take(length - text.len()));
@@ -26,6 +26,6 @@ pub fn text(random: &dyn Random, length: usize) -> Result<String, Exhausted> {
     Ok(text)
 }
 
-/// The source of randomness did not answer.
+/// The source of randomness failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exhausted;

@@ -1,57 +1,58 @@
-//! Why a change of users, permissions, keys or security answers is refused, as a value: each face says it in its own words.
+//! Reasons to refuse a change of users, permissions, keys or security answers, as values, so that the SoftLayer API can word them its own
+//! way.
 
 use super::customer::{ANSWERS, QUESTIONS, Status};
 use super::text::{Text, text};
 
-/// Most bytes of an answer to a security question.
+/// Maximum number of bytes in an answer to a security question.
 pub const ANSWER_MAX: usize = 1_024;
 
 /// Why a change is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The security questions are not as many different ones as a user answers.
+    /// The security questions are not [`ANSWERS`] different ones.
     QuestionsNotDifferent,
-    /// A security question has a number that no question has.
+    /// No security question has this number.
     UnknownQuestion,
-    /// The answers are not as many different ones as there are questions, or one is empty or too long.
+    /// The answers are not [`ANSWERS`] different ones, or one is empty or longer than [`ANSWER_MAX`].
     AnswersNotDifferent,
-    /// A user who has no security answers can't be asked for one.
+    /// The user has no security answers, so that a login can't require one.
     AnswersMissing,
-    /// The text that names a permission is empty.
+    /// The name of a permission is empty.
     PermissionNotNamed,
     /// No permission has this name.
     UnknownPermission(String),
-    /// The caller lacks a permission that the caller gives.
+    /// The caller gives a permission without having it.
     PermissionNotHeld(&'static str),
-    /// Nobody changes the own permissions.
+    /// The caller tries to change their own permissions.
     OwnPermissions(Step),
-    /// Permissions of users who are not below the caller stay.
+    /// The user is not below the caller in the hierarchy, so that the caller can't change the user's permissions.
     PermissionsNotBelow(Step),
-    /// Nobody changes the own parent.
+    /// The caller tries to change their own parent.
     OwnParent,
-    /// The new parent is the user, below the user, or the parent already.
+    /// The new parent is the user itself, a user below it, or its present parent.
     ParentNotAbove,
-    /// The new parent lacks permissions of the user.
+    /// The new parent does not have all permissions of the user.
     ParentHoldsLess,
-    /// A user in this state gets no API key.
+    /// A user with this status can't get an API key.
     KeyForStatus(Status),
-    /// The user has a classic key already.
+    /// The user already has a classic key.
     SecondClassicKey,
-    /// API keys of users with a second factor are not accepted here.
+    /// The user has a second factor, and the settings do not let the SoftLayer API accept API keys of such users.
     KeyBesideFactor,
 }
 
-/// What is done to permissions.
+/// Direction of a change of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// They are given.
+    /// Permissions are given.
     Give,
-    /// They are taken.
+    /// Permissions are taken away.
     Take,
 }
 
 impl Reason {
-    /// The reason in keytower's own words.
+    /// Returns the reason as a message for people, in keytower's own words.
     #[must_use]
     pub fn text(&self) -> Text {
         let last = QUESTIONS.len();

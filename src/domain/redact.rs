@@ -1,11 +1,11 @@
-//! Takes secrets out of texts that are kept for ever. People paste keys where names belong.
+//! Removes secrets from texts that are stored forever, because users paste keys where names belong.
 
 use super::key_format::{LEN, PORTAL_PREFIX, PREFIX, parse, parse_portal_token};
 
-/// How a token begins: `{"` in base64.
+/// Start of a signed token: `{"` in base64.
 const TOKEN: &str = "eyJ";
 
-/// The text without the API keys, the tokens and the portal tokens in it.
+/// Replaces the API keys, signed tokens and portal tokens in a text by `[API key]`, `[token]` and `[portal token]`.
 #[must_use]
 pub fn redact(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -25,11 +25,11 @@ fn is_part_of_a_secret(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
 
-/// A run of letters that a secret may be made of.
+/// Redacts a run of characters that can occur in a secret.
 fn redact_run(run: &str, kept: &mut String) {
     let token = run.find(TOKEN).filter(|at| run.get(*at..).is_some_and(|tail| tail.matches('.').count() >= 2));
     let (mut rest, token) = run.split_at(token.unwrap_or(run.len()));
-    // A key in capitals opens nothing, but tells the key.
+    // A key in capitals is not accepted as a credential, but it reveals the key.
     while let Some((before, what, behind)) = next_secret(rest) {
         kept.push_str(before);
         kept.push_str(what);
@@ -41,7 +41,7 @@ fn redact_run(run: &str, kept: &mut String) {
     }
 }
 
-/// What stands before and behind the first key or portal token of a run, and what it is.
+/// Finds the first key or portal token in a run: returns the text before it, its replacement, and the text after it.
 fn next_secret(run: &str) -> Option<(&str, &'static str, &str)> {
     let small = run.to_ascii_lowercase();
     let first = |prefix: &str, is_one: fn(&str) -> bool| {

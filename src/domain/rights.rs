@@ -1,58 +1,59 @@
-//! What a user or a credential may do, and to what.
+//! Rights: which actions a user or a credential may do, and on which objects.
 
 use super::permission::{Action, Actions};
 
-/// Actions and how far they reach. A role of the platform SELF_SERVICE allows its actions on what belongs to its holder, every other role on
-/// everything (contract: `UserRolePlatform`).
+/// Allowed actions and the objects that they reach. A role of the platform SELF_SERVICE allows its actions on objects that belong to its
+/// user, every other role on all objects (contract: `UserRolePlatform`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {
-    /// What is allowed on everything.
+    /// Actions allowed on all objects.
     everywhere: Actions,
-    /// What is allowed on what belongs to the holder: all of the above, and what self-service roles add.
+    /// Actions allowed on objects that belong to the user: all of `everywhere`, and the actions of self-service roles.
     on_own: Actions,
 }
 
 impl Rights {
-    /// None.
+    /// No rights.
     pub const NONE: Self = Self { everywhere: Actions::NONE, on_own: Actions::NONE };
 
-    /// Rights to these actions on what belongs to the holder.
+    /// Returns rights to these actions on objects that belong to the user.
     #[must_use]
     pub fn on_own(actions: Actions) -> Self {
         Self { everywhere: Actions::NONE, on_own: actions }
     }
 
-    /// Tells whether an action is allowed, whatever it is done to.
+    /// Returns whether an action is allowed on all objects.
     #[must_use]
     pub fn allows(&self, action: Action) -> bool {
         self.everywhere.allows(action)
     }
 
-    /// Tells whether an action is allowed on what belongs to the holder at least.
+    /// Returns whether an action is allowed at least on objects that belong to the user.
     #[must_use]
     pub fn allows_on_own(&self, action: Action) -> bool {
         self.on_own.allows(action)
     }
 
-    /// The actions that are allowed on everything.
+    /// Returns the actions allowed on all objects.
     #[must_use]
     pub fn everywhere(&self) -> &Actions {
         &self.everywhere
     }
 
-    /// The actions that are allowed, however far they reach.
+    /// Returns the actions allowed on all objects or only on the user's own.
     #[must_use]
     pub fn actions(&self) -> &Actions {
         &self.on_own
     }
 
-    /// The first action that `other` allows, or allows on more, and these rights do not; none when they cover the other.
+    /// Returns the first action that `other` allows and these rights do not, or only on fewer objects; `None` if these rights cover
+    /// `other`.
     #[must_use]
     pub fn missing_action(&self, other: &Self) -> Option<Action> {
         self.everywhere.missing_action(&other.everywhere).or_else(|| self.on_own.missing_action(&other.on_own))
     }
 
-    /// What both allow.
+    /// Returns the rights that both allow.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self {
@@ -61,14 +62,14 @@ impl Rights {
         }
     }
 
-    /// What one or the other allows.
+    /// Returns the rights that at least one of them allows.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self { everywhere: self.everywhere.union(&other.everywhere), on_own: self.on_own.union(&other.on_own) }
     }
 }
 
-/// Rights to these actions on everything.
+/// Grants the actions on all objects.
 impl From<Actions> for Rights {
     fn from(actions: Actions) -> Self {
         Self { everywhere: actions, on_own: actions }

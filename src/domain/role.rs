@@ -1,4 +1,4 @@
-//! A role as the rooms above exchange it.
+//! Roles: the records that the layers above exchange, and the rules for their names and actions.
 
 use super::id::RoleId;
 use super::name::check_name;
@@ -6,55 +6,55 @@ use super::permission::{Action, Actions};
 use super::rights::Rights;
 use super::text::{Text, text};
 
-/// Most characters in the name of a role.
+/// Maximum number of characters in the name of a role.
 pub const NAME_MAX: usize = 255;
 
-/// A role as decisions need it.
+/// A stored role.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// Id.
     pub id: RoleId,
     /// Name.
     pub name: String,
-    /// The preset that it is; `None` for a role that was made here.
+    /// Name of the preset that it is; `None` for a custom role.
     pub preset: Option<String>,
-    /// Whether it allows its actions only on what belongs to its user (contract: `UserRolePlatform` SELF_SERVICE).
+    /// Whether it allows its actions only on objects that belong to its user (contract: `UserRolePlatform` SELF_SERVICE).
     pub self_service: bool,
-    /// What it allows.
+    /// Actions that it allows.
     pub actions: Actions,
 }
 
 impl Role {
-    /// What it allows, and on what.
+    /// Returns the actions that it allows, and on which objects.
     #[must_use]
     pub fn rights(&self) -> Rights {
         if self.self_service { Rights::on_own(self.actions) } else { Rights::from(self.actions) }
     }
 }
 
-/// A role to be stored, beside the presets.
+/// A custom role to be stored.
 #[derive(Debug, Clone)]
 pub struct NewRole {
     /// Id.
     pub id: RoleId,
     /// Name, unique among roles.
     pub name: String,
-    /// What it allows.
+    /// Actions that it allows.
     pub actions: Actions,
 }
 
 /// Checks the name of a role.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check_role_name(name: &str) -> Result<(), Text> {
     check_name("name", name, NAME_MAX)
 }
 
-/// Reads the actions of a role. A name that is not known is refused rather than forgotten.
+/// Parses the names of a role's actions. An unknown name is an error, so that no action is dropped silently.
 ///
 /// # Errors
-/// Which name is not known.
+/// The text quotes the first unknown name and its index.
 pub fn read_actions(names: &[String]) -> Result<Actions, Text> {
     let read = |(at, name): (usize, &String)| {
         Action::parse(name).ok_or_else(|| {

@@ -11,7 +11,7 @@ macro_rules! secret_text {
         pub struct $name(SecretString);
 
         impl $name {
-            /// The text itself. Each call is a place where it could leak.
+            /// Returns the text itself. Each call is a place where it could leak.
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
@@ -33,18 +33,18 @@ macro_rules! secret_text {
 }
 
 secret_text! {
-    /// A password as it was typed: compared whole and exactly as received (ASVS 6.2.8).
+    /// A password, compared whole and exactly as received (ASVS 6.2.8).
     Password;
-    /// The text of an API key that passed the check of its format.
+    /// The text of an API key, with a valid format.
     PlainKey;
-    /// Random text that its holder shows again: the `mid` of a challenge, the token of a known device, of a mailed link. Only its
-    /// digest is kept.
+    /// Random text that its holder presents again: the `mid` of a challenge, or the token of a known device or of a mailed link. The store
+    /// keeps only its digest.
     Handle;
     /// A code of a second factor, exactly as it was sent.
     Code;
-    /// A signed token as it goes to its owner.
+    /// A signed token, in the form that its owner gets.
     SignedToken;
-    /// What is shown to an upstream in `Authorization`: an API key or a token of its making.
+    /// The `Authorization` credential for an upstream: an API key or a token that the upstream issued.
     UpstreamCredential;
     /// A database address, which may hold a password.
     DatabaseUrl;
@@ -61,7 +61,7 @@ impl KeyDigest {
         Self(bytes)
     }
 
-    /// The digest as the store keeps it.
+    /// Returns the digest, as the store keeps it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -74,7 +74,7 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// The 256-bit key that everything secret at rest hangs on.
+/// The 256-bit key that protects all secrets at rest.
 #[derive(Clone)]
 pub struct MasterKey(SecretSlice<u8>);
 
@@ -88,7 +88,7 @@ impl MasterKey {
         (bytes.len() == Self::LEN).then(|| Self(bytes.into()))
     }
 
-    /// Reads 64 hexadecimal digits, white space around them ignored.
+    /// Parses 64 hexadecimal digits and ignores surrounding white space; `None` if malformed.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let digits = text.trim();
@@ -114,7 +114,7 @@ impl MasterKey {
         text.into()
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()

@@ -1,4 +1,4 @@
-//! A session: what a token names in its `jti`. It lives in the store, so that ending it ends the token.
+//! Sessions: the `jti` of a token is the id of a session. Sessions are in the store, so that ending one ends its token.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,26 +11,26 @@ use super::id::{SessionId, UserId};
 pub struct Session {
     /// The `jti` of its token.
     pub id: SessionId,
-    /// Who logged in.
+    /// User who logged in.
     pub user: UserId,
-    /// When.
+    /// When the user logged in.
     pub created_at: Timestamp,
     /// When the token stops working.
     pub expires_at: Timestamp,
-    /// How they proved it (RFC 8176), for example `pwd`.
+    /// Authentication methods (RFC 8176), for example `pwd`.
     pub amr: Vec<String>,
-    /// When they last proved a second factor.
+    /// When the user last proved a second factor.
     pub mfa_at: Option<Timestamp>,
-    /// From where.
+    /// Client address of the login.
     pub address: Option<String>,
-    /// What the client called itself.
+    /// User agent of the client.
     pub agent: Option<String>,
-    /// Whether the password had expired: the session can change it, and nothing else.
+    /// Whether the password had expired at the login: the session serves only to change it.
     pub password_expired: bool,
 }
 
 impl Session {
-    /// The products that the client names itself by, without the remarks in brackets (RFC 9110, section 10.1.5).
+    /// Returns the product names in the user agent, without the comments in parentheses (RFC 9110, section 10.1.5).
     #[must_use]
     pub fn device(&self) -> Option<String> {
         let mut depth = 0_usize;
@@ -46,22 +46,21 @@ impl Session {
     }
 }
 
-/// A session as its owner sees it.
+/// A session, as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
-    /// What was stored.
+    /// The stored session.
     pub session: Session,
-    /// When it was used last.
+    /// When it was last used.
     pub last_seen_at: Timestamp,
 }
 
-/// When sessions were used last on this node, as far as that is not written down yet: it is written now and then, off the path of
-/// requests.
+/// Last uses of sessions on this node that are not in the store yet. A periodic job stores them, so that requests do not wait for a write.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<BTreeMap<SessionId, Timestamp>>);
 
 impl Seen {
-    /// A session was used.
+    /// Notes that a session was used.
     pub fn note(&self, session: &SessionId, at: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get_mut(session) {
@@ -74,19 +73,19 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(session).copied()
     }
 
-    /// When a session was used last, on this node or as it is written down.
+    /// Returns when a session was last used: on this node, or at the stored time `written` if that is later.
     #[must_use]
     pub fn last_used(&self, session: &SessionId, written: Timestamp) -> Timestamp {
         self.last(session).map_or(written, |here| here.max(written))
     }
 
-    /// What is to be written down. It stays until [`Seen::written`].
+    /// Returns all uses that are not in the store yet. They stay here until [`Seen::written`].
     #[must_use]
     pub fn all(&self) -> BTreeMap<SessionId, Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets what was written down, but for sessions that were used since.
+    /// Removes the uses that are in the store now, except for sessions that were used since.
     pub fn written(&self, written: &BTreeMap<SessionId, Timestamp>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|session, at| written.get(session) != Some(at));

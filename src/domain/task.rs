@@ -1,4 +1,4 @@
-//! A task as the rooms above exchange it: work of keytower's own, and what other systems report of theirs.
+//! Tasks: work that keytower does itself, and work that other systems report.
 
 use serde_json::{Map, Value, json};
 
@@ -10,20 +10,20 @@ use super::id::{TaskId, UserId};
 use super::power::Power;
 use super::text::{Text, text};
 
-/// Not begun (contract: TaskStatus).
+/// The task has not begun (contract: TaskStatus).
 pub const PENDING: &str = "PENDING";
-/// Going on.
+/// The task is running.
 pub const EXECUTING: &str = "EXECUTING";
-/// Ended well (the contract's spelling).
+/// The task succeeded (the contract's spelling).
 pub const SUCCESSED: &str = "SUCCESSED";
-/// Ended otherwise.
+/// The task failed.
 pub const FAILED: &str = "FAILED";
 
-/// Most characters in an id or a name.
+/// Maximum number of characters in an id or a name.
 const NAME_MAX: usize = 255;
-/// Most characters in a text.
+/// Maximum number of characters in a text.
 const TEXT_MAX: usize = 10_000;
-/// Most steps.
+/// Maximum number of steps.
 const STEPS_MAX: usize = 1_000;
 
 /// A task to be stored.
@@ -31,101 +31,101 @@ const STEPS_MAX: usize = 1_000;
 pub struct NewTask {
     /// Id.
     pub id: TaskId,
-    /// Whether it is hidden from people's lists of tasks.
+    /// Whether user interfaces hide it from their lists of tasks.
     pub internal: bool,
-    /// What makes it keytower's own; nothing for what another system reports.
+    /// Data of a task that keytower itself does; `None` for a task that another system reports.
     pub own: Option<Own>,
-    /// Everything that may also change later.
+    /// Members that can also change later.
     pub state: TaskChange,
 }
 
-/// What keytower keeps of a task of its own, beside what it shows.
+/// Internal data of a task that keytower itself does.
 #[derive(Debug, Clone)]
 pub struct Own {
-    /// When it ends.
+    /// When its work is due.
     pub due_at: Timestamp,
-    /// Who asked for it.
+    /// User who requested it.
     pub author: Author,
 }
 
-/// What is to change of a task; `None` leaves as it is.
+/// A change of a task; `None` keeps a value.
 #[derive(Debug, Clone, Default)]
 pub struct TaskChange {
     /// Arguments.
     pub args: Option<Map<String, Value>>,
-    /// The cluster it is about.
+    /// Id of the cluster that it concerns.
     pub cluster: Option<String>,
-    /// What it does.
+    /// Description.
     pub description: Option<Text>,
-    /// What went wrong, for programs.
+    /// Error code, for programs.
     pub error_code: Option<String>,
-    /// What went wrong, for people.
+    /// Error message, for people.
     pub error_message: Option<Text>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// Marker against doing the same twice.
+    /// Marker that prevents doing the same work twice.
     pub key: Option<String>,
-    /// How much is done, 0 to 1.
+    /// Progress from 0 to 1.
     pub progress: Option<f64>,
-    /// Id of what it is about.
+    /// Id of the resource that it concerns.
     pub resource_id: Option<String>,
-    /// What is done to it.
+    /// Operation on the resource.
     pub resource_mutation: Option<String>,
-    /// Why undoing it went wrong.
+    /// Why the rollback failed.
     pub resource_rollback_error: Option<String>,
-    /// How often undoing it was tried.
+    /// Number of rollback attempts.
     pub resource_rollback_retry_count: Option<i32>,
-    /// Whether it was undone.
+    /// Whether the operation was rolled back.
     pub resource_rollbacked: Option<bool>,
-    /// Type of what it is about.
+    /// Type of the resource.
     pub resource_type: Option<String>,
-    /// What it was about when it began.
+    /// State of the resource when the task began.
     pub snapshot: Option<String>,
     /// When it began.
     pub started_at: Option<Timestamp>,
-    /// How it stands.
+    /// Status.
     pub status: Option<String>,
     /// Its steps.
     pub steps: Option<Vec<Step>>,
     /// Its type.
     pub kind: Option<String>,
-    /// Who asked for it.
+    /// User who requested it.
     pub user: Option<UserId>,
 }
 
 /// A step of a task, as another system reports it.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Which.
+    /// Key that identifies the step.
     pub key: String,
     /// Whether it is done.
     pub finished: bool,
 }
 
-/// A task of keytower's own whose end has come.
+/// A task of keytower's own whose work is due.
 #[derive(Debug, Clone)]
 pub struct DueTask {
     /// Id.
     pub id: TaskId,
-    /// What to do.
+    /// Operation to do.
     pub power: Power,
-    /// To which VM.
+    /// Id of the VM.
     pub vm: String,
-    /// Of which cluster.
+    /// Id of the VM's cluster.
     pub cluster: Option<String>,
-    /// On which host, where that was decided.
+    /// Id of the host to run on; `None` if none was chosen.
     pub host: Option<String>,
     /// When it began.
     pub started_at: Option<Timestamp>,
-    /// Who asked for it.
+    /// User who requested it.
     pub author: Author,
 }
 
 impl TaskChange {
-    /// Checks everything that is given.
+    /// Checks every member that is given.
     ///
     /// # Errors
-    /// What is wrong and what is allowed, beginning with the member.
+    /// The text names the member, then says what is wrong and what is allowed.
     pub fn check(&self) -> Result<(), Text> {
         let texts = [
             ("error_code", &self.error_code, NAME_MAX),
@@ -164,8 +164,8 @@ impl TaskChange {
         check_text("args", &args, TEXT_MAX)
     }
 
-    /// Adds what follows from how the task stands now: what succeeded is done whole, and what failed says why (unless it `has_said`
-    /// so before), for clients read that text without a look.
+    /// Adds what the new status implies: progress 1 for a task that succeeded, and an error message for one that failed (unless it has one
+    /// already: `has_said`), because clients read that message without checking for null.
     #[must_use]
     pub fn completed(mut self, has_said: bool) -> Self {
         match self.status.as_deref() {
@@ -181,7 +181,7 @@ impl TaskChange {
 }
 
 impl Step {
-    /// The step as the contract shows it.
+    /// Returns the step in the contract's form.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { key, finished } = self;
@@ -192,7 +192,7 @@ impl Step {
 /// Checks a name that must not be empty.
 ///
 /// # Errors
-/// What is wrong and what is allowed, beginning with the member.
+/// The text names the member, then says what is wrong and what is allowed.
 pub fn check_name(what: &str, text: &str) -> Result<(), Text> {
     match text {
         "" => Err(text!("{what} must not be empty", "{what} 不能为空")),
@@ -208,7 +208,7 @@ fn check_text(what: &str, text: &str, most: usize) -> Result<(), Text> {
             "{what} 最多 {most} 个字符，当前为 {length} 个"
         ));
     }
-    // One in JSON that is kept as text is written as \u0000.
+    // JSON that is stored as text is not affected: it has NUL as the escape \u0000.
     if text.contains('\0') {
         return Err(text!("{what} must not contain NUL", "{what} 不能包含 NUL"));
     }

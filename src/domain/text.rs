@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// The language in which a caller reads.
+/// Language that the caller asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English.
@@ -11,12 +11,12 @@ pub enum Language {
     EnUs,
     /// Simplified Chinese.
     ZhCn,
-    /// Both: a text is then a JSON object from language to text, as text.
+    /// Both languages: each text becomes a JSON object from language to text, serialized as a string.
     All,
 }
 
 impl Language {
-    /// Reads a `content-language`.
+    /// Parses the value of a `content-language` header; `None` if it is not supported.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -28,7 +28,7 @@ impl Language {
     }
 }
 
-/// A text in both languages. Made by the macro `text!`.
+/// A text in both languages, made by the macro `text!`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     en: String,
@@ -36,30 +36,30 @@ pub struct Text {
 }
 
 impl Text {
-    /// A text from its two versions.
+    /// Makes a text from its English and Chinese versions.
     pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { en: en.into(), zh: zh.into() }
     }
 
-    /// The English version.
+    /// Returns the English version.
     #[must_use]
     pub fn en(&self) -> &str {
         &self.en
     }
 
-    /// The Chinese version.
+    /// Returns the Chinese version.
     #[must_use]
     pub fn zh(&self) -> &str {
         &self.zh
     }
 
-    /// The English and the Chinese version.
+    /// Returns the English and the Chinese version.
     #[must_use]
     pub fn versions(&self) -> [&str; 2] {
         [&self.en, &self.zh]
     }
 
-    /// The text as a caller reads it.
+    /// Returns the text in a language.
     #[must_use]
     pub fn said_in(&self, language: Language) -> String {
         match language {
@@ -69,26 +69,26 @@ impl Text {
         }
     }
 
-    /// A JSON object from language to text, as text: how it is stored, and what `*` asks for.
+    /// Returns a JSON object from language to text, as a string: the stored form, and the answer for the language `*`.
     #[must_use]
     pub fn to_json(&self) -> String {
         json!({ "en-US": self.en, "zh-CN": self.zh }).to_string()
     }
 
-    /// This text, and another behind it.
+    /// Appends another text.
     #[must_use]
     pub fn then(self, more: &Self) -> Self {
         Self { en: self.en + &more.en, zh: self.zh + &more.zh }
     }
 
-    /// The same change made to both versions.
+    /// Applies the same change to both versions.
     #[must_use]
     pub fn map(self, change: impl Fn(String) -> String) -> Self {
         Self { en: change(self.en), zh: change(self.zh) }
     }
 }
 
-/// What is the same in every language: names, and what only the operator at the machine reads.
+/// For text that is the same in every language: names, and output for the operator only.
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self { zh: text.clone(), en: text }

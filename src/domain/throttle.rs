@@ -1,4 +1,4 @@
-//! How guesses are slowed down: the more of them were wrong, the longer the next one has to wait. Nobody is shut out for good.
+//! Throttling of guesses: the more of them were wrong, the longer the next one must wait. No account is locked for good.
 
 use chrono::TimeDelta;
 
@@ -6,76 +6,77 @@ use super::clock::Timestamp;
 use super::id::{DeviceId, SessionId};
 use super::policy::Misses;
 
-/// A delay that begins after some free attempts at one second, and doubles with each further one.
+/// A delay after wrong attempts: none for the free ones, then one second, doubled with each further attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// Wrong attempts without a delay.
     pub free: u32,
-    /// Longest delay.
+    /// Maximum delay.
     pub longest: TimeDelta,
-    /// For how long a wrong attempt counts.
+    /// How long a wrong attempt counts.
     pub memory: TimeDelta,
 }
 
 /// Wrong passwords with one username from one client.
 pub const CLIENT_OF_ACCOUNT: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Wrong passwords with one username from all clients that the user never logged in from.
+/// Wrong passwords with one username from all clients that its user never logged in from.
 pub const STRANGERS: Rule = Rule { free: 30, longest: TimeDelta::minutes(1), memory: TimeDelta::hours(1) };
 /// Wrong passwords from one client, with any usernames.
 pub const CLIENT: Rule = Rule { free: 100, longest: TimeDelta::minutes(1), memory: TimeDelta::hours(1) };
 /// Wrong codes of one user.
 pub const CODES: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Mailed codes that did not come back: those of two logins with all that is sent for them.
+/// Mailed codes that the user did not enter: as many as two logins can send.
 pub const MAILED_CODES: Rule = Rule { free: 6, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Mails that anybody can have sent to one user.
+/// Mails to one user that anybody can trigger.
 pub const MAILS: Rule = Rule { free: 3, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
 
-/// What sets a client apart from strangers. Its guesses are counted under that, so that they don't begin anew at another address.
+/// How a client is known to belong to a user. Guesses are counted by device or session if there is one, so that a new address does not
+/// reset the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// Its cookie: the user has logged in from this device before.
+    /// By its cookie: the user has logged in from this device before.
     Device(DeviceId),
-    /// Its address: the user has logged in from there before.
+    /// By its address: the user has logged in from there before.
     Address,
-    /// Its token: the user is logged in.
+    /// By its token: the user is logged in.
     Session(SessionId),
 }
 
-/// What was counted: how many, as far as that matters, and when the newest was.
+/// The number of attempts, counted up to [`Rule::most`], and the time of the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// How many.
+    /// Number of attempts.
     pub count: u32,
-    /// The newest; nothing where there is none.
+    /// Time of the newest; `None` if there is none.
     pub newest: Option<Timestamp>,
 }
 
 impl Rule {
-    /// Attempts beyond this number change nothing.
+    /// Returns the number of attempts beyond which further ones change nothing.
     #[must_use]
     pub fn most(self) -> u32 {
         self.free + 32
     }
 
-    /// Until when the next attempt has to wait; nothing when it need not.
+    /// Returns the time until which the next attempt must wait; `None` if it need not wait.
     #[must_use]
     pub fn wait(self, tally: Tally, now: Timestamp) -> Option<Timestamp> {
         let beyond = tally.count.checked_sub(self.free)?;
-        // 2^30 s are beyond the longest of every rule.
+        // 2^30 s exceed the maximum delay of every rule.
         let delay = TimeDelta::seconds(1 << beyond.min(30)).min(self.longest);
-        // A clock that was set back must not hold anybody off for longer than the delay.
+        // A clock that was set back must not make the wait longer than the delay.
         let until = tally.newest?.min(now) + delay;
         (until > now).then_some(until)
     }
 
-    /// The moment from which on attempts count.
+    /// Returns the time from which attempts count.
     #[must_use]
     pub fn since(self, now: Timestamp) -> Timestamp {
         now - self.memory
     }
 }
 
-/// For how long attempts have to be kept.
+/// Returns how long attempts must be kept.
 #[must_use]
 pub fn memory(policy: Option<Misses>) -> TimeDelta {
     policy.map_or(CLIENT_OF_ACCOUNT.memory, |misses| misses.within.max(CLIENT_OF_ACCOUNT.memory))
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(CLIENT_OF_ACCOUNT.wait(ahead, now), Some(now + TimeDelta::seconds(2)));
     }
 
-    /// The arithmetic behind the numbers: what somebody can try who waits out every delay for a whole day.
+    /// The arithmetic behind the numbers: how many codes an attacker can try within a day by waiting out every delay.
     #[test]
     fn a_day_of_guessing_finds_no_code_of_six_digits() {
         let start = parse_iso("2026-01-31T00:00:00Z").unwrap();
@@ -117,7 +118,7 @@ mod tests {
         }
         // 5 at once, 10 while the delay grows to 15 minutes (17 minutes in all), then 4 an hour.
         assert!((100..=112).contains(&tries.len()), "{}", tries.len());
-        // Three codes of a million are right at any moment (the present step and one on either side).
+        // At any time three codes of a million are right (the present step and one on either side).
         let chance = 3.0 * f64::from(u32::try_from(tries.len()).unwrap()) / 1e6;
         assert!(chance < 0.000_4, "{chance}");
     }

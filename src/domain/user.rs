@@ -1,4 +1,4 @@
-//! A user as the rooms above exchange it, and the rules for names.
+//! Users: the records that the layers above exchange, and the rules for names.
 
 use super::clock::Timestamp;
 use super::customer::Status;
@@ -9,13 +9,13 @@ use super::rights::Rights;
 use super::role::Role;
 use super::text::{Text, text};
 
-/// Most characters in a user name.
+/// Maximum number of characters in a user name.
 pub const USERNAME_MAX: usize = 255;
 
-/// The source of users made here (contract: UserSource).
+/// Source of users that keytower creates (contract: UserSource).
 pub const LOCAL: &str = "LOCAL";
 
-/// A user as decisions need one.
+/// A stored user, as far as the rules need it.
 #[derive(Debug, Clone)]
 pub struct User {
     /// Id.
@@ -26,18 +26,18 @@ pub struct User {
     pub email_address: Option<String>,
     /// Roles.
     pub roles: Vec<Role>,
-    /// What the permissions of the user's own allow, beside the roles.
+    /// Actions that the user's own permissions allow, in addition to the roles.
     pub own: Actions,
 }
 
 impl User {
-    /// What the user may do.
+    /// Returns the rights that the roles and the user's own permissions give.
     #[must_use]
     pub fn rights(&self) -> Rights {
         self.roles.iter().fold(Rights::from(self.own), |sum, role| sum.union(&role.rights()))
     }
 
-    /// Tells whether the user has the role of a preset.
+    /// Returns whether the user has the role of a preset.
     #[must_use]
     pub fn has_preset(&self, preset: &str) -> bool {
         self.roles.iter().any(|role| role.preset.as_deref() == Some(preset))
@@ -51,21 +51,21 @@ pub struct NewUser {
     pub id: UserId,
     /// Login name, unique among local users.
     pub username: String,
-    /// Name to show.
+    /// Display name.
     pub name: String,
-    /// PHC text of the argon2id hash; without one, no password logs them in.
+    /// PHC text of the argon2id hash; `None` means that the user can't log in with a password.
     pub password_hash: Option<String>,
     /// The user's one role.
     pub role: RoleId,
-    /// Where to write to.
+    /// Contact details.
     pub contact: Contact,
-    /// Whether it belongs to the system rather than to a person.
+    /// Whether the user belongs to the system rather than to a person.
     pub internal: bool,
-    /// Who made them; nobody made the first one.
+    /// User who created this one; `None` for the first user.
     pub parent: Option<UserId>,
 }
 
-/// How a user is reached.
+/// Contact details of a user.
 #[derive(Debug, Clone, Default)]
 pub struct Contact {
     /// E-mail address.
@@ -74,20 +74,20 @@ pub struct Contact {
     pub mobile_phone: Option<String>,
 }
 
-/// What is to change of a user; `None` leaves as it is. The password is hashed already.
+/// A change of a user; `None` keeps a value. The password is hashed already.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     /// Login name.
     pub username: Option<String>,
-    /// Name to show.
+    /// Display name.
     pub name: Option<String>,
     /// PHC text of the argon2id hash.
     pub password_hash: Option<String>,
-    /// E-mail address; `Some(None)` takes it away.
+    /// E-mail address; `Some(None)` removes it.
     pub email_address: Option<Option<String>>,
-    /// Number of a mobile phone; `Some(None)` takes it away.
+    /// Number of a mobile phone; `Some(None)` removes it.
     pub mobile_phone: Option<Option<String>>,
-    /// Whether it belongs to the system rather than to a person.
+    /// Whether the user belongs to the system rather than to a person.
     pub internal: Option<bool>,
 }
 
@@ -95,7 +95,7 @@ impl UserChange {
     /// Checks every text that is given.
     ///
     /// # Errors
-    /// What is wrong and what is allowed, beginning with the member.
+    /// The text names the member, then says what is wrong and what is allowed.
     pub fn check(&self) -> Result<(), Text> {
         let texts = [
             ("username", self.username.as_deref()),
@@ -106,7 +106,7 @@ impl UserChange {
         check_texts(texts)
     }
 
-    /// What changes, as the audit log tells it; `role` is the name of the new one.
+    /// Lists the changed members for the audit log; `role` is the name of the new role.
     #[must_use]
     pub fn told(&self, role: Option<&str>) -> String {
         let named = |what: &str, value: Option<&str>| value.map(|value| format!("{what} {value}"));
@@ -124,39 +124,39 @@ impl UserChange {
     }
 }
 
-/// Checks those texts of a user that are given: names and ways to be reached.
+/// Checks the given texts of a user: names, e-mail address and phone number.
 ///
 /// # Errors
-/// What is wrong and what is allowed, beginning with the member.
+/// The text names the member, then says what is wrong and what is allowed.
 pub fn check_texts<'a>(texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<(), Text> {
     texts.into_iter().try_for_each(|(what, text)| text.map_or(Ok(()), |text| check_name(what, text, USERNAME_MAX)))
 }
 
-/// What the login reads of a user.
+/// A user, as far as a login needs it.
 #[derive(Debug, Clone)]
 pub struct LoginUser {
     /// Id.
     pub id: UserId,
     /// Login name.
     pub username: String,
-    /// PHC text of the argon2id hash; absent for users who can't log in with a password.
+    /// PHC text of the argon2id hash; `None` means that the user can't log in with a password.
     pub password_hash: Option<String>,
     /// When the password was set.
     pub password_updated_at: Option<Timestamp>,
-    /// Number, which stands for the id with SoftLayer.
+    /// Number, which the SoftLayer API uses as the id.
     pub number: i64,
-    /// Whether they may do anything.
+    /// Status; only an active user can log in.
     pub status: Status,
-    /// From where they may log in; from everywhere where absent.
+    /// Addresses and networks that logins are restricted to, separated by commas; `None` means no restriction.
     pub address_restriction: Option<String>,
     /// Whether a login needs the answer to a security question.
     pub answers_required: bool,
 }
 
-/// Checks where a user comes from: absent, it is [`LOCAL`].
+/// Checks the source of a new user: [`LOCAL`] is the only one allowed, and `None` means the same.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// The text says what is wrong and what is allowed.
 pub fn check_source(source: Option<&str>) -> Result<(), Text> {
     match source {
         Some(other) if other != LOCAL => Err(text!(

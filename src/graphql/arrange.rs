@@ -1,9 +1,8 @@
-//! Puts the first level of an answer into the order of the question, nulls where the specification wants them, and paths into
-//! errors.
+//! Makes answers conform to the GraphQL specification: the order and the nulls of the first level, and the paths in errors.
 //!
-//! The library runs the fields of a query side by side, puts each into the answer as it is done, leaves failed ones out, and does
-//! not say which one it was that failed. The GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) wants them in the order in which they were asked for, a
-//! failed nullable field null, and the whole of `data` null when a failed field is not nullable.
+//! The library runs the fields of a query concurrently, adds each to the answer when it completes, leaves failed fields out, and does
+//! not say which field failed. The GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) requires the order of the
+//! query, null for a failed nullable field, and null for all of `data` if a failed field is not nullable.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
@@ -11,16 +10,16 @@ use async_graphql::{Name, PathSegment, Pos, Positioned, ServerError, Value};
 
 use super::schema::is_nullable;
 
-/// A field of an operation's first level.
+/// A field on the first level of an operation.
 pub(super) struct TopField {
-    /// What it is called in the answer.
+    /// Its name in the answer: the alias, if it has one.
     shown: Name,
-    /// What it is called in the schema.
+    /// Its name in the schema.
     pub(super) name: Name,
     at: Pos,
 }
 
-/// The fields of an operation's first level.
+/// Returns the fields on the first level of the operation that runs, in query order, with fragments expanded.
 pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> Vec<TopField> {
     let mut found = Vec::new();
     if let Some(operation) = meant(document, operation) {
@@ -29,7 +28,7 @@ pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> V
     found
 }
 
-/// The operation that runs: the named one, or the only one.
+/// Returns the operation that runs: the named one or, without a name, the first.
 pub(super) fn meant<'a>(
     document: &'a ExecutableDocument,
     operation: Option<&str>,
@@ -60,7 +59,7 @@ fn collect(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<To
     }
 }
 
-/// Gives each error without a path the field that stands where it occurred.
+/// Sets the path of each error that has none: the field at the position of the error.
 pub(super) fn locate(asked: &[TopField], errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.is_empty()) {
         let field = error.locations.first().and_then(|at| asked.iter().find(|field| field.at == *at));
@@ -68,7 +67,7 @@ pub(super) fn locate(asked: &[TopField], errors: &mut [ServerError]) {
     }
 }
 
-/// Arranges `data`; the errors tell which fields failed.
+/// Puts the fields of `data` in query order, and adds nulls for the fields that failed according to `errors`.
 pub(super) fn arrange(asked: &[TopField], data: Value, errors: &[ServerError]) -> Value {
     let failed = |shown: &Name| errors.iter().any(|error| first_level(error) == Some(shown.as_str()));
     let mut unordered = match data {

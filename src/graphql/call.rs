@@ -1,4 +1,4 @@
-//! What a resolver gets, and how it runs.
+//! Runs resolvers: authorizes them, gives them their context, and renders their errors.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::domain::permit::Permit;
 use crate::error::Result;
 use crate::service::door;
 
-/// What a resolver has at hand.
+/// The context of a resolver.
 pub(super) struct Call<'a> {
     pub(super) app: &'a App,
     pub(super) ctx: ResolverContext<'a>,
@@ -19,7 +19,7 @@ pub(super) struct Call<'a> {
     pub(super) permit: Permit,
 }
 
-/// Runs a resolver that calls a service, behind the door, and renders its error.
+/// Authorizes `operation`, runs the resolver `call`, and renders its error.
 pub(super) fn resolve<'a, F>(
     ctx: ResolverContext<'a>,
     operation: Operation,

@@ -1,8 +1,8 @@
 //! GraphQL over HTTP (the GraphQL Foundation's specification): POST with JSON, GET for queries, and GraphiQL for a browser.
 //!
-//! Errors of resolvers are HTTP 200, as clients of the contract expect (section 1.7). A request that is not executed at all is 200
-//! for `application/json` too when it was a well-formed request with a bad document, and 400 for
-//! `application/graphql-response+json`; a malformed request is 4xx for both; a refused credential is 401 for both.
+//! Errors of resolvers are HTTP 200, as clients of the contract expect (section 1.7). A well-formed request with a faulty document is
+//! not executed; its status is 200 for `application/json` and 400 for `application/graphql-response+json`. For both types, a malformed
+//! request is 4xx and a rejected credential 401.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ use crate::service::lists::Budget;
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// The routes. `/api` and `/api/` are the same address: neither redirects (contract section 0).
+/// Returns the routes. `/api` and `/api/` serve the same; neither redirects to the other (contract section 0).
 pub fn routes(schema: Schema) -> Router<Arc<App>> {
     let handler = move |State(app): State<Arc<App>>, request: Request| {
         let schema = schema.clone();
@@ -43,7 +43,7 @@ pub fn routes(schema: Schema) -> Router<Arc<App>> {
     Router::new().route("/api", any(handler.clone())).route("/api/", any(handler)).merge(page::routes())
 }
 
-/// What a client sent.
+/// A GraphQL request.
 struct Question {
     query: String,
     variables: Map<String, Value>,
@@ -52,9 +52,9 @@ struct Question {
 
 /// Why a request is not executed.
 enum Stop {
-    /// The request itself is refused, whatever it asks.
+    /// The HTTP request or its credential is rejected.
     Request(Error),
-    /// The request is well-formed; its document is at fault.
+    /// The request is well-formed, but its document or variables are faulty.
     Document(Vec<(Error, Vec<Pos>)>),
 }
 
@@ -77,7 +77,7 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
         return page::page();
     }
     let format = format(&parts.headers);
-    // One that is not served is refused below.
+    // An unsupported language falls back to the default here; `run` rejects it.
     let language = language(&parts.headers).unwrap_or_default();
     match run(app, schema, &parts, body).await {
         Ok(response) => typed(format, GraphQLResponse::from(response).into_response()),
@@ -110,7 +110,7 @@ async fn run(
         return Err(Error::new(Kind::MethodNotAllowed, text!("a mutation needs POST", "mutation 需要使用 POST")).into());
     }
     let asked = arrange::asked(&document, operation);
-    // Like REST's open routes, open fields look at no credential: a dead one must not keep its owner from logging in again.
+    // As on REST's open routes, open fields ignore the credential: an expired one must not stop its owner from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
     let caller = if open { stranger(app, parts)? } else { caller(app, parts).await? };
     let asker = Asked { caller: caller.clone(), budget: Budget::of(limits.answer_values) };
@@ -120,7 +120,7 @@ async fn run(
         && let Some(change) =
             asked.iter().filter_map(|field| operation_of(&field.name)).find(|change| change.spec().is_change())
     {
-        // No resolver ran, so that nothing of it came to the door.
+        // No resolver ran, so the refusal is not in the audit log yet.
         door::refuse(app, &caller, change, error).await;
     }
     done
@@ -155,12 +155,12 @@ async fn execute(
     Ok(response)
 }
 
-/// Tells whether the operation that runs is no query.
+/// Returns true if the operation that runs is not a query.
 fn is_change(document: &ExecutableDocument, operation: Option<&str>) -> bool {
     arrange::meant(document, operation).is_some_and(|operation| operation.node.ty != OperationType::Query)
 }
 
-/// Tells whether resolvers ran: there is data, or an error that only a resolver gives. Otherwise the document is at fault.
+/// Returns true if resolvers ran: there is data, or an error that only a resolver produces. Otherwise the document is faulty.
 fn was_executed(response: &async_graphql::Response) -> bool {
     let ours =
         |error: &ServerError| error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
@@ -224,8 +224,10 @@ fn asked_by_address(parts: &Parts) -> Result<Question> {
     question(members)
 }
 
-/// The answer's type, the more welcome of the two; where both are, `application/json`, unless the other is named. So is it where
-/// neither is: clients of the contract that say what they accept at all mean it less than they need an answer.
+/// Returns the media type of the answer: the one that `Accept` prefers.
+///
+/// A tie goes to `application/json`, unless `Accept` names the other type. If `Accept` allows neither, the answer is
+/// `application/json` as well: clients of the contract that send such a header still need an answer.
 fn format(headers: &HeaderMap) -> &'static str {
     let range = |range| welcome(headers, range);
     let kind = |kind| range(kind).or_else(|| range("application/*")).or_else(|| range("*/*")).unwrap_or_default();
@@ -234,7 +236,7 @@ fn format(headers: &HeaderMap) -> &'static str {
     if graphql > json || (named && graphql >= json) { GRAPHQL } else { JSON }
 }
 
-/// How welcome a type or range is that `Accept` names (RFC 9110, section 12.5.1).
+/// Returns the weight of a media type or range in `Accept` (RFC 9110, section 12.5.1), 1 by default; `None` if `Accept` does not list it.
 fn welcome(headers: &HeaderMap, kind: &str) -> Option<f32> {
     let listed =
         headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));

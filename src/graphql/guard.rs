@@ -1,10 +1,11 @@
 //! Limits on a GraphQL document, checked before it is executed or even validated.
 //!
-//! The library's own limits come too late: its validator walks a fragment once for every spread, so that a kilobyte can keep it
-//! busy for minutes. Here a document is first measured as text, in one pass, before the recursive parser sees it; then the parsed
-//! document is measured with every fragment measured once and its spreads counted by arithmetic.
+//! The library's own limits come too late: its validator walks a fragment once for every spread, so a document of one kilobyte can
+//! keep it busy for minutes. This module first measures the text in one pass, before the recursive parser runs. Then it measures the
+//! parsed document: each fragment once, with the sizes of its spreads added by arithmetic.
 //!
-//! What an operator may want narrower is a setting ([`GraphqlLimits`]); what merely keeps the parser and the validator honest is fixed.
+//! Limits that an operator may want to tighten are settings ([`GraphqlLimits`]); limits that only protect the parser and the validator
+//! are constants.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,31 +18,31 @@ use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selec
 use crate::config::GraphqlLimits;
 use crate::domain::text::{Text, text};
 
-/// Most characters of a name.
+/// Maximum length of a name, in characters.
 pub const NAME_LEN: usize = 128;
-/// Deepest nesting of brackets of any kind.
+/// Maximum nesting of brackets of any kind.
 pub const BRACKETS: usize = 64;
-/// Deepest nesting of fields of an introspection: the query of the usual tools is 15 deep.
+/// Maximum nesting of the fields of an introspection; the query of the usual tools is 15 levels deep.
 pub const INTROSPECTION_DEPTH: u64 = 15;
-/// Most fields of an operation, its fragments spread out.
+/// Maximum number of fields of an operation, with fragments expanded.
 pub const FIELDS: u64 = 500;
-/// Most aliases of an operation, its fragments spread out.
+/// Maximum number of aliases of an operation, with fragments expanded.
 pub const ALIASES: u64 = 100;
-/// Most directives on one field, fragment or operation.
+/// Maximum number of directives on one field, fragment or operation.
 pub const DIRECTIVES: usize = 5;
-/// Most operations of a document.
+/// Maximum number of operations in a document.
 pub const OPERATIONS: usize = 20;
-/// Most `__schema` and `__type` of an operation.
+/// Maximum number of `__schema` and `__type` fields in an operation.
 pub const INTROSPECTIONS: u64 = 3;
-/// Deepest nesting of the lists by which introspection runs in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
+/// Maximum nesting of the lists that let an introspection run in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
 pub const INTROSPECTION_LISTS: u64 = 2;
 
 const CIRCULAR: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
-/// Parses a document that is within the limits.
+/// Checks a document against the limits and parses it.
 ///
 /// # Errors
-/// What is wrong, and which limit it breaks.
+/// The syntax error, or the limit that the document exceeds.
 pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocument, Text> {
     scan(document, limits.tokens)?;
     let parsed = parse_query(document).map_err(|error| text!("{error}", "文档有误：{error}"))?;
@@ -49,7 +50,7 @@ pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocumen
     Ok(parsed)
 }
 
-/// Counts tokens and brackets. Comments count as tokens: skipping them costs time too.
+/// Checks the number of tokens, the length of names and the nesting of brackets. A comment counts as a token: skipping it takes time too.
 fn scan(document: &str, most: usize) -> Result<(), Text> {
     let mut rest = document;
     let (mut tokens, mut depth) = (0usize, 0usize);
@@ -88,7 +89,7 @@ fn scan(document: &str, most: usize) -> Result<(), Text> {
     Ok(())
 }
 
-/// Length of the string that `text` begins with, block strings included; all of it when it does not end.
+/// Returns the length in bytes of the string or block string at the start of `text`; all of `text` if the string does not end.
 fn string_length(text: &str) -> usize {
     let block = text.starts_with("\"\"\"");
     let quote = if block { "\"\"\"" } else { "\"" };
@@ -120,7 +121,7 @@ fn limit(what: &Text, is: impl Display, most: impl Display, unit: &Text) -> Text
     what.clone().then(&counted).then(unit).then(&text!(": at most {most} are allowed", "：最多允许 {most}"))
 }
 
-/// What a selection set amounts to, its fragments spread out. Counts saturate: they may be astronomical.
+/// The size of a selection set with fragments expanded. Counts saturate, since nested fragments can multiply beyond `u64`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     fields: u64,
@@ -291,14 +292,14 @@ mod tests {
 
     #[test]
     fn a_fragment_bomb_is_measured_at_once() {
-        // Each fragment spreads the next twice: 2^30 fields when spread out.
+        // Each fragment spreads the next one twice: 2^30 fields when expanded.
         let mut bomb = "{ ...f0 }".to_owned();
         for at in 0..30 {
             bomb += &format!("fragment f{at} on Query {{ ...f{} ...f{} }}", at + 1, at + 1);
         }
         bomb += "fragment f30 on Query { __typename }";
         assert!(refusal(&bomb).contains("fragment spreads"));
-        // Few spreads with much inside them.
+        // Few spreads, but of large fragments.
         let mut wide = "{ ...f0 }".to_owned();
         for at in 0..6 {
             wide += &format!("fragment f{at} on Query {{ {} }}", format!("...f{} ", at + 1).repeat(3));

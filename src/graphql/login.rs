@@ -1,4 +1,4 @@
-//! Logging in: `login`, `verifyMfa`, `resendMfa` and `logout` (contract sections 1.2 and 1.4).
+//! Login and logout: `login`, `verifyMfa`, `resendMfa` and `logout` (contract sections 1.2 and 1.4).
 
 use async_graphql::dynamic::{Enum, Field, FieldValue, InputObject, InputValue, ResolverContext, Type, TypeRef};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::caller::device_cookie;
 use crate::service::login::{self, LoggedIn, Login, Ticket};
 
-/// The fields.
+/// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 4] {
     let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
         resolve(ctx, Operation::Login, |Call { app, ctx, permit, .. }| async move {
@@ -78,7 +78,7 @@ pub(super) fn fields() -> [Field; 4] {
     [login, verify, resend, logout]
 }
 
-/// Their inputs.
+/// Returns the input types of the fields.
 pub(super) fn inputs() -> [InputObject; 4] {
     let optional = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
     let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
@@ -107,7 +107,7 @@ pub(super) fn inputs() -> [InputObject; 4] {
     ]
 }
 
-/// Their objects.
+/// Returns the types that the fields return.
 pub(super) fn objects() -> [Type; 3] {
     let flag = || TypeRef::named(TypeRef::BOOLEAN);
     let login = vec![
@@ -140,12 +140,12 @@ pub(super) fn objects() -> [Type; 3] {
     ]
 }
 
-/// A member of `data` that names a factor.
+/// Takes a member of `data` and parses it as a type of second factor.
 pub(super) fn mfa_type(given: &mut Map<String, Value>, name: &str) -> Option<MfaType> {
     member(given, "data", name).and_then(|name| MfaType::parse(&name))
 }
 
-/// The code in `data`.
+/// Takes the code out of `data`.
 pub(super) fn code(given: &mut Map<String, Value>) -> Code {
     Code::from(member(given, "data", "code").unwrap_or_default())
 }

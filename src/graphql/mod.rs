@@ -2,18 +2,18 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `endpoint` | HTTP: what is read, what is refused, what is answered (GraphQL over HTTP) |
-//! | `arrange` | the order of an answer, and its nulls |
-//! | `guard` | limits on a document, checked before anything is executed |
+//! | `endpoint` | GraphQL over HTTP: requests, refusals, answers |
+//! | `arrange` | the order and the nulls of an answer |
+//! | `guard` | limits on a document, checked before it is executed |
 //! | `schema` | the schema: root fields, each with its operation |
-//! | `login`, `sessions`, `passwords` | logging in, what that opened, and one's own password |
-//! | `mfa`, `mfa_policy` | one's own second factors, and who needs them |
-//! | `people` | the mutations that set a service up |
-//! | `record` | objects that no entity describes |
+//! | `login`, `sessions`, `passwords` | login, the caller's own sessions, password changes and resets |
+//! | `mfa`, `mfa_policy` | second factors, and the policy that requires them |
+//! | `people` | the mutations that set up a service |
+//! | `record` | objects without an entity |
 //! | `types` | types and inputs of the entities, from their descriptions |
-//! | `variables` | checks of variables that the library lacks |
-//! | `value` | values to and from the wire, and which fields a query asks for |
-//! | `page` | GraphiQL, from the program itself |
+//! | `variables` | checks of variables that the GraphQL library does not make |
+//! | `value` | arguments, values, error codes, and the fields that a query selects |
+//! | `page` | GraphiQL, compiled into the program |
 
 mod arrange;
 mod call;

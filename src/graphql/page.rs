@@ -1,4 +1,4 @@
-//! GraphiQL for a browser, from the program itself: no file comes from another host.
+//! GraphiQL, compiled into the program: it loads nothing from other hosts.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 const PAGE: &str = include_str!("../../assets/graphiql/index.html");
 
-/// Name, type, content.
+/// Name, media type, content.
 const FILES: [(&str, &str, &str); 5] = [
     ("graphiql.min.css", "text/css", include_str!("../../assets/graphiql/graphiql.min.css")),
     ("graphiql.min.js", "text/javascript", include_str!("../../assets/graphiql/graphiql.min.js")),
@@ -29,7 +29,7 @@ const FILES: [(&str, &str, &str); 5] = [
     ("start.js", "text/javascript", include_str!("../../assets/graphiql/start.js")),
 ];
 
-/// The files behind the page.
+/// Returns the routes of the files that the page loads.
 pub(super) fn routes() -> Router<Arc<App>> {
     FILES.iter().fold(Router::new(), |router, (name, kind, content)| {
         let headers =

@@ -1,4 +1,4 @@
-//! One's own password: `changePassword`, `requestPasswordReset` and `resetPassword`.
+//! Password changes and resets: `changePassword`, `requestPasswordReset` and `resetPassword`.
 
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::domain::operation::Operation;
 use crate::domain::secret::{Handle, Password};
 use crate::service::passwords::{self, Changed};
 
-/// The fields.
+/// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 3] {
     let change = Field::new("changePassword", TypeRef::named_nn("PasswordChange"), |ctx| {
         resolve(ctx, Operation::ChangePassword, |Call { app, ctx, permit, .. }| async move {
@@ -53,7 +53,7 @@ pub(super) fn fields() -> [Field; 3] {
     [change, request, reset]
 }
 
-/// Their inputs.
+/// Returns the input types of the fields.
 pub(super) fn inputs() -> [InputObject; 3] {
     let needed = |name: &str| InputValue::new(name, text());
     [
@@ -69,7 +69,7 @@ pub(super) fn inputs() -> [InputObject; 3] {
     ]
 }
 
-/// Their object.
+/// Returns the types that the fields return.
 pub(super) fn objects() -> [Type; 1] {
     let count = || TypeRef::named_nn(TypeRef::INT);
     let change = vec![

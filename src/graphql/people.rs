@@ -1,4 +1,4 @@
-//! The mutations that set a service up: `createUser` and `createOrganization` (contract section 2.4).
+//! The mutations that set up a service: `createUser` and `createOrganization` (contract section 2.4).
 
 use async_graphql::dynamic::{Field, InputObject, InputValue, TypeRef};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use crate::service::access::Wanted;
 use crate::service::first;
 use crate::service::users::{RoleChoice, UserRequest};
 
-/// The fields.
+/// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 2] {
     let create_user = Field::new("createUser", TypeRef::named_nn(USER.name), |ctx| {
         resolve(ctx, Operation::CreateUser, |Call { app, ctx, asked, permit }| async move {
@@ -47,7 +47,7 @@ pub(super) fn fields() -> [Field; 2] {
     [create_user, create_organization]
 }
 
-/// Their inputs.
+/// Returns the input types of the fields.
 pub(super) fn inputs() -> [InputObject; 5] {
     let text = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
     let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
@@ -80,7 +80,7 @@ pub(super) fn inputs() -> [InputObject; 5] {
     ]
 }
 
-/// What `data` asks for. A member that this service could not honour is refused, not left out.
+/// Reads `data` into a user request. It rejects members that this service does not support, instead of ignoring them.
 fn user(given: &mut Map<String, Value>) -> Result<UserRequest> {
     let data = given.get("data").cloned().unwrap_or_default();
     let mut text = |name| member(given, "data", name);

@@ -1,12 +1,12 @@
-//! Objects that no entity describes: a name, members, and a JSON object that holds their values.
+//! GraphQL objects without an entity: a type name, its members, and a JSON object with their values.
 
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, TypeRef};
 use serde_json::Value;
 
-/// A member: its name, its type, what it means.
+/// A member: its name, its type and its description.
 pub(super) type Member = (&'static str, TypeRef, &'static str);
 
-/// An object type whose values are made by [`value`].
+/// Returns an object type; [`value`] makes its values.
 pub(super) fn object(name: &str, members: Vec<Member>) -> Object {
     members.into_iter().fold(Object::new(name), |object, (name, kind, meaning)| {
         let field = Field::new(name, kind, move |ctx| {
@@ -17,7 +17,7 @@ pub(super) fn object(name: &str, members: Vec<Member>) -> Object {
     })
 }
 
-/// A value of such a type, or of a plain one.
+/// Converts JSON to a value of such a type, a list or a scalar; null becomes `None`.
 pub(super) fn value<'a>(json: Value) -> Option<FieldValue<'a>> {
     match json {
         Value::Null => None,
@@ -29,12 +29,12 @@ pub(super) fn value<'a>(json: Value) -> Option<FieldValue<'a>> {
     }
 }
 
-/// Text that is always there.
+/// The type of text that is never null.
 pub(super) fn text() -> TypeRef {
     TypeRef::named_nn(TypeRef::STRING)
 }
 
-/// Text that may be null.
+/// The type of text that can be null.
 pub(super) fn maybe_text() -> TypeRef {
     TypeRef::named(TypeRef::STRING)
 }

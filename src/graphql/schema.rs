@@ -1,4 +1,4 @@
-//! The schema: every root field with the operation that it means, and what it calls.
+//! The GraphQL schema: every root field, the operation that it authorizes, and the service that it calls.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,21 +19,21 @@ use crate::service::access::Wanted;
 use crate::service::api_keys::Selector;
 use crate::service::{api_keys, lists, users};
 
-/// Most levels of nesting: of execution itself, a second line behind [`super::guard`].
+/// Maximum nesting during execution; a second line of defense behind [`super::guard`].
 const RECURSION: usize = 32;
 
-/// A root field: where it stands, what it is called, what it means to the authorization table.
+/// A root field: its object, its name, and its operation in the authorization table.
 #[derive(Debug)]
 pub struct RootField {
     /// `Query` or `Mutation`.
     pub object: &'static str,
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// The operation to authorize.
     pub operation: Operation,
 }
 
-/// Every root field.
+/// Returns every root field.
 #[must_use]
 pub fn table() -> &'static [RootField] {
     static TABLE: LazyLock<Vec<RootField>> = LazyLock::new(rows);
@@ -83,25 +83,25 @@ fn rows() -> Vec<RootField> {
     fields
 }
 
-/// Tells whether a root field is open to anybody.
+/// Returns true if a root field needs no credential.
 pub(super) fn is_open(name: &str) -> bool {
     table().iter().any(|field| field.name == name && field.operation.needs() == Needs::Nothing)
 }
 
-/// What a root field means to the authorization table.
+/// Returns the operation of a root field; `None` if there is no such field.
 pub(super) fn operation_of(name: &str) -> Option<Operation> {
     table().iter().find(|field| field.name == name).map(|field| field.operation)
 }
 
-/// Tells whether a root field may be null: those that name one object.
+/// Returns true if a root field is nullable: the fields that select one object are.
 pub(super) fn is_nullable(name: &str) -> bool {
     matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey" | "confirmApiKey" | "endSession")
 }
 
-/// Builds the schema. `app` is what the resolvers call; only the SDL needs none.
+/// Builds the schema. The resolvers need `app`; printing the schema does not.
 ///
 /// # Errors
-/// A fault in the schema itself.
+/// `SchemaError` if the schema is inconsistent, which is a bug.
 pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> {
     let mut builder = Schema::build("Query", Some("Mutation"), None)
         .limit_recursive_depth(RECURSION)
@@ -131,10 +131,10 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
     builder.finish()
 }
 
-/// The schema as text.
+/// Returns the schema as text (SDL).
 ///
 /// # Errors
-/// A fault in the schema itself.
+/// Like [`build`].
 pub fn sdl() -> std::result::Result<String, SchemaError> {
     let options = SDLExportOptions::new()
         .sorted_fields()

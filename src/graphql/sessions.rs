@@ -1,4 +1,4 @@
-//! One's own sessions: `sessions`, `endSession` and `endSessions`.
+//! The caller's own sessions: `sessions`, `endSession` and `endSessions`.
 
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::domain::operation::Operation;
 use crate::error::Error;
 use crate::service::sessions::{self, OwnSession};
 
-/// The query fields.
+/// Returns the query fields.
 pub(super) fn queries() -> [Field; 1] {
     let own = Field::new("sessions", TypeRef::named_nn_list_nn("Session"), |ctx| {
         resolve(ctx, Operation::ReadSessions, |Call { app, ctx, asked, permit }| async move {
@@ -26,7 +26,7 @@ pub(super) fn queries() -> [Field; 1] {
     [own]
 }
 
-/// The mutation fields.
+/// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 2] {
     let one = Field::new("endSession", TypeRef::named("Session"), |ctx| {
         resolve(ctx, Operation::EndSession, |Call { app, ctx, permit, .. }| async move {
@@ -50,12 +50,12 @@ pub(super) fn fields() -> [Field; 2] {
     [one, all]
 }
 
-/// Their input.
+/// Returns the input type of the fields.
 pub(super) fn inputs() -> [InputObject; 1] {
     [InputObject::new("SessionWhereUniqueInput").field(InputValue::new("id", TypeRef::named_nn(TypeRef::ID)))]
 }
 
-/// Their object.
+/// Returns the types that the fields return.
 pub(super) fn objects() -> [Type; 1] {
     let time = || TypeRef::named_nn("DateTime");
     let session = vec![

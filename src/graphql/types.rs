@@ -1,4 +1,4 @@
-//! The GraphQL types of the entities, made from their descriptions: objects, `where` inputs, `orderBy` enumerations, connections.
+//! The GraphQL types of the entities, built from their descriptions: objects, `where` inputs, `orderBy` enumerations, connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ const DATE_TIME: &str = "DateTime";
 const LONG: &str = "BigInt";
 const JSON: &str = "JSON";
 
-/// What the resolver of a nested object without a list of its own starts from.
+/// Parent value for the resolvers of a nested object.
 struct Nested(Value);
 
-/// Every type that belongs to entities, by name.
+/// Returns every type that entities need, by name.
 pub(super) fn all() -> BTreeMap<String, Type> {
     let mut types = Types::default();
     types.put(
@@ -39,17 +39,17 @@ pub(super) fn all() -> BTreeMap<String, Type> {
     types.0
 }
 
-/// A row as a value that the resolvers of its fields start from.
+/// Wraps a row as the parent value for the resolvers of its fields.
 pub(super) fn row(node: Arc<Node>) -> FieldValue<'static> {
     FieldValue::owned_any(node)
 }
 
-/// A connection, which so far is only its count.
+/// Wraps a connection, which is only a count so far.
 pub(super) fn connection(count: u64) -> FieldValue<'static> {
     FieldValue::owned_any(count)
 }
 
-/// The arguments of a list (contract section 4.1).
+/// Adds the arguments of a list to a field (contract section 4.1).
 pub(super) fn list_arguments(entity: &Entity, mut field: Field) -> Field {
     let int = || TypeRef::named(TypeRef::INT);
     let text = || TypeRef::named(TypeRef::STRING);
@@ -95,7 +95,7 @@ impl Types {
         self.put(&name, Object::new(&name).field(aggregate));
     }
 
-    /// The `where` on such an object, and those inside it; known ones are not made again.
+    /// Adds the `where` input of an object and of its related objects, unless it exists already.
     fn conditions(&mut self, shape: Shape) {
         let name = shape.where_input();
         if self.0.contains_key(&name) {
@@ -123,7 +123,7 @@ impl Types {
         inside.into_iter().for_each(|shape| self.conditions(shape));
     }
 
-    /// A field of an entity.
+    /// Returns the field for a field of an entity.
     fn column(&mut self, field: &'static entity::Field) -> Field {
         let kind = self.reference(field);
         Field::new(field.name, kind, move |ctx| {
@@ -139,7 +139,7 @@ impl Types {
         })
     }
 
-    /// An object without a list of its own.
+    /// Adds the type of a nested object, unless it exists already.
     fn shape(&mut self, shape: &'static Shape) {
         if self.0.contains_key(shape.name) {
             return;
@@ -162,7 +162,7 @@ impl Types {
         }
     }
 
-    /// The name of a field's type, made known if it is new.
+    /// Returns the type name for a kind of field; adds the type if it is new.
     fn named(&mut self, kind: &Kind) -> String {
         match kind {
             Kind::Id => TypeRef::ID,
@@ -198,7 +198,7 @@ impl Types {
     }
 }
 
-/// A field that is no relation.
+/// Resolves a field that is not a relation.
 fn plain<'a>(kind: &Kind, value: &Value) -> FieldFuture<'a> {
     let nested = |value: &Value| FieldValue::owned_any(Nested(value.clone()));
     match (kind, value) {

@@ -1,4 +1,4 @@
-//! Values to and from the wire, and which fields a query asks for.
+//! Arguments, values and error codes of GraphQL, and the fields that a query selects.
 
 use async_graphql::dynamic::ResolverContext;
 use async_graphql::{Name, SelectionField};
@@ -11,16 +11,16 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
 use crate::service::lists::{Budget, Projection};
 
-/// What the endpoint knows of a request.
+/// The caller of a request, and the budget for its answer.
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) budget: Budget,
 }
 
-/// The arguments whose types are input objects; the library lets lists and scalars pass for them.
+/// Arguments that must be input objects; the library accepts lists and scalars for them.
 const OBJECTS: [&str; 3] = ["data", "effect", "where"];
 
-/// The arguments of a field as JSON: the same members that a REST list body has.
+/// Returns the arguments of a field as JSON; a list has the same members as the body of a REST list.
 pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>> {
     let member = |(name, value): (&Name, &async_graphql::Value)| {
         let value = value.clone().into_json().map_err(Error::internal)?;
@@ -32,18 +32,18 @@ pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>>
     ctx.args.as_index_map().iter().map(member).collect()
 }
 
-/// One member of an argument.
+/// Takes one member out of an argument; a number becomes text.
 pub(super) fn member(arguments: &mut Map<String, Value>, object: &str, name: &str) -> Option<String> {
     let member = arguments.get_mut(object)?.get_mut(name)?.take();
     match member {
         Value::String(text) => Some(text),
-        // GraphQL writes ids as numbers too.
+        // GraphQL allows a number as an ID.
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
-/// Refuses a password in the cipher of the contract's web page, whose key is not public: it would be compared as it is.
+/// Rejects a password encrypted as the contract's web page does it: the key is not public, so the ciphertext would count as the password.
 pub(super) fn refuse_encoded(arguments: &Map<String, Value>) -> Result<()> {
     match arguments.get("effect").and_then(|effect| effect.get("encoded")) {
         Some(Value::Bool(true)) => Err(Error::invalid(text!(
@@ -54,7 +54,7 @@ pub(super) fn refuse_encoded(arguments: &Map<String, Value>) -> Result<()> {
     }
 }
 
-/// How much of an entity a query asks for.
+/// Returns the part of an entity that a query selects.
 pub(super) fn projection(entity: &'static Entity, field: SelectionField<'_>) -> Projection {
     let mut wanted = Projection::default();
     for inner in field.selection_set() {
@@ -84,7 +84,7 @@ fn pad(shape: &Shape, field: SelectionField<'_>, wanted: &mut Projection) {
     }
 }
 
-/// A plain value as GraphQL sends it: 64-bit integers as text (contract section 2.4).
+/// Converts a scalar value for GraphQL: 64-bit integers become text (contract section 2.4).
 pub(super) fn leaf(kind: &Kind, value: &Value) -> Option<async_graphql::Value> {
     if value.is_null() {
         return None;
@@ -96,7 +96,7 @@ pub(super) fn leaf(kind: &Kind, value: &Value) -> Option<async_graphql::Value> {
     async_graphql::Value::from_json(value).ok()
 }
 
-/// An error as GraphQL tells it: the message, and in the extensions a code, and when to try again in seconds where that is known.
+/// Renders an error for GraphQL: the message, the code in `extensions.code` and, if known, the seconds to wait in `extensions.retryAfter`.
 pub(super) fn failure(error: &Error, language: Language) -> async_graphql::Error {
     use async_graphql::ErrorExtensions;
     log(error);
@@ -109,7 +109,7 @@ pub(super) fn failure(error: &Error, language: Language) -> async_graphql::Error
     })
 }
 
-/// The code of a kind of error.
+/// Returns the GraphQL code of a kind of error.
 #[must_use]
 pub fn code(kind: ErrorKind) -> &'static str {
     match kind {

@@ -1,6 +1,7 @@
-//! What the library does not check of an operation's variables: it panics over a default for a list of an unknown type, takes a
-//! required variable that is missing for an error of the field that uses it, when other fields have run already, and takes any value
-//! for a scalar whose variable stands inside an input object.
+//! Checks variables where the GraphQL library does not.
+//!
+//! The library panics on a default for a list of an unknown type. It reports a missing required variable only as an error of the field
+//! that uses it, after other fields have run. It accepts any value for a scalar variable inside an input object.
 
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
 use async_graphql::registry::{MetaType, Registry};
@@ -9,10 +10,10 @@ use serde_json::{Map, Value};
 use super::arrange::meant;
 use crate::domain::text::{Text, text};
 
-/// Checks the variables of every operation, and the values that are given for those of the one that runs.
+/// Checks the types of the variables of every operation, and the values for the operation that runs.
 ///
 /// # Errors
-/// What is wrong.
+/// A message that names the faulty variable.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: Option<&str>,
@@ -47,7 +48,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Tells whether a value is of a type, as far as the type is one of GraphQL's own scalars. One value stands for a list of one.
+/// Returns true if a value fits a type. Only GraphQL's built-in scalars are checked; a single value fits a list type.
 fn fits(kind: &BaseType, value: &Value) -> bool {
     match (kind, value) {
         (_, Value::Null) => true,

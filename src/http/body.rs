@@ -1,4 +1,4 @@
-//! Reads a request's body: as much as is allowed, in the time that is allowed, of the one type that is understood.
+//! Reads request bodies, with limits on size and time, and parses JSON.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -10,13 +10,15 @@ use crate::app::App;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
-/// Most bytes of a body.
+/// Maximum size of a body, in bytes.
 pub const MAX: usize = 1024 * 1024;
 
 /// Reads the whole body.
 ///
 /// # Errors
-/// `TooLarge` beyond [`MAX`], `Timeout` when it does not arrive in the time that the settings allow, `Invalid` when it breaks off.
+/// - `TooLarge` if the body has more than [`MAX`] bytes.
+/// - `Timeout` if it does not arrive within the setting `body_timeout`.
+/// - `Invalid` if the connection breaks before its end.
 pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
     let time = app.settings.body_timeout;
     let reading = tokio::time::timeout(time, Limited::new(body, MAX).collect());
@@ -34,14 +36,14 @@ pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
     }
 }
 
-/// Reads JSON.
+/// Parses a body as JSON.
 ///
 /// # Errors
-/// `Invalid` for anything else, and for more levels than a reader that calls itself can take.
+/// `Invalid` if the body is not JSON, or nests deeper than the 127 levels that the recursive parser allows.
 pub fn json(body: &[u8]) -> Result<Value> {
     serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
-        // The reader has no other mark for it.
+        // serde_json marks this error only by its text.
         Error::invalid(match error.strip_prefix("recursion limit exceeded") {
             Some(place) => text!(
                 "the body is nested too deep{place}: at most 127 levels are allowed",
@@ -52,11 +54,12 @@ pub fn json(body: &[u8]) -> Result<Value> {
     })
 }
 
-/// Checks that the body is declared as JSON in UTF-8. A page of another site can't send this type without asking first, so that
-/// this is the guard against cross-site requests too.
+/// Checks that `Content-Type` is `application/json` in UTF-8.
+///
+/// This also blocks cross-site requests: a page of another site can send this type only after a CORS preflight.
 ///
 /// # Errors
-/// `UnsupportedMediaType`.
+/// `UnsupportedMediaType` if the header is missing or names another type or charset.
 pub fn expect_json(headers: &HeaderMap) -> Result<()> {
     let wrong = || {
         let text = text!(

@@ -1,6 +1,7 @@
-//! Finds out who asks: their credential, address and language.
+//! Identifies the caller of a request: credential, address, language, user agent and device.
 //!
-//! A credential has three outcomes: none given, accepted, refused; a refused one never counts as none.
+//! A request has no credential, an accepted one or a rejected one. A rejected credential is always an error; the request never continues
+//! as if it had none.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,22 +21,24 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::service::audit;
 
-/// Name of the cookie of a known device.
+/// Name of the cookie that marks a device with an earlier login.
 const DEVICE_COOKIE: &str = "__Host-keytower-device";
 
-/// Most bytes of a body that is read before its sender's credential is judged.
+/// Maximum size, in bytes, of a body that is read before the credential is checked.
 const SMALL: u64 = 16 * 1024;
 
-/// Where a connection comes from; the server puts it into every request.
+/// The remote address of the connection; the server adds it to the extensions of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// The credential that a request shows, before anything else of it is read. The `Authorization` header holds a token or a key, bare or
-/// behind `Bearer` (RFC 6750, section 2.1; the scheme's name in any case, then one space). What can be refused without the database is
-/// refused here.
+/// Returns the credential in the `Authorization` header, after the checks that need no database.
+///
+/// The header holds a token or an API key, bare or after `Bearer` (RFC 6750, section 2.1: the scheme in any case, then one space).
+/// This runs before the body is read.
 ///
 /// # Errors
-/// `Unauthenticated` when a credential is shown that can't work, or two; `Invalid` for a language that is not served.
+/// - `Unauthenticated` if the credential cannot be valid, or the request has two `Authorization` headers.
+/// - `Invalid` if the request asks for an unsupported language.
 pub fn credential<'a>(app: &App, parts: &'a Parts) -> Result<Option<&'a str>> {
     let caller = stranger(app, parts)?;
     let shown = bare_header(&parts.headers).and_then(|text| {
@@ -45,11 +48,12 @@ pub fn credential<'a>(app: &App, parts: &'a Parts) -> Result<Option<&'a str>> {
     shown.inspect_err(|error| audit::credential_refused(app, caller.address, error))
 }
 
-/// Finds out who asks.
+/// Identifies the caller; a request without a credential has a caller without a principal.
 ///
 /// # Errors
-/// `Unauthenticated` when a credential is shown that does not work, or two; `Invalid` for a language that is not served;
-/// `Unavailable` when the database can't tell.
+/// - `Unauthenticated` if the credential is not valid, or the request has two `Authorization` headers.
+/// - `Invalid` if the request asks for an unsupported language.
+/// - `Unavailable` if the database is unreachable.
 pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
     match credential(app, parts)? {
         Some(text) => identify(app, parts, Credential::from(text)).await,
@@ -57,11 +61,14 @@ pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
     }
 }
 
-/// Reads the body of a request that shows a credential, and judges that when the body has come: a credential that was ended meanwhile
-/// does nothing. Where the body may be large, it is judged before, too: nobody without one that works makes the service hold much.
+/// Reads the body of a request with a credential, then identifies the caller.
+///
+/// The credential is checked after the body has arrived, so that a credential revoked in the meantime is rejected. If the body may have
+/// more than 16 KiB, the credential is checked before as well, so that only callers with a valid credential make the service buffer
+/// large bodies.
 ///
 /// # Errors
-/// Like [`caller`]. What is wrong with the body alone stands beside the caller.
+/// Like [`caller`]. A fault in the body is returned next to the caller instead.
 pub async fn caller_with_body(
     app: &App,
     parts: &Parts,
@@ -75,7 +82,7 @@ pub async fn caller_with_body(
     Ok((identify(app, parts, Credential::from(credential)).await?, body))
 }
 
-/// The caller who shows a credential, in whichever way.
+/// Authenticates a credential and returns its caller; the audit log records a rejected credential.
 ///
 /// # Errors
 /// Like [`caller`].
@@ -92,23 +99,23 @@ pub async fn identify(app: &App, parts: &Parts, credential: Credential<'_>) -> R
     }
 }
 
-/// The caller of an open route, whose credential is not looked at.
+/// Returns the caller without a principal, and ignores any credential; for open routes.
 ///
 /// # Errors
-/// `Invalid` for a language that is not served.
+/// `Invalid` if the request asks for an unsupported language.
 pub fn stranger(app: &App, parts: &Parts) -> Result<Caller> {
     let address = address(app, &parts.extensions, &parts.headers);
     let (language, agent, device) = (language(&parts.headers)?, agent(&parts.headers), device(&parts.headers));
     Ok(Caller { principal: None, address, language, agent, device })
 }
 
-/// What the client calls itself, as far as it can be read and shown.
+/// Returns the `User-Agent` header without control characters, cut to [`AGENT_MAX`] characters.
 fn agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
     Some(text.chars().filter(|letter| !letter.is_control()).take(AGENT_MAX).collect())
 }
 
-/// The cookie that tells a device from which its user has logged in before. It opens nothing.
+/// Returns the handle in the device cookie, which marks a device with an earlier login. It grants no access.
 fn device(headers: &HeaderMap) -> Option<Handle> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -116,7 +123,8 @@ fn device(headers: &HeaderMap) -> Option<Handle> {
     Some(Handle::from(device.to_owned()))
 }
 
-/// The cookie that gives a device its handle. It goes back to this very service only, over TLS, and no script can read it.
+/// Returns the `Set-Cookie` value that gives a device its handle. The browser sends it back to this host only, over TLS; scripts cannot
+/// read it.
 #[must_use]
 pub fn device_cookie(device: &Handle) -> String {
     format!(
@@ -126,10 +134,10 @@ pub fn device_cookie(device: &Handle) -> String {
     )
 }
 
-/// The language to answer in (contract section 1.6).
+/// Returns the language of the answer, from the `content-language` header (contract section 1.6).
 ///
 /// # Errors
-/// `Invalid` for one that is not served.
+/// `Invalid` if the language is not supported.
 pub fn language(headers: &HeaderMap) -> Result<Language> {
     let Some(given) = headers.get(CONTENT_LANGUAGE) else { return Ok(Language::default()) };
     given.to_str().ok().and_then(Language::parse).ok_or_else(|| {
@@ -140,7 +148,7 @@ pub fn language(headers: &HeaderMap) -> Result<Language> {
     })
 }
 
-/// What the one `Authorization` header holds, without the name of its scheme.
+/// Returns the value of the only `Authorization` header, without the scheme `Bearer`.
 fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(first) = given.next() else { return Ok(None) };
@@ -150,8 +158,9 @@ fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
     first.to_str().map(|text| Some(bare(text))).map_err(|_| Error::refused("Authorization is not ASCII"))
 }
 
-/// Where clients reach this service: as the settings say, or else as the request does. Only a trusted proxy tells that it took the request
-/// over TLS, and for which host.
+/// Returns the origin (scheme and host) under which clients reach this service: the setting `public_url`, or else what the request says.
+///
+/// The `X-Forwarded-*` headers count only if they come from a trusted proxy.
 #[must_use]
 pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String {
     if let Some(url) = &app.settings.public_url {
@@ -160,14 +169,14 @@ pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_proxy = extensions.get::<Peer>().is_some_and(|peer| app.settings.trusted_proxies.contain(peer.0.ip()));
     let scheme = if is_proxy && text("x-forwarded-proto").eq_ignore_ascii_case("https") { "https" } else { "http" };
-    // What stands further left anybody may have written.
+    // The client may have forged entries further left.
     let forwarded = text("x-forwarded-host").rsplit(',').next().unwrap_or_default().trim();
     let host = Some(forwarded).filter(|host| is_proxy && !host.contains('@') && host.parse::<Authority>().is_ok());
     format!("{scheme}://{}", host.unwrap_or(text("host")))
 }
 
-/// The client's address: the other end of the connection or, where that is a trusted proxy, the last address that
-/// `X-Forwarded-For` names and that is no trusted proxy. What stands further left anybody may have written.
+/// Returns the client's address: the remote end of the connection or, if that is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is not a trusted proxy. The client may have forged entries further left.
 fn address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
     let trusted = &app.settings.trusted_proxies;
     let Peer(peer) = extensions.get::<Peer>()?;

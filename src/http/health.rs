@@ -1,4 +1,4 @@
-//! Health: whether the process lives, whether it can serve, and whether this node is the active one (contract section 7).
+//! Health endpoints: liveness, readiness, and whether this node is the active one (contract section 7).
 
 use std::sync::Arc;
 
@@ -12,22 +12,23 @@ use crate::app::App;
 use crate::node::word;
 use crate::service::setup;
 
-/// The routes that every node answers.
+/// Routes that every node serves, active or passive.
 pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/healthz", get(live)).route("/readyz", get(ready))
 }
 
-/// The route by which clients find the active node; [`super::passive`] answers it elsewhere.
+/// Route by which clients find the active node; on a passive node, [`super::passive`] redirects it.
 pub fn probe() -> Router<Arc<App>> {
     Router::new().route("/api/healthz", get(active))
 }
 
-/// 200 while the process lives.
+/// Answers 200 while the process runs.
 async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// 200 when the database answers and its schema is this program's, else 503 with what is missing. A passive node is ready as well.
+/// Answers 200 if the database is reachable and its schema matches this program, else 503 with the failed checks. A passive node can be
+/// ready too.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let (database, migrations) = match setup::is_migrated(&app).await {
         Ok(migrated) => (true, migrated),
@@ -43,7 +44,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     (status, Json(json!({ "status": text(status == StatusCode::OK), "checks": checks, "node": node }))).into_response()
 }
 
-/// 200: whoever comes to answer is active.
+/// Answers 200: only the active node runs this handler.
 async fn active() -> Json<serde_json::Value> {
     Json(json!({ "status": "active" }))
 }

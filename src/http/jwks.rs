@@ -1,4 +1,4 @@
-//! The public halves of the signing keys, for whoever verifies tokens (RFC 7517).
+//! Serves the public halves of the signing keys, so that other services can verify tokens (RFC 7517).
 
 use std::sync::Arc;
 

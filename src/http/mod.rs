@@ -1,4 +1,4 @@
-//! What the faces share: credentials, bodies, request ids, health, and the server that cuts slow clients.
+//! HTTP parts shared by all APIs: credentials, bodies, request ids, health, and the server, which cuts slow clients.
 
 pub mod body;
 pub mod caller;
@@ -19,7 +19,7 @@ use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
 
-/// The status of a kind of error; the one place that decides it.
+/// Returns the HTTP status of a kind of error, for REST v2, GraphQL and the shared routes. The SoftLayer API has its own.
 #[must_use]
 pub fn status(kind: Kind) -> StatusCode {
     match kind {
@@ -41,8 +41,8 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// The contract's ErrorBody, which serves outside of REST v2 too. `code` has one value; otherwise it is absent (contract section
-/// 1.7).
+/// Renders an error as the contract's ErrorBody, for REST v2 and the shared routes. `code` is `ResourceLocked` for locked resources, and
+/// absent otherwise (contract section 1.7).
 pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     let status = status(error.kind());
     let (message, number) = (error.said_in(language), status.as_u16());
@@ -66,13 +66,13 @@ pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     response
 }
 
-/// The error of an address where nothing stands.
+/// Returns the `NotFound` error of a path without a route.
 #[must_use]
 pub fn no_such_route() -> Error {
     Error::new(Kind::NotFound, text!("there is no such route", "没有这样的路由"))
 }
 
-/// Writes to the log what the caller is not told.
+/// Logs the cause of an error, which the answer does not show.
 pub fn log(error: &Error) {
     match (error.kind(), error.cause()) {
         (Kind::Internal, cause) => tracing::error!(cause, "internal error"),

@@ -1,4 +1,4 @@
-//! What a passive node answers wherever the active one serves (contract section 7).
+//! Redirects requests that a passive node cannot serve to the active node (contract section 7).
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::app::App;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
 
-/// Lets requests through while the node is active; else answers 307, whatever is asked and by whom.
+/// Passes requests on while this node is active; answers every request with 307 while it is passive.
 ///
-/// `Location` is there when the settings know where the active node is. Otherwise it is left out: clients of the contract find the
-/// active node by asking all of them, and an address that was made up would be followed.
+/// The answer has `Location` only if the setting `active_url` gives the address of the active node. Without it, clients of the contract
+/// find the active node by asking every node; a guessed address would mislead them.
 pub async fn redirect(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !app.node.is_passive() {
         return next.run(request).await;

@@ -1,4 +1,4 @@
-//! A connection whose client stops reading is cut, whatever face it talks to: hyper itself waits for such a client without end.
+//! Cuts a connection whose client stops reading, for every API; hyper itself would wait for such a client forever.
 
 use std::future::Future;
 use std::io::{ErrorKind, IoSlice, Result};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A stream whose writes fail with `TimedOut` once the other side has accepted nothing for `patience`.
+/// A stream whose writes fail with `TimedOut` after the other side has accepted no data for `patience`.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while a write waits for the other side.
+    /// Runs while a write is blocked.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -24,7 +24,7 @@ impl<S> Patient<S> {
 }
 
 impl<S: Unpin> Patient<S> {
-    /// Passes the outcome of a write on; while it waits, the timer runs.
+    /// Returns the result of a write; starts the timer while the write is pending, and fails once the timer ends.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<Result<T>>) -> Poll<Result<T>> {
         if written.is_ready() {
             self.timer = None;

@@ -1,6 +1,6 @@
-//! The server: HTTP/1.1 on one listener, slow clients cut, and an end that lets requests in flight finish.
+//! The server: HTTP/1.1 on one listener, timeouts for slow clients, and graceful shutdown.
 //!
-//! `axum::serve` installs no timer, so that hyper's own limit on a request's head would never strike; here it does.
+//! `axum::serve` installs no timer, so hyper's timeout for a request's head would never fire; this module installs one.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ use tower::ServiceExt;
 use super::caller::Peer;
 use super::patience::Patient;
 
-/// Most bytes of a request's head: beyond it hyper answers 431.
+/// Maximum size of a request's head, in bytes; hyper answers 431 for a larger one.
 const HEAD_MAX: usize = 32 * 1024;
-/// Wait after `accept` failed, for example because the process has too many files open.
+/// Pause after `accept` fails, for example because the process has too many open files.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// How long a client may read nothing of an answer before its connection is cut.
+/// Default time for which a client may read nothing of an answer before the server cuts its connection.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Times that the server keeps.
+/// Timeouts of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// For the head of a request, and for silence between two requests.
+    /// For receiving the head of a request, and for idle time between two requests.
     pub header: Duration,
-    /// For a client that reads nothing of its answer; [`PATIENCE`] but for tests.
+    /// For a client that reads nothing of its answer; [`PATIENCE`] except in tests.
     pub patience: Duration,
-    /// For requests in flight after the end was asked for.
+    /// For requests in flight after shutdown begins.
     pub shutdown: Duration,
 }
 
-/// Serves until `stop` is done, then takes no new connection and lets those in flight finish.
+/// Serves until `stop` completes, then closes the listener and waits at most `times.shutdown` for requests in flight.
 pub async fn serve(listener: TcpListener, router: Router, times: Times, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

@@ -1,4 +1,4 @@
-//! What stands around every request: its id, its line in the log, the headers every answer has, and the net under a panic.
+//! Middleware around every request: request id, log line, common headers, overall timeout, and the answer for a panic.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,19 +20,19 @@ use crate::domain::text::text;
 use crate::error::Error;
 use crate::http::caller::language;
 
-/// The id of a request, on every answer (contract section 1.6).
+/// Header with the request id, on every answer (contract section 1.6).
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
 
-/// Longest time for a request, its body and its waits for the database included: beyond it the database counts as away.
+/// Maximum time for a request, including its body and its waits for the database; after it, the answer is `Unavailable`.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 
-/// For answers that are no pages: nothing may be loaded, and nobody may frame them.
+/// Content-Security-Policy of answers that are not pages: they load nothing, and no page may frame them.
 const BARE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Wraps a request.
+/// Runs a request with an id, a tracing span, the `Host` check, the timeout and the common headers.
 pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = uuid_v7(app.now(), app.random.as_ref()).unwrap_or_default().to_string();
-    // The matched route, never the address itself: people paste secrets into addresses.
+    // Log the matched route, never the URL itself: people paste secrets into URLs.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let language = language(request.headers()).unwrap_or_default();
@@ -62,7 +62,7 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     .await
 }
 
-/// Tells whether there is exactly one `Host`: a host with or without a port, or nothing.
+/// Returns true if the request has exactly one `Host` header, and its value is a host with an optional port, or empty.
 fn has_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -84,7 +84,7 @@ fn dress(response: &mut Response, id: &str) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// Answers for a handler that panicked. It should never be called.
+/// Answers 500 for a handler that panicked, and logs the panic. A panic is always a bug.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "the signature that CatchPanicLayer asks for")]
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

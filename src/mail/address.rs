@@ -1,13 +1,13 @@
-//! What an e-mail address may be.
+//! Which e-mail addresses are accepted.
 
 use lettre::Address;
 
 use crate::domain::text::{Text, text};
 
-/// Most bytes of an address: RFC 5321 (4.5.3.1.3) allows a path of 256, brackets included.
+/// Maximum length of an address in bytes: RFC 5321 (4.5.3.1.3) allows a path of 256, including its brackets.
 const LONGEST: usize = 254;
 
-/// Checks an address that letters are to be sent to: the address alone, such as `name@example.com`, without a name before it.
+/// Checks the address of a recipient: only the address, such as `name@example.com`, without a display name.
 ///
 /// # Errors
 /// What is wrong and what is allowed.
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Address, Text> {
             text.len()
         ));
     }
-    // Standards allow most of these within quotes, people don't have them, and somewhere on the way a server reads them in its own way.
+    // The standards allow most of these within quotes, but real addresses do not contain them, and mail servers interpret them differently.
     let odd = |letter: char| letter.is_whitespace() || letter.is_control() || "\"<>()[]\\,;:".contains(letter);
     let address = text.parse().ok().filter(|_| !text.contains(odd));
     address.ok_or_else(|| {

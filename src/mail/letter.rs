@@ -1,7 +1,7 @@
 //! Every kind of letter, in both languages.
 //!
-//! A letter is written once, as [`Content`], and `templates/letter.html` and `templates/letter.txt` lay it out. What comes from people (names
-//! of users and of their programs) is untrusted: it stands in the body only, on one line, and never as markup.
+//! A letter is written once, as [`Content`]; `templates/letter.html` and `templates/letter.txt` lay it out. Values from users and clients
+//! (usernames, names of programs) are untrusted: they appear only in the body, on one line, and never as markup.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,108 +13,108 @@ use crate::domain::clock::Timestamp;
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Result};
 
-/// Most characters of a value that comes from people.
+/// Maximum length of a value from a user or client, in characters.
 const SHOWN: usize = 200;
 
-/// A letter to a person.
+/// A letter to a user.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Letter {
     /// The code that completes a login.
     LoginCode {
-        /// Whose login.
+        /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it works.
+        /// How long it is valid, in minutes.
         minutes: u64,
     },
     /// The code that proves that letters to this address arrive.
     ConfirmCode {
-        /// Whose address it is to be.
+        /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it works.
+        /// How long it is valid, in minutes.
         minutes: u64,
     },
-    /// The code by which somebody who is logged in proves again who they are.
+    /// The code with which a logged-in user proves the second factor again.
     ReauthenticationCode {
-        /// Whose session.
+        /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it works.
+        /// How long it is valid, in minutes.
         minutes: u64,
     },
-    /// There was a login from a device that was not known.
+    /// Notice of a login from an unknown device.
     NewDevice {
-        /// Whose login.
+        /// Username of the recipient.
         username: String,
-        /// When.
+        /// When the login happened.
         at: Timestamp,
-        /// From where.
+        /// Address of the client; `None` if unknown.
         address: Option<IpAddr>,
-        /// What the program calls itself.
+        /// How the client names itself; `None` if it does not.
         agent: Option<String>,
     },
     /// The link that sets a new password.
     PasswordReset {
-        /// Whose password.
+        /// Username of the recipient.
         username: String,
-        /// Where to go.
+        /// The link.
         link: String,
-        /// How long it works.
+        /// How long it is valid, in minutes.
         minutes: u64,
     },
-    /// The password was changed.
+    /// Notice that the password was changed.
     PasswordChanged {
-        /// Whose password.
+        /// Username of the recipient.
         username: String,
-        /// When.
+        /// When it was changed.
         at: Timestamp,
-        /// From where.
+        /// Address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
-    /// A second factor was added, taken away or reset.
+    /// Notice that a second factor was added, removed or reset.
     FactorsChanged {
-        /// Whose factors.
+        /// Username of the recipient.
         username: String,
-        /// What changed: a sentence without its full stop.
+        /// What changed: a sentence without a period.
         what: Text,
-        /// When.
+        /// When it was changed.
         at: Timestamp,
-        /// From where.
+        /// Address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
-    /// The e-mail address was changed; it goes to the old and to the new one.
+    /// Notice that the e-mail address was changed; sent to the old and to the new one.
     AddressChanged {
-        /// Whose address.
+        /// Username of the recipient.
         username: String,
-        /// The new address, masked; `None` where there is none any more.
+        /// The new address, masked; `None` if the user has no address anymore.
         now: Option<String>,
-        /// When.
+        /// When it was changed.
         at: Timestamp,
-        /// From where.
+        /// Address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
-    /// Shows the operator that the settings work.
+    /// A test that the mail settings work, sent by the operator.
     Test,
 }
 
-/// What a letter says.
+/// The texts of a letter, in both languages.
 struct Content {
-    /// Never holds a code: subjects show on locked screens.
+    /// Never contains a code, since locked screens show subjects.
     subject: Text,
-    /// What it is about, a paragraph each.
+    /// The paragraphs of the body.
     said: Vec<Text>,
     code: Option<String>,
     link: Option<String>,
     facts: Vec<(Text, Text)>,
-    /// What to do if it comes as a surprise.
+    /// What to do if the letter is unexpected.
     advice: Text,
 }
 
-/// A letter as it goes out.
+/// A letter that is ready to send.
 pub(super) struct Written {
     pub(super) subject: String,
     pub(super) text: String,
@@ -145,7 +145,7 @@ struct Plain<'a> {
 }
 
 impl Letter {
-    /// The letter in a language; in both, one stands after the other.
+    /// Renders the letter in one language, or in both, one after the other.
     pub(super) fn written(&self, language: Language) -> Result<Written> {
         let content = self.content();
         let [en, zh] = ["en", "zh-CN"];
@@ -286,7 +286,7 @@ impl Letter {
     }
 }
 
-/// The codes and the links are secrets.
+/// Shows no content, since codes and links are secrets.
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Letter(..)")
@@ -307,7 +307,7 @@ impl Content {
     }
 }
 
-/// A letter about somebody's account that says nothing yet.
+/// Returns a letter about a user's account that has no texts yet.
 fn about(username: &str) -> Content {
     let nothing = || Text::from("");
     let facts = vec![(text!("Account", "账户"), shown(username).into())];
@@ -333,7 +333,8 @@ fn unexpected() -> Text {
     )
 }
 
-/// A value that comes from people: on one line, cut, and without what can't be seen or turns the reading direction.
+/// Makes a value from a user or client safe to show: on one line, cut, and without characters that are invisible or change the reading
+/// direction.
 fn shown(value: &str) -> String {
     let hidden = |letter: char| {
         let format = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&letter);
@@ -351,8 +352,8 @@ fn shown(value: &str) -> String {
     }
 }
 
-/// What a program says of itself comes from whoever logs in, thief or owner: an address in it must not become a link in the letter that
-/// warns of the thief. Names of hosts have dots before letters, versions have them before digits.
+/// Makes the name of a client safe to show. A thief who logs in chooses that name: an address in it must not become a link in the letter
+/// that warns of the thief. Host names have dots before letters, which are therefore separated; versions have dots before digits.
 fn in_its_own_words(agent: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';

@@ -1,9 +1,9 @@
-//! Letters to people by mail: what they say, and the server that takes them.
+//! Sends letters to users by mail.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `letter` | every kind of letter, in both languages |
-//! | `address` | what an e-mail address may be |
+//! | `address` | which e-mail addresses are accepted |
 //! | `server` | the connection to the mail server |
 
 mod address;
@@ -28,7 +28,7 @@ pub use address::check_address;
 pub use letter::Letter;
 use server::Server;
 
-/// Sends letters. Each goes over a connection of its own: they are few, and a server that has let go of an old one is no trouble.
+/// Sends letters, each over its own connection: letters are few, and a connection that is kept may be closed by the server.
 pub struct Mailer {
     server: Server,
     from: Mailbox,
@@ -38,16 +38,16 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// Makes ready to send; the server is not asked for yet.
+    /// Prepares for sending; does not connect to the server yet.
     ///
     /// # Errors
-    /// `Invalid` when the host has no name that a certificate could have, or the file of certificates is not one.
+    /// `Invalid` if the host is not a valid TLS server name, or the file of certificates can't be used.
     pub fn new(settings: &MailSettings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
         let (server, from) = (Server::new(settings)?, settings.from.clone());
         Ok(Self { server, from, timeout: settings.timeout, clock, random })
     }
 
-    /// How long handing over a letter may take.
+    /// Returns the time limit for handing over a letter.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -56,8 +56,8 @@ impl Mailer {
     /// Hands a letter over to the mail server.
     ///
     /// # Errors
-    /// `Invalid` when `to` is no address; `Unavailable` when the server is away, is not whom it says, lets keytower not in or does not
-    /// take the letter.
+    /// - `Invalid` if `to` is not an e-mail address.
+    /// - `Unavailable` if the server is unreachable, has no trusted certificate, or rejects the login or the letter.
     pub async fn send(&self, to: &str, letter: &Letter, language: Language) -> Result<()> {
         let message = self.message(to, letter, language)?;
         let sent = timeout(self.timeout, self.server.send(message.envelope(), &message.formatted())).await;
@@ -69,7 +69,7 @@ impl Mailer {
                 return Err(Error::mail_unavailable(format!("the mail server took longer than {time:?}")));
             }
         };
-        // The letter is theirs. How they take the farewell changes nothing any more.
+        // The server has accepted the letter; whether the connection closes cleanly does not matter.
         let time = self.timeout;
         tokio::spawn(async move { timeout(time, connection.abort()).await });
         Ok(())
@@ -86,7 +86,7 @@ impl Mailer {
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(written.subject)
-            // No answer from a machine, please (RFC 3834).
+            // Asks programs not to reply (RFC 3834).
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(written.text, written.html))
             .map_err(Error::internal)

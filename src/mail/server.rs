@@ -20,10 +20,10 @@ use tokio::net::TcpStream;
 use crate::config::{MailSettings, MailTls, read_certificates};
 use crate::error::{Error, Result};
 
-/// Most characters of a server's own words in the log.
+/// Maximum length of a server's own words in the log, in characters.
 const TOLD: usize = 300;
 
-/// Where letters are handed over, and how.
+/// The mail server, and how to connect to it.
 pub(super) struct Server {
     host: String,
     port: u16,
@@ -34,7 +34,7 @@ pub(super) struct Server {
     timeout: Duration,
 }
 
-/// What may go wrong on the way.
+/// Why handing over a letter failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     Io(std::io::Error),
@@ -53,13 +53,13 @@ impl Server {
             port: settings.port,
             tls: settings.tls,
             credentials: login.map(|(user, password)| Credentials::new(user.clone(), password.expose().to_owned())),
-            // A name that the server can look up; that of this machine is often none.
+            // The server can look up the sender's domain; this machine often has no such name.
             hello: ClientId::Domain(settings.from.email.domain().to_owned()),
             timeout: settings.timeout,
         })
     }
 
-    /// Hands a letter over; what is left of the connection comes back.
+    /// Hands a letter over; returns the connection, for the caller to close.
     pub(super) async fn send(
         &self,
         envelope: &Envelope,
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// Whom to trust: the public authorities, or those of a file.
+/// Returns the parameters of TLS, which trust the public authorities, or the ones in the configured file.
 fn parameters(settings: &MailSettings) -> Result<TlsParameters> {
     let builder = TlsParameters::builder(settings.host.clone());
     let Some(file) = &settings.ca_file else {
@@ -107,7 +107,7 @@ fn parameters(settings: &MailSettings) -> Result<TlsParameters> {
     parameters.map_err(|error: SmtpError| unusable(&format!("a certificate that can't be trusted: {error}")))
 }
 
-/// What went wrong, for the log: the server's words are foreign, so that they are cut and stay one line.
+/// Describes a failure for the log. The server's words are untrusted, so they are cut and kept on one line.
 pub(super) fn told(failure: &Failure) -> String {
     let text = match failure {
         Failure::Io(error) => format!("connection error: {error}"),
@@ -128,8 +128,9 @@ impl From<SmtpError> for Failure {
     }
 }
 
-/// A connection that hands on one line at a time, so that no answer waits in a buffer above it when TLS begins: whoever sits on the way
-/// could put one behind the answer to STARTTLS, and it would count as said under TLS. So it runs into the TLS handshake and breaks it.
+/// A connection that passes on one line at a time, so that no answer waits in a buffer above it when TLS begins. An attacker on the path
+/// could append an answer to the reply to STARTTLS, and it would count as received under TLS. This way it ends up in the TLS handshake,
+/// which fails.
 #[derive(Debug)]
 struct Lines(BufReader<TcpStream>);
 

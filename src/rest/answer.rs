@@ -1,4 +1,4 @@
-//! Renders answers of REST v2.
+//! Renders the answers of REST v2.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::http::caller::device_cookie;
 use crate::http::error_body;
 use crate::service::lists::{Blocks, Node};
 
-/// 200 with a body.
+/// Answers 200 with a JSON body.
 pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
     let text = serde_json::to_vec(body).map_err(Error::internal)?;
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// `WithTask<T>`: of a change that is done already, or of one whose task goes on.
+/// `WithTask<T>`: a changed object, with the id of its task if the change is still running.
 #[derive(Serialize)]
 struct WithTask<'a, T: ?Sized> {
     data: &'a T,
@@ -40,12 +40,12 @@ impl<'a, T: ?Sized> From<&'a T> for WithTask<'a, T> {
     }
 }
 
-/// One `WithTask<T>`.
+/// Answers with one `WithTask<T>`, without a task.
 pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
     json(&WithTask::from(data))
 }
 
-/// The same answer, for a device that its user has not logged in from before.
+/// Adds the device cookie to an answer, after the first login from a device.
 pub(super) fn remembered(mut answer: Response, device: &Handle) -> Response {
     if let Ok(cookie) = HeaderValue::from_str(&device_cookie(device)) {
         answer.headers_mut().insert(SET_COOKIE, cookie);
@@ -53,24 +53,24 @@ pub(super) fn remembered(mut answer: Response, device: &Handle) -> Response {
     answer
 }
 
-/// A list of `WithTask<T>`.
+/// Answers with a list of `WithTask<T>`, without tasks.
 pub(super) fn with_tasks<'a, T: Serialize + ?Sized + 'a>(data: impl IntoIterator<Item = &'a T>) -> Result<Response> {
     json(&data.into_iter().map(WithTask::from).collect::<Vec<_>>())
 }
 
-/// A list of `WithTask<T>` whose tasks go on.
+/// Answers with a list of `WithTask<T>` whose tasks are still running.
 pub(super) fn under_way<T: Serialize>(begun: &[(TaskId, Arc<T>)]) -> Result<Response> {
     let each = begun.iter().map(|(id, data)| WithTask { data: data.as_ref(), task_id: Some(id.as_str()) });
     json(&each.collect::<Vec<_>>())
 }
 
-/// What is left of rows that were deleted.
+/// Answers with the ids of deleted rows.
 pub(super) fn deleted(ids: impl IntoIterator<Item = impl Display>) -> Result<Response> {
     let left: Vec<Value> = ids.into_iter().map(|id| json!({ "id": id.to_string() })).collect();
     with_tasks(&left)
 }
 
-/// 405 with the method that would do.
+/// Answers 405 and names the allowed method.
 pub(super) fn not_allowed(path: &str, allowed: &Method, language: Language) -> Response {
     let text = text!("use {allowed}", "请使用 {allowed}");
     let cause = &Error::new(Kind::MethodNotAllowed, text);
@@ -81,8 +81,10 @@ pub(super) fn not_allowed(path: &str, allowed: &Method, language: Language) -> R
     response
 }
 
-/// A whole list. What is more than a block goes out block by block, and no connection to the database is held while the client reads; the
-/// server cuts one that stops reading. What goes wrong on the way breaks the answer off: it never ends as if it were whole.
+/// Answers with a whole list, as a stream if it is longer than one block.
+///
+/// It holds no database connection while the client reads, and the server cuts a client that stops reading. An error midway aborts the
+/// answer, so that a truncated list never looks complete.
 pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> {
     let (mut text, mut has_rows) = (b"[".to_vec(), false);
     if let Some(rows) = blocks.next(&app).await? {

@@ -1,4 +1,4 @@
-//! Bodies of `create-user-audit-log`: what other systems report.
+//! Bodies of `create-user-audit-log`, by which other systems report events.
 
 use serde::Deserialize;
 
@@ -35,7 +35,7 @@ enum Status {
     Failed,
 }
 
-/// What a list of `UserAuditLogCreationParams` asks for.
+/// Converts a list of `UserAuditLogCreationParams` into report requests.
 pub(super) fn reports(given: Vec<ReportCreation>) -> Vec<ReportRequest> {
     given.into_iter().map(ReportCreation::read).collect()
 }

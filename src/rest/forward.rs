@@ -1,4 +1,4 @@
-//! Routes that are the upstream's, when there is one.
+//! Forwards routes to the upstream server, if one is configured.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -15,7 +15,7 @@ use crate::http::no_such_route;
 use crate::service::{door, forward};
 use crate::upstream;
 
-/// Hands a route on that the table does not have.
+/// Forwards a request whose route is not in the table, if the settings allow that route.
 pub(super) async fn unknown(app: &App, path: &str, request: Request) -> Result<Response> {
     let needs = path.strip_prefix('/').and_then(|route| forward::needs(app, route));
     let needs = needs.ok_or_else(no_such_route)?;
@@ -25,7 +25,7 @@ pub(super) async fn unknown(app: &App, path: &str, request: Request) -> Result<R
     hand_on(app, Operation::Forward(needs), path, request).await
 }
 
-/// Hands a request on: first what asks, then the whole of it, then who asks and whether they may.
+/// Forwards a request: checks that it has a credential, reads the body, then authenticates and authorizes the caller.
 pub(super) async fn hand_on(app: &App, operation: Operation, path: &str, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let Some(shown) = credential(app, &parts)? else {

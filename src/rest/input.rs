@@ -1,4 +1,4 @@
-//! Reads request bodies, with messages that say where and what.
+//! Parses request bodies; error messages name the faulty member and the fault.
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::body;
 
-/// `LoginInput` (contract section 1.1). The contract does not forbid further members, so that newer SDKs may send some.
+/// `LoginInput` (contract section 1.1). It ignores unknown members, since the contract allows them and newer SDKs may send some.
 #[derive(Debug, Deserialize)]
 pub(super) struct Login {
     pub(super) username: String,
@@ -52,16 +52,16 @@ pub(super) struct RootUserCreation {
     pub(super) password: String,
 }
 
-/// A request that was let in.
+/// An authorized request.
 pub(super) struct Input<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) permit: Permit,
-    /// The body, or why it did not come whole.
+    /// The body, or the error from reading it.
     pub(super) body: Result<Vec<u8>>,
 }
 
 impl Input<'_> {
-    /// The body, which must be a JSON object.
+    /// Parses the body as a JSON object.
     pub(super) fn object(self) -> Result<Map<String, Value>> {
         match self.json("object, at least {}")? {
             Value::Object(members) => Ok(members),
@@ -69,12 +69,12 @@ impl Input<'_> {
         }
     }
 
-    /// The body, which must be an object of a known shape.
+    /// Parses the body as a JSON object and deserializes it.
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         Self::read(Value::Object(self.object()?))
     }
 
-    /// The body, which must be a list of things of a known shape.
+    /// Parses the body as a JSON list and deserializes it.
     pub(super) fn parse_list<T: DeserializeOwned>(self) -> Result<Vec<T>> {
         match self.json("list")? {
             list @ Value::Array(_) => Self::read(list),

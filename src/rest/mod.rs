@@ -1,7 +1,7 @@
-//! REST v2 (`/v2/api/*`), shaped like the contract: every route is a row of one table.
+//! REST v2 (`/v2/api/*`), as in the contract; every route is a row of one table.
 //!
-//! From the table come the router, the OpenAPI document and the authorization table. Lists and counts exist for every entity that
-//! has a route. Errors are the contract's ErrorBody (section 1.7).
+//! The router, the OpenAPI document and the authorization table are built from that table. Every entity with a route has a list and a
+//! count. Errors are the contract's ErrorBody (section 1.7).
 
 mod answer;
 mod audit;
@@ -37,24 +37,24 @@ use crate::service::login::{Login, Ticket};
 use crate::service::{self, door, inventory, lists, login, power, roles, users};
 use input::Input;
 
-/// Where all of it stands.
+/// Path prefix of every route.
 pub const PREFIX: &str = "/v2/api";
 
-/// The version of the contract that is served.
+/// Version of the contract that this API implements.
 pub const CONTRACT_VERSION: &str = "4.6.0";
 
 /// One route.
 #[derive(Debug)]
 pub struct Route {
-    /// Path behind [`PREFIX`].
+    /// Path after [`PREFIX`].
     pub path: String,
-    /// `operationId` of the contract.
+    /// `operationId` in the contract.
     pub id: String,
-    /// What it does.
+    /// The call that the route serves.
     pub call: Call,
 }
 
-/// What a route does.
+/// The call that a route serves.
 #[derive(Debug, Clone, Copy)]
 pub enum Call {
     /// `POST /login`.
@@ -79,7 +79,7 @@ pub enum Call {
     DeleteRole,
     /// `POST /create-user-audit-log`.
     CreateUserAuditLog,
-    /// `POST /start-vm` and those like it.
+    /// `POST /start-vm` and the other routes that switch VMs on and off.
     Power(Power),
     /// `POST /create-task`.
     CreateTask,
@@ -98,7 +98,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The method it answers.
+    /// Returns the HTTP method of the route.
     #[must_use]
     pub fn method(self) -> Method {
         match self {
@@ -107,8 +107,8 @@ impl Call {
         }
     }
 
-    /// Tells whether it is the upstream's when there is one: the inventory, what changes it, and the tasks that tell how far a change
-    /// is. The rights that it takes here stay.
+    /// Returns true if the route goes to the upstream server when one is configured: routes that read or change the inventory, and the
+    /// routes of tasks. keytower still checks the caller's rights for them.
     #[must_use]
     pub fn is_upstreams(self) -> bool {
         match self {
@@ -120,7 +120,7 @@ impl Call {
         }
     }
 
-    /// What it means to the authorization table.
+    /// Returns the operation to authorize.
     #[must_use]
     pub fn operation(self) -> Operation {
         match self {
@@ -146,7 +146,7 @@ impl Call {
     }
 }
 
-/// Every route.
+/// Returns every route.
 #[must_use]
 pub fn table() -> Vec<Route> {
     let route = |path: &str, id: &str, call| Route { path: path.to_owned(), id: id.to_owned(), call };
@@ -181,7 +181,7 @@ pub fn table() -> Vec<Route> {
     routes
 }
 
-/// The router.
+/// Returns the router.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new();
     for Route { path, call, .. } in table() {
@@ -227,7 +227,7 @@ fn finish(path: &str, language: Language, result: Result<Response>) -> Response 
 async fn handle(app: &Arc<App>, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let (operation, headers) = (call.operation(), &parts.headers);
-    // The open routes look at no credential: a dead one must not keep its owner from logging in again.
+    // Open routes ignore the credential: an expired one must not stop its owner from logging in again.
     let (caller, body) = if operation.needs() == Needs::Nothing {
         (stranger(app, &parts)?, body::read(app, body).await)
     } else {
@@ -256,7 +256,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
                 answer: None,
             };
             match login::login(app, permit, request).await? {
-                // Never a 200 without a token: SDKs read it blindly (contract section 1.1).
+                // Never answer 200 without a token: SDKs read it without a check (contract section 1.1).
                 Login::NeedsCode { meta, .. } => Err(login::needs_code(meta)),
                 Login::Done(done) => {
                     let answer = answer::with_task(&json!({ "token": done.token.expose() }))?;
@@ -270,7 +270,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
             answer::with_task(user.as_ref())
         }
         Call::GetMyInfo => {
-            // Nothing is expected; SDKs send nothing, or {}.
+            // The route needs no body; SDKs send none, or {}. Only a failed read is an error.
             input.body?;
             let me = users::me(app, permit).await?;
             answer::json(me.as_ref())
@@ -357,7 +357,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
     }
 }
 
-/// `userRoleNexts` becomes `UserRoleNexts`.
+/// Turns camel case into Pascal case: `userRoleNexts` becomes `UserRoleNexts`.
 fn pascal(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()

@@ -1,6 +1,7 @@
-//! The OpenAPI document, made from the route table and the entities' descriptions, and the pages that show it.
+//! The OpenAPI document, built from the route table and the entities' descriptions, and the Swagger UI pages.
 //!
-//! OpenAPI 3.0, like the contract's own: SDK generators fetch it from a running server, and the older ones read no 3.1.
+//! The version is OpenAPI 3.0, like the contract's own document: SDK generators fetch it from a running server, and older ones cannot
+//! read 3.1.
 
 mod audit;
 mod policy;
@@ -25,7 +26,7 @@ use crate::domain::permission::ACTIONS;
 use crate::domain::power::Power;
 use crate::domain::user::USERNAME_MAX;
 
-/// Everything from this server, nothing from elsewhere; Swagger UI sets styles of its own.
+/// Content-Security-Policy of the pages: they load from this server only. Swagger UI needs inline styles.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -33,18 +34,18 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-/// Answers the document.
+/// Serves the document.
 pub(super) async fn serve() -> Json<&'static Value> {
     Json(&DOCUMENT)
 }
 
-/// Swagger UI, from the program itself.
+/// Routes of Swagger UI, which is compiled into the program.
 pub(super) fn pages() -> Router<Arc<App>> {
     let ui = SwaggerUi::new(format!("{PREFIX}/docs")).config(Config::from(format!("{PREFIX}/swagger3.json")));
     Router::from(ui).layer(SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, PAGE_POLICY))
 }
 
-/// Makes the document.
+/// Builds the document.
 #[must_use]
 pub fn document() -> Value {
     let mut schemas = Schemas::default();
@@ -173,7 +174,7 @@ fn list_of(name: &str) -> Value {
     json!({ "type": "array", "items": reference(name) })
 }
 
-/// A reference can't be nullable itself in OpenAPI 3.0.
+/// Makes a schema nullable. OpenAPI 3.0 ignores members next to `$ref`, so a reference is wrapped in `allOf`.
 fn nullable(mut schema: Value) -> Value {
     if schema.get("$ref").is_some() {
         return json!({ "allOf": [schema], "nullable": true });
@@ -184,7 +185,7 @@ fn nullable(mut schema: Value) -> Value {
     schema
 }
 
-/// Name of the body of a list or a count, by the route's `operationId`.
+/// Returns the schema name of the body of a list or count route, from its `operationId`.
 fn body_of(id: &str) -> String {
     format!("{id}RequestBody")
 }
@@ -193,7 +194,7 @@ fn body_of(id: &str) -> String {
 struct Schemas(Map<String, Value>);
 
 impl Schemas {
-    /// Everything that belongs to one entity: the object, its `where` and `orderBy`, its connection.
+    /// Adds the schemas of an entity: the object, its `where` and `orderBy`, and its connection.
     fn entity(&mut self, entity: &'static Entity) {
         let object = self.object(entity.fields);
         self.0.insert(entity.name.to_owned(), object);
@@ -207,7 +208,7 @@ impl Schemas {
         self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
     }
 
-    /// The `where` on such an object, and those inside it; known ones are not made again.
+    /// Adds the `where` schema of an object and of its related objects, unless it exists already.
     fn conditions(&mut self, shape: Shape) {
         let name = shape.where_input();
         if self.0.contains_key(&name) {
@@ -234,7 +235,7 @@ impl Schemas {
         inside.into_iter().for_each(|shape| self.conditions(shape));
     }
 
-    /// The body that asks for a list or a count.
+    /// Adds the body schema of a list or count route.
     fn list_body(&mut self, entity: &Entity, id: &str) {
         let count = || nullable(json!({ "type": "integer", "format": "int32", "minimum": 0 }));
         let row = || nullable(json!({ "type": "string" }));
@@ -260,7 +261,7 @@ impl Schemas {
     fn field(&mut self, field: &'static Field) -> Value {
         let list = |items: Value| json!({ "type": "array", "items": items });
         match &field.kind {
-            // The contract gives moments no format, and code made from it takes them as plain text.
+            // The contract gives timestamps no format, and code generated from it treats them as plain text.
             Kind::Id | Kind::Text | Kind::Localized | Kind::Key | Kind::DateTime => json!({ "type": "string" }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Int => json!({ "type": "integer", "format": "int32" }),
@@ -302,7 +303,7 @@ impl Schemas {
         reference(&name)
     }
 
-    /// What belongs to no entity.
+    /// Adds the schemas that belong to no entity.
     fn fixed(&mut self) {
         let text = || json!({ "type": "string" });
         let with_task = |data: Value| {
@@ -345,7 +346,7 @@ impl Schemas {
         self.0.extend(members(fixed));
     }
 
-    /// What changes users and roles.
+    /// Adds the body schemas of the routes that change users and roles.
     fn people(&mut self) {
         let text = || json!({ "type": "string", "minLength": 1, "maxLength": USERNAME_MAX });
         let password = || json!({ "type": "string", "minLength": PASSWORD_MIN, "maxLength": PASSWORD_MAX });
@@ -378,7 +379,7 @@ impl Schemas {
     }
 }
 
-/// An object without further members.
+/// Returns an object schema that allows no additional properties.
 fn closed(properties: Map<String, Value>, required: &[&str]) -> Value {
     let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if let (false, Some(object)) = (required.is_empty(), object.as_object_mut()) {

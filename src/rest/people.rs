@@ -1,5 +1,5 @@
-//! Bodies of the routes that change users and roles (contract section 3.2). A member that is not known is refused: what somebody
-//! meant to change must not be left out silently.
+//! Bodies of the routes that change users and roles (contract section 3.2). They reject unknown members, so that no requested change is
+//! ignored silently.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ pub(super) struct UserCreation {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserUpdation {
-    /// Not null, which in a list stands for all.
+    /// Must not be null: in a list, a null `where` matches every row.
     #[serde(rename = "where")]
     conditions: Map<String, Value>,
     data: UserData,
@@ -92,14 +92,14 @@ pub(super) struct Deletion {
     pub(super) conditions: Map<String, Value>,
 }
 
-/// A member that may be absent; where it is there, null is a value like any other.
+/// Deserializes an optional member: `None` if it is absent; a null is passed on to `T`, which accepts or rejects it.
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// What a list of `UserCreationParams` asks for.
+/// Converts a list of `UserCreationParams` into user requests.
 pub(super) fn users(given: Vec<UserCreation>) -> Result<Vec<UserRequest>> {
     given
         .into_iter()
@@ -108,7 +108,7 @@ pub(super) fn users(given: Vec<UserCreation>) -> Result<Vec<UserRequest>> {
         .collect()
 }
 
-/// What a list of `RoleCreationParams` asks for.
+/// Converts a list of `RoleCreationParams` into role requests.
 pub(super) fn roles(given: Vec<RoleCreation>) -> Vec<RoleRequest> {
     given.into_iter().map(|RoleCreation { name, actions }| RoleRequest { name, actions }).collect()
 }
@@ -137,7 +137,7 @@ impl UserCreation {
 }
 
 impl UserUpdation {
-    /// Which users, and what is to change of them.
+    /// Returns the conditions that select users, and the change to them.
     pub(super) fn read(self) -> (Map<String, Value>, users::UpdateRequest) {
         let UserData { username, name, password, role_id, internal, email_address, mobile_phone } = self.data;
         let change = UserChange { username, name, password_hash: None, email_address, mobile_phone, internal };
@@ -147,7 +147,7 @@ impl UserUpdation {
 }
 
 impl RoleUpdation {
-    /// Which roles, and what is to change of them.
+    /// Returns the conditions that select roles, and the change to them.
     pub(super) fn read(self) -> (Map<String, Value>, roles::UpdateRequest) {
         let RoleData { name, actions } = self.data;
         (self.conditions, roles::UpdateRequest { name, actions })

@@ -1,11 +1,11 @@
-//! Bodies of the routes that change the policies (contract section 1.5). A member that is not known is refused.
+//! Bodies of the routes that change the policies (contract section 1.5). They reject unknown members.
 
 use serde::Deserialize;
 
 use super::people::given;
 use crate::domain::policy::{self, AccessMode, Complexity};
 
-/// `UpdatePassrodSecurityParams`, as the contract spells it.
+/// `UpdatePassrodSecurityParams` (the contract has this misspelling).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswordSecurity {
@@ -35,7 +35,7 @@ pub(super) struct SessionTimeout {
 }
 
 impl PasswordSecurity {
-    /// What is to change.
+    /// Returns the change to the policy.
     pub(super) fn read(self) -> policy::PasswordSecurity {
         policy::PasswordSecurity {
             expire_days: self.password_expire_days,

@@ -1,4 +1,4 @@
-//! Bodies of the routes with which other systems report their tasks (contract section 6). A member that is not known is refused.
+//! Bodies of the routes by which other systems report their tasks (contract section 6). They reject unknown members.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ pub(super) struct TaskCreation {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskUpdate {
-    /// Not null, which in a list stands for all.
+    /// Must not be null: in a list, a null `where` matches every row.
     #[serde(rename = "where")]
     conditions: Map<String, Value>,
     data: TaskData,
@@ -89,7 +89,7 @@ struct TaskData {
     user_id: Option<String>,
 }
 
-/// `TaskDescription`, and what is like it.
+/// `TaskDescription` and `UserAuditLogMessage`: a text in English and Chinese.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Description {
@@ -99,7 +99,7 @@ pub(super) struct Description {
     zh: String,
 }
 
-/// `TaskStepCreationParams`. The step of a Task has no place for the description.
+/// `TaskStepCreationParams`. The description is accepted and dropped, since the steps of a Task have none.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StepCreation {
@@ -109,7 +109,7 @@ struct StepCreation {
     _description: Option<String>,
 }
 
-/// A time.
+/// A timestamp in ISO 8601.
 #[derive(Debug)]
 pub(super) struct Moment(pub(super) Timestamp);
 
@@ -131,7 +131,7 @@ fn steps(given: Vec<StepCreation>) -> Vec<Step> {
 }
 
 impl TaskCreation {
-    /// The task that is reported.
+    /// Converts the body into a task request.
     pub(super) fn read(self) -> TaskRequest {
         let state = TaskChange {
             args: self.args,
@@ -156,7 +156,7 @@ impl TaskCreation {
 }
 
 impl TaskUpdate {
-    /// Which tasks, and what is to change of them.
+    /// Returns the conditions that select tasks, and the change to them.
     pub(super) fn read(self) -> (Map<String, Value>, TaskChange) {
         let data = self.data;
         let change = TaskChange {

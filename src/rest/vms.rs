@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
-    /// Not null, which in a list stands for all.
+    /// Must not be null: in a list, a null `where` matches every row.
     #[serde(rename = "where")]
     pub(super) conditions: Map<String, Value>,
     pub(super) data: Option<StartData>,

@@ -1,4 +1,4 @@
-//! What several use cases ask of their caller first.
+//! Checks on the caller that several use cases share.
 
 use super::audit;
 use crate::app::App;
@@ -10,16 +10,17 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Projection};
 
-/// How much of a row the answer shows, and how much it may hold in all.
+/// The part of a row that an answer shows, and the limit on the size of the answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Which fields.
+    /// Fields and relations to show.
     pub projection: &'a Projection,
-    /// How many values.
+    /// Limit on the number of values.
     pub budget: &'a Budget,
 }
 
-/// Without a credential an object shows its own fields only: what belongs to it may be an inventory that was imported already.
+/// Rejects a projection with relations if the caller has no credential: relations could expose an inventory that was imported before the
+/// first user was created.
 pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()> {
     match permit.actor() {
         None if !projection.relations.is_empty() => Err(Denial::NoCredential.into()),
@@ -27,7 +28,7 @@ pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()
     }
 }
 
-/// The policies, which let a caller's address in.
+/// Returns the policies if they admit the caller's address, and rejects the login otherwise.
 pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
     let caller = permit.caller();
     let policy = app.store.policy().await?;
@@ -39,7 +40,7 @@ pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
     Err(Error::new(Kind::LoginFailed, text))
 }
 
-/// The session of the token that the caller has shown, and its user.
+/// Returns the session of the caller's token, and its user.
 pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
     match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
         Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
@@ -47,7 +48,7 @@ pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
     }
 }
 
-/// Refuses a key that manages users where the settings leave that to people.
+/// Rejects an API key if the settings do not let keys manage users.
 pub(super) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
     match actor.is_key() && !app.settings.softlayer_keys_manage_users {
         true => Err(Denial::KeyNotAllowed.into()),

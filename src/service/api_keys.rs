@@ -1,4 +1,4 @@
-//! API keys: minted by a person, described, deleted. For anyone but the owner, or whoever manages keys, a key does not exist.
+//! API keys: minted by users in person, described, confirmed and deleted. Only its owner and callers who manage keys can see a key.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Node, Scope, Tx, Users};
 
-/// How a caller names one key: exactly one of the two.
+/// How a request names one key: exactly one field is set.
 #[derive(Debug, Default)]
 pub struct Selector {
     /// By id.
@@ -29,10 +29,13 @@ pub struct Selector {
     pub key: Option<String>,
 }
 
-/// Mints a key for the caller, with the caller's roles. The answer is the only one that holds the key's text.
+/// Mints a key for the caller, with the caller's roles. Only this answer holds the key's text.
 ///
 /// # Errors
-/// `Invalid` for a name or description that is not allowed, `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `Invalid` if the name or description is not allowed.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn create(
     app: &App,
     permit: &Permit,
@@ -46,7 +49,7 @@ pub async fn create(
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
     let told = text!("API key {name} minted", "已创建 API 密钥 {name}");
-    // Whoever takes a role from the owner, or ends the session, does so before or after.
+    // A change of the owner's roles, or the end of the session, happens before or after this transaction, not during it.
     let tx = app.begin(&permit).await?;
     let owner = tx.permit().principal()?.clone();
     let key = NewApiKey {
@@ -62,7 +65,7 @@ pub async fn create(
     };
     tx.insert_api_key(key, now).await?;
     tx.note(Entry::done(told).of(API_KEY.name, &id));
-    // Read before it is kept: an answer that is too large must not leave a key that nobody knows.
+    // Read before the commit: an answer that is too large must not leave a key whose text nobody knows.
     let mut node = find(&tx, &by("id", id.to_string())?, &Scope::All, wanted).await?;
     tx.commit().await?;
     tracing::info!(user.name = owner.username, key.id = %id, "API key minted");
@@ -72,7 +75,7 @@ pub async fn create(
     Ok(node)
 }
 
-/// How the caller who mints a key was authenticated: in a session, or with a key that came to be so.
+/// Returns how the caller who mints a key was authenticated: in the session, or as noted for the key that the caller uses.
 pub(super) async fn provenance(tx: &Tx) -> Result<Provenance> {
     match &tx.permit().principal()?.credential {
         CredentialRef::Session(id) => {
@@ -85,11 +88,13 @@ pub(super) async fn provenance(tx: &Tx) -> Result<Provenance> {
     }
 }
 
-/// Renames a key or describes it anew; `None` leaves as it is.
+/// Changes the name or description of a key; `None` leaves a value unchanged.
 ///
 /// # Errors
-/// `Invalid` for a name or description that is not allowed, `Forbidden` for a key, `NotFound`, `Unavailable` when the database is
-/// away.
+/// - `Invalid` if the name or description is not allowed.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `NotFound` if the key does not exist or the caller may not see it.
+/// - `Unavailable` if the database is unreachable.
 pub async fn update(
     app: &App,
     permit: &Permit,
@@ -119,15 +124,16 @@ pub async fn update(
     Ok(described)
 }
 
-/// Deletes a key and answers what it was. Once this returns, the key is refused everywhere.
+/// Deletes a key and returns its last state. Once this returns, every node rejects the key.
 ///
 /// # Errors
-/// `NotFound` for a key that does not exist or that the caller may not know of, `Forbidden` for a key that deletes another,
-/// `Unavailable` when the database is away.
+/// - `NotFound` if the key does not exist or the caller may not see it.
+/// - `Forbidden` if the caller uses an API key and deletes another one.
+/// - `Unavailable` if the database is unreachable.
 pub async fn delete(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::DeleteApiKey)?;
     let query = select(app, selector)?;
-    // Found without a lock, and found again with its owner's: a key never changes hands.
+    // Find the key without a lock, lock its owner, and read the key again: a key never changes its owner.
     let key = app.store.api_key(&query, &scope(permit.actor(), &API_KEY)).await?.ok_or_else(no_such_key)?;
     let tx = app.begin_for(&permit, Users::changed([key.user])).await?;
     let actor = tx.permit().principal()?.clone();
@@ -150,11 +156,13 @@ pub async fn delete(app: &App, permit: &Permit, selector: Selector, wanted: Want
     Ok(found)
 }
 
-/// Lets a key of the caller work again that the reset of their second factors has suspended.
+/// Reactivates a key of the caller that the reset of the caller's second factors has suspended.
 ///
 /// # Errors
-/// `NotFound` for a key that is not the caller's, `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the
-/// database is away.
+/// - `NotFound` if the key does not exist or is not the caller's.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the caller has no second factor or has not proven it recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn confirm(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::ConfirmApiKey)?;
     let query = select(app, selector)?;
@@ -177,10 +185,11 @@ pub async fn confirm(app: &App, permit: &Permit, selector: Selector, wanted: Wan
     Ok(confirmed)
 }
 
-/// Reads one key; `None` for a key that does not exist or that the caller may not know of.
+/// Returns one key; `None` if it does not exist or the caller may not see it.
 ///
 /// # Errors
-/// `Invalid` for a selector that names none or two, `Unavailable` when the database is away.
+/// - `Invalid` if the selector does not name exactly one of id and key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn read(app: &App, permit: &Permit, selector: Selector, wanted: Wanted<'_>) -> Result<Option<Arc<Node>>> {
     let permit = permit.require(Operation::Read(&API_KEY))?;
     let (query, scope) = (select(app, selector)?, scope(permit.actor(), &API_KEY));
@@ -214,7 +223,7 @@ fn select(app: &App, selector: Selector) -> Result<Query> {
 
 fn by(name: &str, text: String) -> Result<Query> {
     let field = API_KEY.field(name).ok_or_else(|| Error::internal("ApiKey has lost a field"))?;
-    // No row has NUL in it, and PostgreSQL would not even compare it.
+    // No stored text contains NUL, and PostgreSQL rejects it in a comparison.
     let values = if text.contains('\0') { Vec::new() } else { vec![Scalar::Text(text)] };
     Ok(Query::having(&API_KEY, field, values))
 }

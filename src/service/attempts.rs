@@ -1,12 +1,16 @@
-//! The throttle: how often a password or a code may be wrong, counted over all nodes and faces.
+//! The throttle: limits how many wrong passwords and codes are accepted, counted across all nodes and APIs.
 //!
-//! An attempt is counted before it is judged, in a write of its own, and forgotten once it proves right: so guesses that run side by
-//! side don't pass, and one that ends badly in any other way is still counted. A name that nobody has counts like any other. Names
-//! and addresses are kept as pseudonyms. Tokens and keys are not touched: who guesses keeps nobody from working.
+//! An attempt is counted in a transaction of its own before it is verified, and removed once it proves right. So guesses that run
+//! concurrently can't bypass the limit, and an attempt that ends with an error still counts. Attempts on unknown usernames count in the
+//! same way. Usernames and addresses are stored as pseudonyms. Tokens and keys keep working while logins are limited.
 //!
-//! Nobody can keep the owner out. A client is counted for itself, so that others' guesses are not held against it; one that the user
-//! has logged in from before (by its device's cookie or its address) stands beside the limits for strangers; and a login that brings
-//! the code of a second factor along is not held off by the guesses of strangers either, for a password alone opens nothing there.
+//! Guesses of others can't keep a user from logging in:
+//!
+//! - Each client has a counter of its own, so that the guesses of other clients do not count against it.
+//! - A client that the user has logged in from before, recognized by its device cookie or its address, is exempt from the limits for
+//!   strangers.
+//! - A login that includes a code of a second factor is not delayed by the guesses of strangers either, because a password alone opens no
+//!   session there.
 
 use std::net::IpAddr;
 
@@ -25,28 +29,28 @@ use crate::domain::throttle::{self, CLIENT, CLIENT_OF_ACCOUNT, CODES, Known, MAI
 use crate::error::{Error, Result};
 use crate::store::Tx;
 
-/// An attempt that was counted.
+/// A counted attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
     id: String,
     bucket: String,
-    /// Held until it is judged.
+    /// Held until the attempt is verified.
     _turn: Option<Turn>,
 }
 
 impl Attempt {
-    /// Forgets it, and those before it from the same client, as part of a write: it proved right.
+    /// Removes this attempt and earlier ones of the same client, as part of `tx`: it proved right.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub(super) async fn right(&self, tx: &Tx) -> Result<()> {
         tx.forget_attempt(&self.id, &self.bucket).await
     }
 
-    /// Forgets it alone, in a write of its own: nothing came of it.
+    /// Removes this attempt only, in a transaction of its own: it led to nothing.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub(super) async fn undo(&self, app: &App, permit: &Permit) -> Result<()> {
         let tx = app.begin(permit).await?;
         tx.forget_attempt(&self.id, "").await?;
@@ -54,22 +58,22 @@ impl Attempt {
     }
 }
 
-/// What attempts are counted for: a user, by id, so that another name is no fresh start; or a name that nobody has.
+/// The subject that attempts are counted for: a user by id, so that a new username does not reset the count, or an unknown username.
 #[derive(Debug, Clone)]
 pub(super) struct Account(String);
 
 impl Account {
-    /// That of a user.
+    /// Returns the account of a user.
     pub(super) fn of_user(id: &UserId) -> Self {
         Self(format!("user {id}"))
     }
 
-    /// That of whoever has a name, or of the name itself. It takes the same work for both.
+    /// Returns the account of the user with this name, or of the name itself if no user has it. Both take the same work.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub(super) async fn of_name(app: &App, username: &str) -> Result<Self> {
-        // No account has NUL in its name, and PostgreSQL would not even compare it.
+        // No username contains NUL, and PostgreSQL rejects it in a comparison.
         let known = app.store.user_with_name(username.split('\0').next().unwrap_or_default()).await?;
         Ok(match known.filter(|_| !username.contains('\0')) {
             Some(id) => Self::of_user(&id),
@@ -81,25 +85,26 @@ impl Account {
 /// A guess at a password.
 #[derive(Debug)]
 pub(super) struct Guess<'a> {
-    /// Of whom.
+    /// The account that the password is for.
     pub(super) account: &'a Account,
-    /// How the user of that name is known to come from this client.
+    /// How the client is known from the user's earlier logins; `None` for a stranger.
     pub(super) known: Option<&'a Known>,
-    /// Whether the code of a second factor comes along.
+    /// Whether the login includes a code of a second factor.
     pub(super) with_code: bool,
 }
 
-/// Counts a guess at a password, unless there were too many: those are not counted, so that the wait ends by itself.
+/// Counts a guess at a password, or rejects it if there were too many. Rejected guesses do not count, so that the wait ends by itself.
 ///
 /// # Errors
-/// `TooMany` with the time until the next may be tried, `Unavailable` when the database is away.
+/// - `TooMany` with the time until the next attempt is allowed.
+/// - `Unavailable` if the database is unreachable.
 pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess: Guess<'_>) -> Result<Attempt> {
     let client = client(permit.caller());
     let (Account(whose), account) = (guess.account, account(app, guess.account));
     let here = bucket(app, &["password", whose, &counted_as(permit, guess.known)]);
     let strangers = bucket(app, &["strangers", whose]);
     let from = bucket(app, &["client", &client]);
-    // Many right ones at once must not count as wrong while they wait to be judged.
+    // Without turns, many right passwords at once would count as wrong while they wait to be verified.
     let turn = app.turns.wait(&here).await?;
     let now = app.now();
     let tx = app.begin(permit).await?;
@@ -109,7 +114,7 @@ pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess:
     if guess.known.is_none() {
         tx.alone_with_name(&from).await?;
         waits.push(CLIENT.wait(tx.tally(&from, CLIENT, now).await?, now));
-        // The first guess of a client is always judged: the owner may be among the strangers.
+        // A client's first guess is always verified: it may come from the user.
         if tally.count > 0 && !guess.with_code {
             waits.push(STRANGERS.wait(tx.tally(&strangers, STRANGERS, now).await?, now));
         }
@@ -127,8 +132,8 @@ pub(super) async fn password(app: &App, permit: &Permit, policy: &Policy, guess:
     Ok(Attempt { _turn: Some(turn), ..attempt })
 }
 
-/// Counts a guess at a code of a user's second factor, unless there were too many. Recovery codes are too long to be guessed: strangers
-/// must not keep their owner from using one.
+/// Counts a guess at a code of a user's second factor, or rejects it if there were too many. Recovery codes are counted for each client:
+/// they are too long to be guessed, and strangers must not keep the user from using one.
 ///
 /// # Errors
 /// Like [`password`].
@@ -153,8 +158,8 @@ pub(super) async fn code(
     limited(app, permit, CODES, bucket, account(app, &Account::of_user(&holder.id)), wrong).await
 }
 
-/// Counts a code that a user has mailed to themselves, unless there were too many of which none came back. Whoever has stolen a password
-/// neither floods its owner's mailbox nor uses up the codes that the owner asks for.
+/// Counts a code that a user has mailed to themselves, or rejects it if too many earlier codes never came back. Known clients are counted
+/// separately, so that a thief of the password can neither flood the user's mailbox nor use up the codes that the user asks for.
 ///
 /// # Errors
 /// Like [`password`].
@@ -163,10 +168,10 @@ pub(super) async fn mail(app: &App, permit: &Permit, holder: &Holder, known: Opt
     limited(app, permit, MAILED_CODES, bucket, account(app, &Account::of_user(&holder.id)), many_mails).await
 }
 
-/// Forgets the codes that were mailed, as part of a write: one came back.
+/// Removes the count of mailed codes, as part of `tx`: one of the codes came back.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn mail_came_back(
     app: &App,
     tx: &Tx,
@@ -182,8 +187,8 @@ fn mails(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> 
     bucket(app, &["mail", holder.id.as_str(), &client])
 }
 
-/// Counts a link that somebody has mailed to whoever has a name, unless there were too many for the name or from the client. It is counted
-/// beside the codes that users have mailed to themselves: strangers must not use those up.
+/// Counts a password link that a caller requests for a username, or rejects it if there were too many for the name or from the client.
+/// Links and mailed codes have separate counters: strangers must not use up a user's codes.
 ///
 /// # Errors
 /// Like [`password`].
@@ -203,7 +208,7 @@ pub(super) async fn link(app: &App, permit: &Permit, username: &str) -> Result<A
     count(app, tx, &account, vec![name.clone(), from], name, now).await
 }
 
-/// Counts a try of a mailed link, unless there were too many from the client.
+/// Counts an attempt to use a mailed link, or rejects it if there were too many from the client.
 ///
 /// # Errors
 /// Like [`password`].
@@ -233,15 +238,15 @@ async fn limited(
     count(app, tx, &account, vec![bucket.clone()], bucket, now).await
 }
 
-/// Forgets all wrong logins of a user, as part of a write: whoever manages users let it begin anew.
+/// Removes all wrong logins of a user, as part of a transaction that sets a new password.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn forget(app: &App, tx: &Tx, user: &UserId) -> Result<()> {
     tx.forget_attempts(&account(app, &Account::of_user(user))).await
 }
 
-/// The moment until which attempts don't count any more.
+/// Returns the moment up to which attempts no longer count.
 pub(super) fn over(policy: &Policy, now: Timestamp) -> Timestamp {
     now - throttle::memory(policy.misses())
 }
@@ -273,12 +278,12 @@ fn account(app: &App, account: &Account) -> String {
     bucket(app, &["account", &account.0])
 }
 
-/// A pseudonym for what an attempt is counted under. The parts can't run into each other.
+/// Returns the pseudonym of a counter. The parts are quoted, so that different parts never give the same text.
 fn bucket(app: &App, parts: &[&str]) -> String {
     app.vault.pseudonym(&format!("{parts:?}"))
 }
 
-/// What guesses from here are counted under: what is known of the client, else its address.
+/// Returns what guesses of this client are counted under: its known device or session, otherwise its address.
 fn counted_as(permit: &Permit, known: Option<&Known>) -> String {
     match known {
         Some(Known::Device(id)) => format!("device {id}"),
@@ -287,7 +292,7 @@ fn counted_as(permit: &Permit, known: Option<&Known>) -> String {
     }
 }
 
-/// The client: one address, or with IPv6 the network that one subscriber has.
+/// Returns what identifies the client: an IPv4 address, or the /64 network of an IPv6 address, which one subscriber has.
 fn client(caller: &Caller) -> String {
     match caller.address {
         Some(IpAddr::V4(address)) => address.to_string(),

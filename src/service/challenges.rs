@@ -1,7 +1,7 @@
-//! What waits for a code: opened, sent again, settled once.
+//! Challenges: logins and sessions that wait for a code of a second factor. Opens them, sends codes again, and settles each one once.
 //!
-//! A challenge belongs to one user and one purpose, lives for minutes, and is in the database: a restart or another node changes
-//! nothing. Its owner holds a random text, of which only a digest is kept.
+//! A challenge belongs to one user and one purpose, lives for minutes, and is stored in the database, so that it survives a restart and
+//! works on every node. Its owner holds a random text, the `mid`, of which only a digest is stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,25 +22,26 @@ use crate::domain::throttle::Known;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Tx, Users};
 
-/// Letters and digits of what the owner of a challenge holds: over 200 bits.
+/// Length of a `mid`, in letters and digits: over 200 bits.
 const MID_LEN: usize = 40;
 
-/// A code, and where it is to count.
+/// A code to verify.
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
-    /// Of which factor.
+    /// Type of its factor.
     pub(super) mfa_type: MfaType,
     /// The code.
     pub(super) code: &'a Code,
-    /// How the user is known to come from this client.
+    /// How the client is known from the user's earlier logins.
     pub(super) known: Option<&'a Known>,
 }
 
-/// Makes a challenge, and sends its code where codes are sent. It waits from the moment on at which it is stored; if its code can't be
-/// sent, there is none.
+/// Creates a challenge and sends its code if its factor sends codes. The challenge takes effect once the caller of this function stores it.
 ///
 /// # Errors
-/// `Invalid` for a type that the user does not have, `Unavailable` when the mail server is away.
+/// - `Invalid` if the type is not supported, no mail server is configured or the user has no e-mail address.
+/// - `TooMany` if too many codes were mailed.
+/// - `Unavailable` if the database or the mail server is unreachable.
 pub(super) async fn open(
     app: &App,
     permit: &Permit,
@@ -69,11 +70,13 @@ pub(super) async fn open(
     Ok((challenge, meta))
 }
 
-/// Sends the code of a challenge anew, or that of another factor of the user.
+/// Sends the code of a challenge again, or a code of another factor of the user.
 ///
 /// # Errors
-/// `LoginFailed` for a challenge that is none or over, `Invalid` for a type that the user does not have, `TooMany` when it was sent too
-/// often, `Unavailable` when the mail server is away.
+/// - `LoginFailed` if the challenge is unknown or expired.
+/// - `Invalid` if the user does not have a factor of this type.
+/// - `TooMany` if the code was sent too often.
+/// - `Unavailable` if the database or the mail server is unreachable.
 pub(super) async fn resend(app: &App, permit: &Permit, mid: &Handle, mfa_type: Option<MfaType>) -> Result<MfaMeta> {
     let (mut challenge, holder) = find(app, permit, mid).await?;
     challenge.mfa_type = mfa_type.unwrap_or(challenge.mfa_type);
@@ -100,10 +103,11 @@ pub(super) async fn resend(app: &App, permit: &Permit, mid: &Handle, mfa_type: O
     Ok(meta(&challenge, mid))
 }
 
-/// The challenge of a login that somebody holds, and whose it is.
+/// Returns the login challenge with this `mid`, and its user.
 ///
 /// # Errors
-/// `LoginFailed` when it is none or over; there is no telling which.
+/// - `LoginFailed` if the challenge is unknown or expired; the answer does not say which.
+/// - `Unavailable` if the database is unreachable.
 pub(super) async fn find(app: &App, permit: &Permit, mid: &Handle) -> Result<(Challenge, Holder)> {
     let challenge = app.store.challenge(&id_of(app, mid)).await?;
     let challenge = challenge.filter(|it| it.purpose == Purpose::Login && app.now() < it.expires_at);
@@ -112,17 +116,22 @@ pub(super) async fn find(app: &App, permit: &Permit, mid: &Handle) -> Result<(Ch
         audit::stranger(app, permit.caller().address, operation, "no login waits under this mid");
         return Err(over());
     };
-    // Whose last factor was taken meanwhile has no choice of types to be told of.
+    // A user whose last factor was removed meanwhile has no types to choose from.
     let holder = app.store.holder(&challenge.user).await?.filter(Holder::needs_code).ok_or_else(over)?;
     Ok((challenge, holder))
 }
 
-/// Judges a code. It is counted before, in a write of its own; of those who show a right one at the same time, one is told so. The
-/// answer is the write in which the code and its challenge are spent, and the user as it sees them: what the code was for belongs into it.
+/// Verifies a code. The attempt is counted first, in a transaction of its own. If several requests present the same code at once, exactly
+/// one succeeds.
+///
+/// Returns the open transaction in which the code and its challenge are spent, and the user as that transaction sees them. The caller of
+/// this function makes its own changes in the same transaction and commits it.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong code and a challenge that is over, `TooMany` after too many wrong codes, `Unavailable` when the database is
-/// away.
+/// - `LoginFailed` if the code is wrong or the challenge is unknown or expired.
+/// - `Invalid` if the user does not have a factor of this type.
+/// - `TooMany` after too many wrong codes.
+/// - `Unavailable` if the database is unreachable.
 pub(super) async fn settle(
     app: &App,
     permit: &Permit,
@@ -149,7 +158,7 @@ pub(super) async fn settle(
     {
         return Err(over());
     }
-    // As they are now: a factor may have been replaced or taken meanwhile.
+    // Read the user again: a factor may have been replaced or removed meanwhile.
     let holder = tx.holder(&holder.id).await?.filter(Holder::needs_code).ok_or_else(over)?;
     if !factor::of(mfa_type)?.spend(app, &tx, &holder, challenge, code).await? {
         drop(tx);
@@ -162,10 +171,10 @@ pub(super) async fn settle(
     Ok((tx, holder))
 }
 
-/// Writes down that a code was wrong, and says so.
+/// Records a wrong code in the audit log and returns the error for it.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn wrong(app: &App, permit: &Permit, holder: &Holder, mfa_type: MfaType) -> Result<Error> {
     let name = mfa_type.name();
     let entry = Entry::failed(text!("wrong code of type {name}", "类型为 {name} 的验证码错误")).by(author(holder));
@@ -176,7 +185,7 @@ pub(super) async fn wrong(app: &App, permit: &Permit, holder: &Holder, mfa_type:
     ))
 }
 
-/// Who shows a code.
+/// Returns the author of audit entries for a user who has given the password and presents a code.
 pub(super) fn author(holder: &Holder) -> Author {
     Author { id: holder.id.clone(), username: holder.username.clone(), credential: Some("password".to_owned()) }
 }
@@ -219,7 +228,7 @@ fn id_of(app: &App, mid: &Handle) -> ChallengeId {
     ChallengeId::from(URL_SAFE_NO_PAD.encode(app.vault.mark("challenge", mid.expose())))
 }
 
-/// What is said of a challenge that is none or over.
+/// Returns the error for a challenge that is unknown, completed or expired.
 pub(super) fn over() -> Error {
     let text = text!(
         "this login is not known here, was completed already, or has waited for too long: log in again",

@@ -1,17 +1,17 @@
 //! Classic keys: the one API key of a user that SoftLayer's clients use (contract, sections 5.3 and 5.4).
 //!
-//! | | oneself | an ancestor | anybody else |
+//! | action | the user | an ancestor of the user | any other caller |
 //! |---|---|---|---|
-//! | make | yes | yes: sees the text once | not found |
-//! | see that it is there | yes | yes | not found |
-//! | read the text again | of a key made by oneself, with a fresh second factor | no | no |
-//! | let it work from fewer addresses | yes | yes | not found |
-//! | let it work from more addresses | with a fresh second factor | the same, and where one's rights cover the owner's | not found |
+//! | create | yes | yes, and sees the text once | not found |
+//! | see that it exists | yes | yes | not found |
+//! | read the text again | if the user created the key, with a fresh second factor | no | no |
+//! | restrict to fewer addresses | yes | yes | not found |
+//! | allow more addresses | with a fresh second factor | the same, if the ancestor's rights cover the user's | not found |
 //! | remove | yes | yes | not found |
 //!
-//! A sealed copy is kept only where the owner made the key. Such a key is tied to its owner, and does what they may do now; one that an
-//! ancestor made does no more than that ancestor could then. Of keys, only classic ones manage classic keys: one that was minted for
-//! something else must not come by more than it has.
+//! A sealed copy of the text is stored only if the owner created the key. A key that the owner created in a session may do what the owner
+//! may do at the time of a request; any other may do at most what its creator could do when it was created. Among API keys, only classic
+//! ones manage classic keys: a key minted for another purpose must not gain more rights than it has.
 
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, NewClassicKey};
@@ -35,33 +35,36 @@ use super::api_keys::provenance;
 use super::customers::{Viewer, VisibleUser, no_such_user};
 use super::people::PEOPLE;
 
-/// What such a key is called where keys have names.
+/// Name of every classic key.
 const NAME: &str = "classic";
-/// Most characters of a list of addresses.
+/// Longest list of addresses, in characters.
 const RESTRICTION_MAX: usize = 1_000;
 
-/// A classic key as somebody sees it.
+/// A classic key as the caller may see it.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// The key.
     pub key: ClassicKey,
-    /// Its text, for whoever may read it.
+    /// Its text, if the caller may read it.
     pub text: Option<PlainKey>,
 }
 
-/// Makes the classic key of a user, by their number. The answer holds its text.
+/// Creates the classic key of a user, by the user's number. Returns its text.
 ///
 /// # Errors
-/// `Invalid` where there is one already and for a user who is not active, `NotFound` for a user that the caller is no ancestor of,
-/// `Forbidden` for a key that is not classic and for a user who holds more than the caller, `StepUp` without a fresh second factor,
-/// `Unavailable` when the database is away.
+/// - `Invalid` if the user has a classic key already, or is neither active nor VPN-only.
+/// - `NotFound` if the user is neither the caller nor below the caller.
+/// - `Forbidden` if the caller uses a key that is not classic, the user holds rights that the caller does not hold, or the settings do not
+///   let ancestors create keys.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
     let permit = permit.require(Operation::AddClassicKey)?;
     let now = app.now();
     let text = key_format::generate(app.random.as_ref())?;
     let id = ApiKeyId::generate(now, app.random.as_ref())?;
     let owner = app.store.customer(user).await?.ok_or_else(no_such_user)?;
-    // Roles, states and the hierarchy stay as they are.
+    // Roles, states and the hierarchy can't change until the transaction ends.
     let tx = app.begin_for(&permit, Users::used(owner.id)).await?;
     tx.beside(PEOPLE).await?;
     let actor = tx.permit().principal()?.clone();
@@ -98,11 +101,12 @@ pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
     Ok(text)
 }
 
-/// Removes a classic key, by its number. Once this returns, the key is refused everywhere.
+/// Removes a classic key, by its number. Once this returns, every node rejects the key.
 ///
 /// # Errors
-/// `NotFound` for a key that is none, or whose owner the caller is no ancestor of; `Forbidden` for a key that is not classic,
-/// `Unavailable` when the database is away.
+/// - `NotFound` if the key does not exist, or its owner is neither the caller nor below the caller.
+/// - `Forbidden` if the caller uses a key that is not classic.
+/// - `Unavailable` if the database is unreachable.
 pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
     let permit = permit.require(Operation::RemoveClassicKey)?;
     let (tx, key) = find(app, &permit, number).await?;
@@ -115,12 +119,14 @@ pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
     Ok(())
 }
 
-/// Says from where a classic key works: addresses and networks with commas between; from everywhere where there is none. Whoever reaches
-/// the key may tighten that. To loosen it takes what minting takes, and rights that cover its owner's.
+/// Restricts a classic key to addresses and networks, separated by commas; an empty list allows all addresses. Every caller who can see the
+/// key may tighten the restriction. Loosening it requires what minting a key requires, and rights that cover the owner's.
 ///
 /// # Errors
-/// `Invalid` for what is no address and no network; `Forbidden` for a key that loosens, and for a caller who does not hold what the owner
-/// holds; `StepUp` for loosening without a fresh second factor; otherwise like [`remove`].
+/// - `Invalid` if an entry is neither an address nor a network.
+/// - `Forbidden` if the restriction becomes looser and the caller uses an API key or does not hold all rights of the owner.
+/// - `StepUp` if the restriction becomes looser and the second factor was not proven recently.
+/// - Otherwise like [`remove`].
 pub async fn restrict(app: &App, permit: &Permit, number: i64, addresses: &str) -> Result<Shown> {
     let permit = permit.require(Operation::EditClassicKey)?;
     let addresses = check_restriction(addresses)?;
@@ -142,10 +148,10 @@ pub async fn restrict(app: &App, permit: &Permit, number: i64, addresses: &str) 
     Ok(shown)
 }
 
-/// Tells whether a list of addresses lets in any address that the one before keeps out. Without a list, every address is let in.
+/// Tells whether the list `after` admits an address that `before` rejects. Without a list, every address is admitted.
 ///
 /// # Errors
-/// `Internal` for a list before that can't be read.
+/// `Internal` if a list can't be parsed.
 pub(super) fn loosens(before: Option<&str>, after: Option<&str>) -> Result<bool> {
     let read =
         |list: Option<&str>| Ranges::parse_list(list.unwrap_or_default()).map_err(|why| Error::internal(why.en()));
@@ -156,10 +162,10 @@ pub(super) fn loosens(before: Option<&str>, after: Option<&str>) -> Result<bool>
     })
 }
 
-/// Checks a list of addresses and networks; an empty one is none.
+/// Checks a list of addresses and networks; returns `None` for an empty one.
 ///
 /// # Errors
-/// `Invalid` with what is wrong and what is allowed.
+/// `Invalid` if the list is too long, or an entry is neither an address nor a network.
 pub fn check_restriction(addresses: &str) -> Result<Option<String>> {
     let length = addresses.chars().count();
     if length > RESTRICTION_MAX {
@@ -172,10 +178,10 @@ pub fn check_restriction(addresses: &str) -> Result<Option<String>> {
     Ok(ranges.map(|_| addresses.to_owned()))
 }
 
-/// The classic keys of users, as far as the caller may know of them: one's own, and those of users below.
+/// Returns the classic keys of `owners` that the caller may see: the caller's own, and those of users below.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn list(app: &App, viewer: &Viewer, owners: &[UserId]) -> Result<Vec<Shown>> {
     let mut reached = Vec::new();
     for owner in owners {
@@ -187,10 +193,11 @@ pub async fn list(app: &App, viewer: &Viewer, owners: &[UserId]) -> Result<Vec<S
     keys.into_iter().map(|key| show(app, viewer.actor(), key)).collect()
 }
 
-/// The classic keys of one user.
+/// Returns the classic keys of one user.
 ///
 /// # Errors
-/// `NotFound` unless the user is the caller or below the caller; `Unavailable` when the database is away.
+/// - `NotFound` if the user is neither the caller nor below the caller.
+/// - `Unavailable` if the database is unreachable.
 pub async fn list_of(app: &App, viewer: &Viewer, owner: &VisibleUser) -> Result<Vec<Shown>> {
     if !viewer.is_self_or_below(app, &owner.id).await? {
         return Err(Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户")));
@@ -198,10 +205,11 @@ pub async fn list_of(app: &App, viewer: &Viewer, owner: &VisibleUser) -> Result<
     list(app, viewer, std::slice::from_ref(&owner.id)).await
 }
 
-/// A classic key, by its number.
+/// Returns a classic key, by its number.
 ///
 /// # Errors
-/// `NotFound` for a key that is none, or whose owner the caller is no ancestor of; `Unavailable` when the database is away.
+/// - `NotFound` if the key does not exist, or its owner is neither the caller nor below the caller.
+/// - `Unavailable` if the database is unreachable.
 pub async fn read(app: &App, viewer: &Viewer, number: i64) -> Result<Shown> {
     let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
     if !viewer.is_self_or_below(app, &key.owner).await? {
@@ -210,8 +218,8 @@ pub async fn read(app: &App, viewer: &Viewer, number: i64) -> Result<Shown> {
     show(app, viewer.actor(), key)
 }
 
-/// The key as the caller sees it. Its text is for the owner who made it: in a session that could mint a key now, or shown by the key
-/// itself.
+/// Returns the key as the caller may see it. Only an owner who created the key reads its text: in a session that could mint a key now, or
+/// with the key itself.
 fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     let may_read = key.owner == actor.user
         && match &actor.credential {
@@ -226,16 +234,16 @@ fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     Ok(Shown { key, text: Some(text) })
 }
 
-/// A user who is the caller, or whom the caller is an ancestor of; and which of both.
+/// Returns a user who is the caller or below the caller, and whether the user is the caller.
 async fn reach(tx: &Tx, actor: &Principal, number: i64) -> Result<(Customer, bool)> {
     let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
     let is_self = user.id == actor.user;
     if is_self || tx.is_above(&actor.user, &user.id).await? { Ok((user, is_self)) } else { Err(no_such_user()) }
 }
 
-/// Begins a change of a key, which must be the caller's or that of a user below.
+/// Begins a change of a key that belongs to the caller or to a user below.
 async fn find(app: &App, permit: &Permit, number: i64) -> Result<(Tx, ClassicKey)> {
-    // Found without a lock, and found again with its owner's: a key never changes hands.
+    // Find the key without a lock, lock its owner, and read the key again: a key never changes its owner.
     let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
     let tx = app.begin_for(permit, Users::changed([key.owner])).await?;
     let key = tx.classic_key(number).await?.ok_or_else(no_such_key)?;
@@ -248,8 +256,8 @@ fn no_such_key() -> Error {
     Error::new(Kind::NotFound, text!("there is no such API key", "没有这样的 API 密钥"))
 }
 
-/// What a key may do that somebody makes who is not its owner in person: no more than they may do themselves. Who holds more than they do
-/// is not theirs to act for.
+/// Returns the most that a key may do if its owner does not create it in a session: what its creator may do. Rejects a creator who does not
+/// hold all rights of the owner, and so may not act for the owner.
 async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> {
     let (own, theirs) = (actor.rights, tx.rights_of(owner).await?);
     match own.missing_action(&theirs) {
@@ -258,7 +266,7 @@ async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> 
     }
 }
 
-/// Where the sealed copy of a key belongs.
+/// Returns the place that the copy of a key's text is sealed for.
 fn place(id: &ApiKeyId) -> String {
     format!("api_keys/{id}/text")
 }

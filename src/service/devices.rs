@@ -1,4 +1,5 @@
-//! The devices that users log in from: who comes from a known one stands beside the limits for strangers, and of a new one its user is told.
+//! Devices that users log in from. A known device is exempt from the limits for strangers; a login from a new one is reported to its user
+//! by mail.
 
 use super::letters::{self, Post};
 use crate::app::App;
@@ -12,24 +13,26 @@ use crate::error::Result;
 use crate::mail::Letter;
 use crate::store::{DeviceMarks, Tx};
 
-/// Letters and digits of what a device is given: over 200 bits.
+/// Length of a device's handle, in letters and digits: over 200 bits.
 const HANDLE_LEN: usize = 40;
 const WHAT: &str = "device";
 
-/// Tells whether the user of a name has logged in from this device or its address before. A name that nobody has is asked for alike.
+/// Returns how this client is known from earlier logins of the user with this name: by its device or its address; `None` if it is not. An
+/// unknown username runs the same query.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<Option<Known>> {
-    // No account has NUL in its name, and PostgreSQL would not even compare it.
+    // No username contains NUL, and PostgreSQL rejects it in a comparison.
     let username = if username.contains('\0') { "" } else { username };
     app.store.knows_device(username, &marks(app, caller), app.now() - DEVICE_LIFE).await
 }
 
-/// Notes a login, as part of its write; answers what a new device is given. Its user is told of it by mail, unless it is their first.
+/// Records the device of a login, as part of its transaction, and returns the handle of a new device. The user is notified of a new device
+/// by mail, unless it is their first.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn see(app: &App, tx: &Tx, caller: &Caller, user: &Holder) -> Result<Option<Handle>> {
     let (now, marks) = (app.now(), marks(app, caller));
     if tx.see_device(&user.id, &marks, now - DEVICE_LIFE, now).await? {

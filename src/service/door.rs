@@ -1,7 +1,7 @@
-//! The one door: every face, command and job hands it the caller, the operation and the work. It authorizes, runs the work, and has what
-//! was refused or went wrong written to the audit log, once; what was done the work's own write has told.
+//! The single entry point of every API, command and job: it takes the caller, the operation and the work. It authorizes the caller, runs
+//! the work, and records refusals and failures in the audit log, once. The work's own transaction records what was done.
 //!
-//! What the work turns out to be decides the use case, which [requires](Permit::require) that operation: then the log names it so.
+//! If the work turns out to be another operation, the use case [requires](Permit::require) that one, and the audit log names it.
 
 use super::audit;
 use crate::app::App;
@@ -10,10 +10,11 @@ use crate::domain::operation::{Needs, Operation};
 use crate::domain::permit::{Denial, Permit, authorize, authorize_while_fresh};
 use crate::error::{Error, Result};
 
-/// Lets a caller in to do some work, or refuses.
+/// Authorizes a caller for an operation and runs the work.
 ///
 /// # Errors
-/// `Unauthenticated`, `Forbidden` and what else [`authorize`] says; the errors of the work.
+/// - `Unauthenticated`, `Forbidden` or another denial of [`authorize`].
+/// - The errors of the work.
 pub async fn enter<T, E: Failure, F: Future<Output = std::result::Result<T, E>>>(
     app: &App,
     caller: &Caller,
@@ -30,7 +31,7 @@ pub async fn enter<T, E: Failure, F: Future<Output = std::result::Result<T, E>>>
     done
 }
 
-/// The same for a request that is handed on to the upstream, which the audit log calls by its route.
+/// Authorizes a caller as [`enter`] does, for a request that is forwarded to the upstream; the audit log names the request by its route.
 ///
 /// # Errors
 /// Like [`enter`].
@@ -42,7 +43,7 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
     work: impl FnOnce(Permit) -> F,
 ) -> Result<T> {
     match permit(app, caller, operation).await {
-        // What goes out leaves its trace before.
+        // Errors of the work need no entry here: `forward` records the request before it sends it.
         Ok(permit) => work(permit).await,
         Err(error) => {
             if !super::forward::is_common_read(route, operation) {
@@ -53,32 +54,32 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
     }
 }
 
-/// Turns away a caller who shows no credential where a face needs one, whatever the operation itself needs: before anything of the
-/// request is read.
+/// Records and returns the error for a caller without a credential where an API requires one, even if the operation itself does not. The
+/// API calls it before it reads the request.
 pub async fn turn_away(app: &App, caller: &Caller, operation: Operation) -> Error {
     let error = Error::from(Denial::NoCredential);
     refuse(app, caller, operation, &error).await;
     error
 }
 
-/// Has it written that a request was refused which a face found at fault before it could be carried out.
+/// Records that an API rejected a request before running it, if the operation is a change.
 pub async fn refuse(app: &App, caller: &Caller, operation: Operation, error: &Error) {
     if operation.spec().is_change() {
         audit::refused(app, caller, operation.name(), error).await;
     }
 }
 
-/// The permit of the service itself and of the operator of its machine, for work that nobody else asked for.
+/// Returns a permit of the service itself and of the operator of its machine, for work that no caller requested.
 ///
 /// # Errors
-/// `Internal` for an operation that the operator may not do; there is none.
+/// `Internal` if the operator may not perform the operation; no such operation exists.
 pub fn operator(operation: Operation) -> Result<Permit> {
     authorize(&Caller::operator(), operation).map_err(|denial| Error::internal(format!("{operation:?}: {denial:?}")))
 }
 
-/// What a face makes of the errors of services.
+/// The error type of an API, made from the errors of the use cases.
 pub trait Failure: From<Error> {
-    /// The error that the audit log tells of; none where a face has found the fault and nothing was tried.
+    /// Returns the error to record in the audit log; `None` if the API found the fault itself and ran nothing.
     fn error(&self) -> Option<&Error>;
 }
 
@@ -88,7 +89,7 @@ impl Failure for Error {
     }
 }
 
-/// Decides whether a caller may do something; as long as there is no user, by what it needs then.
+/// Decides whether a caller may perform an operation; while no user exists, by [`Operation::needs_while_fresh`].
 async fn permit(app: &App, caller: &Caller, operation: Operation) -> Result<Permit> {
     match authorize(caller, operation) {
         Err(Denial::NoCredential)

@@ -1,5 +1,5 @@
-//! A fresh service: as long as there is no user nobody can have a credential, and what sets the service up needs none (contract
-//! section 2.4). The table in [`Operation::needs_while_fresh`] says what that is.
+//! Setup of a fresh service: while no user exists, nobody can have a credential, so the operations that set the service up require none
+//! (contract section 2.4). [`Operation::needs_while_fresh`] lists them.
 
 use std::sync::Arc;
 
@@ -18,16 +18,18 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{Node, Tx};
 
-/// Most characters of an organization's name.
+/// Longest name of an organization, in characters.
 const NAME_MAX: usize = 255;
-/// What an element of a request is called that has no list.
+/// Place that error messages name for a request without a list.
 const PLACE: &str = "data";
 
-/// Makes a user: the first one without a credential, with the role ROOT; each later one as [`users::create`] does.
+/// Creates a user: the first one without a credential and with the role ROOT, later ones as [`users::create`] does.
 ///
 /// # Errors
-/// `Invalid` for names, passwords or roles that are not allowed, and for another role than ROOT for the first user; `Unauthenticated`
-/// without a credential once there is a user; `Forbidden` like [`users::create`]; `Unavailable` when the database is away.
+/// - `Invalid` if a name, password or role is not allowed, or the first user's role is not ROOT.
+/// - `Unauthenticated` if a user exists and the caller shows no credential.
+/// - `Forbidden` as for [`users::create`].
+/// - `Unavailable` if the database is unreachable.
 pub async fn create_user(app: &App, permit: &Permit, request: UserRequest, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::CreateUser)?;
     let gone = || Error::internal("the new user is gone");
@@ -55,11 +57,13 @@ pub async fn create_user(app: &App, permit: &Permit, request: UserRequest, wante
     Ok(user)
 }
 
-/// Gives the organization, of which there is always exactly one, its name.
+/// Names the organization, of which exactly one exists.
 ///
 /// # Errors
-/// `Invalid` for a name that is not allowed, `Unauthenticated` without a credential once there is a user, `Forbidden`, `Unavailable`
-/// when the database is away.
+/// - `Invalid` if the name is not allowed.
+/// - `Unauthenticated` if a user exists and the caller shows no credential.
+/// - `Forbidden` if the caller may not name the organization.
+/// - `Unavailable` if the database is unreachable.
 pub async fn name_organization(app: &App, permit: &Permit, name: String, wanted: Wanted<'_>) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::CreateOrganization)?;
     check_shown(&permit, wanted.projection)?;
@@ -78,7 +82,7 @@ pub async fn name_organization(app: &App, permit: &Permit, name: String, wanted:
     organization.ok_or_else(|| Error::internal("there is no organization"))
 }
 
-/// Refuses to go on without a credential when somebody made the first user meanwhile, and lets nobody make it until this write ends.
+/// Fails with `Unauthenticated` if a user exists by now; otherwise blocks the creation of users until this transaction ends.
 async fn stays_fresh(tx: &Tx) -> Result<()> {
     tx.alone_with(PEOPLE).await?;
     if tx.has_users().await? { Err(Denial::NoCredential.into()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Handing requests on to the upstream.
+//! Forwards requests to the upstream.
 
 use super::audit;
 use crate::app::App;
@@ -9,26 +9,28 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::upstream::{Answer, Request};
 
-/// What a caller needs for a route that is not served here; `None` when there is no upstream, or none that gets this route.
+/// Returns what a caller needs for a route that keytower does not serve itself; `None` if there is no upstream or its rules do not forward
+/// the route.
 #[must_use]
 pub fn needs(app: &App, route: &str) -> Option<Needs> {
     app.upstream.as_ref()?.rules().needs(route)
 }
 
-/// Hands a request on, as far as the caller may ask for it. Whatever is no common read leaves its trace before it goes out: a caller
-/// who hangs up, or an upstream that falls silent, must not leave a change without one. The credential is judged once more right before
-/// that; what was sent before its end may still arrive.
+/// Forwards a request. Unless it is a common read, it is recorded in the audit log before it is sent: a change must not go unrecorded if
+/// the caller disconnects or the upstream stops responding. The credential is verified again right before sending; a request that was sent
+/// just before the credential was revoked may still arrive.
 ///
 /// # Errors
-/// `Unauthenticated`, `Forbidden`; `BadGateway` and `GatewayTimeout` when the upstream does not do its part; `Unavailable` when the trace
-/// can't be written, and then nothing goes out.
+/// - `Unauthenticated` or `Forbidden` if the caller may no longer make the request.
+/// - `BadGateway` or `GatewayTimeout` if the upstream fails or does not answer in time.
+/// - `Unavailable` if the audit log can't be written; nothing is sent then.
 pub async fn forward(app: &App, permit: &Permit, request: &Request<'_>) -> Result<Answer> {
     let upstream = app.upstream.as_ref().ok_or_else(|| Error::internal("there is no upstream"))?;
     let permit = app.confirm(permit).await?;
     if !is_common_read(request.route, permit.operation()) {
         let entry = Entry::done(text!("handed on to the upstream", "已转交上游"));
         audit::record(app, permit.caller(), request.route, entry).await?;
-        // Writing that may have taken a while.
+        // Verify again: writing the audit log may have taken a while.
         app.confirm(&permit).await?;
     }
     let answer = upstream.send(request).await?;
@@ -36,7 +38,7 @@ pub async fn forward(app: &App, permit: &Permit, request: &Request<'_>) -> Resul
     Ok(answer)
 }
 
-/// Tells whether a request only reads what everybody who is logged in may read, and so leaves no trace.
+/// Tells whether a request only reads what every authenticated caller may read; such requests are not recorded.
 pub(super) fn is_common_read(route: &str, operation: Operation) -> bool {
     route.starts_with("get-") && operation.needs() == Needs::Credential
 }

@@ -1,10 +1,10 @@
-//! The inventory: data that keytower holds and shows. It comes from a JSON file in the shape that the `get-…` routes answer, or from an
+//! The inventory: data that keytower stores and shows. It comes from a JSON file in the shape that the `get-…` routes return, or from an
 //! upstream ([`sync()`]).
 //!
-//! Every record is checked against its entity's description before the first is written; one that is wrong is named by line, path
-//! and reason, and then nothing is imported. Records replace those with the same id. `cluster` and `host` of a VM or host decide
-//! which belongs where; the lists on the other side follow from them and are only checked for their shape. A VM whose power
-//! operation goes on stays held by it, whatever its record says of that.
+//! Every record is checked against its entity's description before the first one is written. Each invalid record is reported by line, path
+//! and reason, and then nothing is imported. Records replace stored ones with the same id. `cluster` and `host` of a VM or host decide
+//! where it belongs; the lists on the other side follow from them, and only their shape is checked. A VM with a running power operation
+//! stays locked by it, whatever its record says.
 
 mod check;
 mod sync;
@@ -24,30 +24,32 @@ use crate::store::Tx;
 use check::{Problem, Record};
 pub use sync::{Mirrored, sync};
 
-/// What an inventory file holds, in the order in which it is written.
+/// Entities of an inventory file, in the order in which they are written.
 pub const ENTITIES: [&Entity; 4] = [&DATACENTER, &CLUSTER, &HOST, &VM];
 
-/// Records written at a time, between two signs of progress.
+/// Records written between two progress reports.
 const STRIDE: usize = 1_000;
-/// So many problems are told; a file of the wrong kind would fill the screen.
+/// Maximum number of problems in an error message; a file of the wrong kind would fill the screen.
 const TOLD: usize = 20;
 
-/// How many records of an entity were written so far, out of how many.
+/// Progress with one entity: records written (or read) so far, out of how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// The entity's list, for example `vms`.
     pub list: &'static str,
-    /// Written.
+    /// Records written so far.
     pub done: usize,
-    /// In the file.
+    /// Records in total.
     pub of: usize,
 }
 
-/// Imports a file's text. Tells `progress` as it goes, and at last how many records of each entity there were.
+/// Imports the text of an inventory file. Calls `progress` as it goes, and returns how many records of each entity it has written. Imports
+/// nothing if it fails.
 ///
 /// # Errors
-/// `Invalid` with every problem (line, path, reason) on a line of its own, `Forbidden`, `Unavailable` when the database is away;
-/// nothing is imported then.
+/// - `Invalid` if the file has problems; the message gives each one (line, path, reason) on a line of its own.
+/// - `Forbidden` if the caller does not hold all rights.
+/// - `Unavailable` if the database is unreachable.
 pub async fn import(
     app: &App,
     permit: &Permit,
@@ -66,7 +68,7 @@ pub async fn import(
     }
     for (entity, records) in &lists {
         for (field, relation) in entity.fields.iter().filter_map(|field| Some((field, field.relation()?))) {
-            // A list on the other side follows from the rows that it names; what is not imported is not looked for.
+            // Skip lists on the other side, which follow from the rows that they name, and relations to entities that are not imported.
             let ids = known.get(relation.target.name).filter(|_| !matches!(relation.join, Join::Reverse(_)));
             let Some(ids) = ids else { continue };
             problems.extend(records.iter().flat_map(|record| record.dangling(field, ids)));
@@ -82,14 +84,14 @@ pub async fn import(
     Ok(totals)
 }
 
-/// Writes records that were checked: how many of each list.
+/// Writes checked records and returns the number of records in each list.
 async fn write(
     tx: &Tx,
     lists: &[(&'static Entity, Vec<Record>)],
     organization: &str,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Vec<Progress>> {
-    // Whoever switches VMs waits for this, and this for them.
+    // Imports and power operations wait for each other.
     tx.alone_with(VM.table).await?;
     let mut totals = Vec::new();
     for (entity, records) in lists {
@@ -106,7 +108,7 @@ async fn write(
     Ok(totals)
 }
 
-/// The record as it is written: a data center of an organization that is not known here becomes one of ours.
+/// Returns the values to store: every data center gets the local organization, since the one in the record is not known here.
 fn placed(entity: &Entity, record: &Record, organization: &str) -> Map<String, Value> {
     let mut values = record.values.clone();
     if *entity == DATACENTER {
@@ -115,7 +117,7 @@ fn placed(entity: &Entity, record: &Record, organization: &str) -> Map<String, V
     values
 }
 
-/// Pairs data centers and clusters: what either side lists. A list that is present replaces the record's old pairs.
+/// Links data centers and clusters as either side lists them. A list that is present replaces the record's old links.
 async fn pair(tx: &Tx, lists: &[(&'static Entity, Vec<Record>)]) -> Result<()> {
     let mut pairs = Vec::new();
     for (entity, records) in lists {
@@ -142,7 +144,7 @@ fn refusal(text: &str, problems: &[Problem]) -> Error {
     told(problems, |problem| problem.tell(text))
 }
 
-/// The first of the problems, a line for each.
+/// Returns an error with the first problems, one on each line.
 fn told(problems: &[Problem], tell: impl Fn(&Problem) -> String) -> Error {
     let more = problems.len().saturating_sub(TOLD);
     let mut lines: Vec<String> = problems.iter().take(TOLD).map(tell).collect();

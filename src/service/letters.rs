@@ -1,4 +1,4 @@
-//! The letters that wait to be sent: written down sealed, in the same write as what they tell of. `outbox` sends them.
+//! Queue of outgoing mails: they are stored sealed, in the same transaction as the change that they report. `outbox` sends them.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -12,51 +12,51 @@ use crate::error::{Error, Result};
 use crate::mail::Letter;
 use crate::store::Tx;
 
-/// For how long a mailed link works; for as long its letter waits to be sent.
+/// How long a mailed link works, and how long its letter waits to be sent.
 pub(super) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
-/// For how long it is tried to send a letter.
+/// How long the outbox tries to send a letter.
 pub(super) const LIFE: TimeDelta = TimeDelta::hours(24);
-/// A letter, to whom, and in which language.
+/// A letter with its address and language.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Post {
     /// The address.
     pub(super) to: String,
-    /// What it says.
+    /// Content.
     pub(super) letter: Letter,
-    /// How it is written.
+    /// Language.
     pub(super) language: Language,
 }
 
-/// A link that somebody asks for.
+/// A request for a password link.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Wish {
-    /// The name that it is for.
+    /// Username that the caller entered.
     pub(super) username: String,
-    /// How its letter is written.
+    /// Language of its letter.
     pub(super) language: Language,
 }
 
-/// What waits.
+/// An entry of the queue.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Waiting {
     /// A letter.
     Letter(Post),
-    /// A link that is made, for whoever has the name, when its letter is sent.
+    /// A password link, created for the user with this name when its letter is sent.
     Link(Wish),
 }
 
-/// Has a letter sent, as part of a write: it goes out if that lasts. Nothing waits where there is no mail server.
+/// Queues a letter as part of `tx`; it is sent once the transaction commits. Does nothing without a mail server.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn enqueue(app: &App, tx: &Tx, post: Post) -> Result<()> {
     wait(app, tx, &Waiting::Letter(post), LIFE).await
 }
 
-/// Has a link that sets another password sent to whoever has a name, if anybody has: that is looked up when it is sent.
+/// Queues a link that sets a new password, for the user with a name. The user is looked up only when the link is sent.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn enqueue_link(app: &App, tx: &Tx, wish: Wish) -> Result<()> {
     wait(app, tx, &Waiting::Link(wish), LINK_LIFE).await
 }
@@ -71,10 +71,10 @@ async fn wait(app: &App, tx: &Tx, waiting: &Waiting, life: TimeDelta) -> Result<
     tx.insert_letter(&id, sealed, now, now + life).await
 }
 
-/// Has a user told that their password was changed, as part of its write.
+/// Notifies a user that their password was changed, as part of `tx`.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn password_changed(app: &App, tx: &Tx, caller: &Caller, holder: &Holder) -> Result<()> {
     let Some(to) = holder.email_address.clone() else { return Ok(()) };
     let (username, at) = (holder.username.clone(), app.now());
@@ -82,10 +82,10 @@ pub(super) async fn password_changed(app: &App, tx: &Tx, caller: &Caller, holder
     enqueue(app, tx, Post { to, letter, language: caller.language }).await
 }
 
-/// Has a user told of another e-mail address, at the old and at the new one, as part of its write.
+/// Notifies a user of a new e-mail address, at the old and the new address, as part of `tx`.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn address_changed(app: &App, tx: &Tx, user: (&str, Option<&str>), new: Option<&str>) -> Result<()> {
     let (caller, (username, old)) = (tx.permit().caller(), user);
     for to in [old, new].into_iter().flatten() {
@@ -100,10 +100,10 @@ pub(super) async fn address_changed(app: &App, tx: &Tx, user: (&str, Option<&str
     Ok(())
 }
 
-/// Has users told of a change of their second factors, at their own address and at one that codes went to, as part of its write.
+/// Notifies a user that their second factors changed, at their own address and at the address that codes went to, as part of `tx`.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn factors_changed(
     app: &App,
     tx: &Tx,
@@ -121,7 +121,7 @@ pub(super) async fn factors_changed(
     Ok(())
 }
 
-/// The place that a letter is sealed for.
+/// Returns the place that a letter is sealed for: opened for another place, it does not open.
 pub(super) fn place(id: &LetterId) -> String {
     format!("letter/{id}")
 }

@@ -1,4 +1,4 @@
-//! Reading lists, single objects and counts of any entity.
+//! Reads lists, single objects and counts of any entity.
 
 use std::sync::Arc;
 
@@ -20,14 +20,15 @@ use crate::store::{Ids, Scope, Tx};
 
 pub use crate::store::{BLOCK, Budget, Node, Projection};
 
-/// How many ids go into one statement.
+/// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
 
-/// Reads a list. `arguments` are the members of a list body, or the arguments of a GraphQL list: the same language.
+/// Reads a list. `arguments` are the members of a REST list body or the arguments of a GraphQL list; both use the same language.
 ///
 /// # Errors
-/// `Invalid` when the arguments are wrong or the answer exceeds the budget, `Unauthenticated` without a credential,
-/// `Unavailable` when the database is away.
+/// - `Invalid` if the arguments are wrong or the answer exceeds the budget.
+/// - `Unauthenticated` if the caller shows no credential and the request needs one.
+/// - `Unavailable` if the database is unreachable.
 pub async fn list(
     app: &App,
     permit: &Permit,
@@ -52,8 +53,8 @@ pub struct Blocks {
     has_begun: bool,
 }
 
-/// Begins to read a list in blocks, with everything that REST shows of a row. Which rows it holds is settled here; a row that is deleted
-/// before its block is read is left out.
+/// Begins to read a list in blocks, with every field that REST shows. Which rows it holds is decided here; a row that is deleted before its
+/// block is read is left out.
 ///
 /// # Errors
 /// Like [`list`].
@@ -71,10 +72,11 @@ pub async fn blocks(
 }
 
 impl Blocks {
-    /// Reads the next block, after the caller's credential was judged anew; `None` at the end.
+    /// Returns the next block; `None` at the end. Verifies the caller's credential again before every block except the first.
     ///
     /// # Errors
-    /// `Unauthenticated` when the credential was ended meanwhile, and like [`list`].
+    /// - `Unauthenticated` if the credential was revoked meanwhile.
+    /// - Otherwise like [`list`].
     pub async fn next(&mut self, app: &App) -> Result<Option<Vec<Arc<Node>>>> {
         if self.ids.is_empty() {
             return Ok(None);
@@ -94,7 +96,7 @@ impl Blocks {
     }
 }
 
-/// The same of rows of a kind, for whoever may see all of these.
+/// Reads the list of the rows in `scope`, for a caller who may see all of them.
 pub(super) async fn list_in(
     app: &App,
     permit: &Permit,
@@ -108,7 +110,7 @@ pub(super) async fn list_in(
     app.store.list(permit.user(), &query, scope, wanted.projection, wanted.budget).await
 }
 
-/// Counts a list, its window included.
+/// Counts the rows of a list within its window (`first`, `skip` and so on).
 ///
 /// # Errors
 /// Like [`list`].
@@ -124,7 +126,7 @@ fn prepare(
     arguments: &Map<String, Value>,
 ) -> Result<(Permit, Query)> {
     let permit = permit.require(Operation::Read(entity))?;
-    // Without a credential nothing can be found out by asking for what has this or that.
+    // Without a credential, reject a `where`: it would let the caller probe for values.
     if permit.actor().is_none() && arguments.get("where").is_some_and(|conditions| !conditions.is_null()) {
         return Err(Denial::NoCredential.into());
     }
@@ -134,7 +136,7 @@ fn prepare(
     Ok((permit, query))
 }
 
-/// The rows with these ids, as a write sees them, in English. Those that do not exist are left out.
+/// Returns the rows with these ids as the transaction sees them, in English. Ids without a row are left out.
 pub(super) async fn by_ids(
     tx: &Tx,
     entity: &'static Entity,
@@ -144,7 +146,7 @@ pub(super) async fn by_ids(
     by_ids_in(Language::default(), tx, entity, ids, wanted).await
 }
 
-/// The same, in a language.
+/// Returns rows as [`by_ids`] does, in a given language.
 pub(super) async fn by_ids_in(
     language: Language,
     tx: &Tx,
@@ -155,7 +157,7 @@ pub(super) async fn by_ids_in(
     let id = entity.field("id").ok_or_else(|| Error::internal(format!("{} has no id", entity.name)))?;
     let mut rows = Vec::new();
     for ids in ids.chunks(CHUNK) {
-        // No row has NUL in it, and PostgreSQL would not even compare it.
+        // No stored text contains NUL, and PostgreSQL rejects it in a comparison.
         let ids = ids.iter().filter(|id| !id.contains('\0')).cloned();
         let query = Query { language, ..Query::having(entity, id, ids.map(Scalar::Text).collect()) };
         rows.extend(tx.list(&query, &Scope::All, wanted.projection, wanted.budget).await?);
@@ -163,7 +165,7 @@ pub(super) async fn by_ids_in(
     Ok(rows)
 }
 
-/// Which rows the caller may know of: of keys and of what the audit log tells, its own, unless it manages them.
+/// Returns which rows the caller may see: API keys and audit log rows only if they are the caller's own, unless the caller manages them.
 pub(super) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scope {
     let all = match entity.name {
         name if name == API_KEY.name => Action::MANAGE_API_KEY,
@@ -176,7 +178,7 @@ pub(super) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scop
     }
 }
 
-/// Replaces the texts of keys by their digests. A text that is no key matches nothing.
+/// Replaces the texts of API keys in a filter by their digests. A text that is not a key matches nothing.
 pub(super) fn digested(app: &App, filter: Filter) -> Filter {
     filter.map(&|field, operator, values| {
         if !matches!(field.kind, Kind::Key) {

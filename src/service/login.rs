@@ -1,4 +1,4 @@
-//! Logging in and out: a password, a second factor where the user has one, and the session that both open.
+//! Login and logout: a password, a second factor if the user has one, and the session that they open.
 
 use chrono::TimeDelta;
 
@@ -29,76 +29,78 @@ use crate::domain::user::LoginUser;
 use crate::error::{Barred, Error, Kind, Result};
 use crate::store::{Tx, Users};
 
-/// What a login is tried with.
+/// Arguments of a login.
 #[derive(Debug)]
 pub struct LoginRequest {
     /// Login name, compared exactly.
     pub username: String,
     /// Password.
     pub password: Password,
-    /// Where the user comes from; `LOCAL` when absent.
+    /// Source of the user; `LOCAL` by default.
     pub source: Option<String>,
-    /// Which second factor is to complete it.
+    /// Type of the second factor; by default the user's preferred one.
     pub mfa_type: Option<MfaType>,
-    /// The code of that factor, where it is at hand already.
+    /// Code of that factor, if the caller has it already.
     pub code: Option<Code>,
-    /// Whether the face has a next step: where it can't ask for a code, one is sent only when a type was chosen; and it opens no session
-    /// that could do nothing but what that face does not serve.
+    /// Whether the API can continue a login in a second request. If not, a code is sent only if `mfa_type` is set, and the login fails
+    /// instead of opening a session that may do nothing but fulfill a duty (such as changing the password) that the API does not serve.
     pub interactive: bool,
-    /// What the login is to bring.
+    /// Kind of token to return.
     pub ticket: Ticket,
     /// The answer to a security question, by the question's number.
     pub answer: Option<(i64, Password)>,
 }
 
-/// What names a session to its user.
+/// The kind of token that a login returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ticket {
-    /// A signed token, for as long as the settings say.
+    /// A signed token, valid as long as the `token_life` setting says.
     Token,
-    /// A portal token of SoftLayer's: random text, for [`PORTAL_LIFE`].
+    /// A portal token of SoftLayer: random text, valid for [`PORTAL_LIFE`].
     Portal,
 }
 
-/// For how long a portal token works at most (contract of SoftLayer, section 5.1). A `token_life` that was set bounds it further.
+/// Longest life of a portal token (contract of SoftLayer, section 5.1). A `token_life` that the operator has set shortens it.
 pub const PORTAL_LIFE: TimeDelta = TimeDelta::hours(48);
 
-/// How a login went whose password is right.
+/// Result of a login with the right password.
 #[derive(Debug)]
 pub enum Login {
-    /// It is complete.
+    /// The login is complete.
     Done(LoggedIn),
-    /// A code is needed.
+    /// A code of a second factor is needed.
     NeedsCode {
         /// The user.
         uid: UserId,
-        /// What waits for it.
+        /// The challenge that waits for the code; `None` if no code was requested.
         meta: Option<MfaMeta>,
     },
 }
 
-/// A login that is complete.
+/// A completed login.
 #[derive(Debug)]
 pub struct LoggedIn {
-    /// The ticket that names its session.
+    /// The token that names the session.
     pub token: SignedToken,
     /// The user's number.
     pub number: i64,
-    /// What a device gets that its user has not logged in from before.
+    /// Handle for a device that the user has not logged in from before.
     pub device: Option<Handle>,
-    /// What the session can only do until it is done.
+    /// Duty that the session must fulfill before it may do anything else.
     pub duty: Option<Duty>,
-    /// From when on a second factor will be needed that the user does not have.
+    /// When the user, who has no second factor yet, will need one.
     pub mfa_due: Option<Timestamp>,
 }
 
-/// Checks name and password, and opens a session; where the user has a second factor, it waits for a code.
+/// Verifies username and password and opens a session; if the user has a second factor, the login waits for a code.
 ///
-/// An unknown name costs as much time as a wrong password and is answered alike.
+/// An unknown username takes as long as a wrong password and gets the same answer.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong password or code, and for an address that is not let in; `TooMany` after too many wrong ones; `Invalid` for
-/// a source or a factor that is not served here, `Unavailable` when the database or the mail server is away.
+/// - `LoginFailed` if the username, password or code is wrong, the user is not active, or the caller's address is not allowed.
+/// - `TooMany` after too many wrong attempts.
+/// - `Invalid` if the source or the factor is not supported here.
+/// - `Unavailable` if the database or the mail server is unreachable.
 pub async fn login(app: &App, permit: &Permit, request: LoginRequest) -> Result<Login> {
     let permit = permit.require(Operation::Login)?;
     let directory = directory::of(request.source.as_deref())?;
@@ -118,7 +120,7 @@ pub async fn login(app: &App, permit: &Permit, request: LoginRequest) -> Result<
     }
 }
 
-/// A login that is being judged.
+/// State of a login in progress.
 struct Trial {
     permit: Permit,
     policy: Policy,
@@ -127,8 +129,8 @@ struct Trial {
     attempt: Attempt,
 }
 
-/// Compares name and password with what is stored, and goes on from there; `None` when another hash was stored meanwhile, of another
-/// password or of the same: then they are to be compared again.
+/// Verifies username and password and continues the login. Returns `None` if the stored hash changed meanwhile (another password, or
+/// another hash of the same one) or the user enrolled a first factor: the caller then verifies again.
 async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Option<Login>> {
     let Trial { permit, policy, known, directory, attempt } = trial;
     let Checked { user, verdict } = directory.check(app, &request.username, request.password.clone()).await?;
@@ -139,12 +141,12 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
     });
     let with_code = request.code.is_some();
     let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
-        // A name that nobody has is not written down: people type passwords there.
+        // Unknown usernames are not recorded: people type passwords there by mistake.
         return wrong(app, permit.caller(), author, with_code).await;
     };
     let holder = app.store.holder(&user.id).await?;
     let Some(holder) = holder.filter(|holder| holder.needs_code() || !with_code) else {
-        // No factor, and yet a code: told like a wrong one, or codes would be a way around the limit for strangers.
+        // A code for a user without a second factor fails like a wrong one; otherwise any code would bypass the limit for strangers.
         return wrong(app, permit.caller(), author, with_code).await;
     };
     let renewed = match verdict {
@@ -164,7 +166,7 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
                 true => match challenges::open(app, permit, &holder, Purpose::Login, mfa_type, known.as_ref()).await {
                     Ok(opened) => Some(opened),
                     Err(error) => {
-                        // The password was right, whatever keeps its code from being sent.
+                        // The password was right, so this attempt does not count even though the code can't be sent.
                         attempt.undo(app, permit).await?;
                         return Err(error);
                     }
@@ -196,7 +198,8 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
             let answer = Answer { mfa_type, code, known: known.as_ref() };
             match challenges::settle(app, permit, &holder, None, answer).await {
                 Ok((tx, holder)) => (tx, holder, AMR_BOTH),
-                // Told alike, or whoever brings any code along would learn whether the password is right, beyond the limit for strangers.
+                // The same answer as for a wrong password; otherwise a caller who adds any code could test passwords beyond the limit for
+                // strangers.
                 Err(error) if [Kind::LoginFailed, Kind::TooMany, Kind::Invalid].contains(&error.kind()) => {
                     return Err(wrong_login(with_code));
                 }
@@ -204,9 +207,9 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
             }
         }
     };
-    // As the user is now: the state may have changed since the password was compared.
+    // Read the user again: the status may have changed since the password was compared.
     let Some(user) = hold(&tx, &user, renewed).await? else { return Ok(None) };
-    // A first factor that came meanwhile counts.
+    // If the user enrolled a first factor meanwhile, start again.
     if amr == AMR_PASSWORD && tx.holder(&user.id).await?.is_none_or(|holder| holder.needs_code()) {
         return Ok(None);
     }
@@ -215,8 +218,8 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
     begin_session(app, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
 }
 
-/// Holds the password that was compared as it is stored, or as its renewed hash, until the end of a write, and answers its user as that
-/// write sees them; `None` when another password was stored meanwhile.
+/// Locks the password hash that was compared, or replaces it by `renewed`, until the end of the transaction. Returns the user as the
+/// transaction sees them; `None` if another hash was stored meanwhile.
 async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<Option<LoginUser>> {
     let is_held = match (&user.password_hash, renewed) {
         (Some(compared), Some(renewed)) => tx.replace_hash(&user.id, compared, renewed).await?,
@@ -225,11 +228,13 @@ async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<Opti
     if is_held { tx.login_user(&user.id).await } else { Ok(None) }
 }
 
-/// Completes a login with a code.
+/// Completes a login with a code of a second factor.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong code, a challenge that is over and an address that is not let in; `Invalid` for a type that the user does
-/// not have, `TooMany` after too many wrong codes, `Unavailable` when the database is away.
+/// - `LoginFailed` if the code is wrong, the challenge is unknown or expired, or the caller's address is not allowed.
+/// - `Invalid` if the user does not have a factor of this type.
+/// - `TooMany` after too many wrong codes.
+/// - `Unavailable` if the database is unreachable.
 pub async fn verify_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: MfaType, code: &Code) -> Result<LoggedIn> {
     let permit = permit.require(Operation::VerifyMfa)?;
     let policy = admitted(app, &permit).await?;
@@ -243,7 +248,7 @@ pub async fn verify_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: MfaT
     begin_session(app, &policy, tx, proven).await
 }
 
-/// Sends the code of a login anew, or that of another factor of its user.
+/// Sends the code of a login again, or a code of another factor of the user.
 ///
 /// # Errors
 /// Like [`verify_mfa`].
@@ -253,7 +258,7 @@ pub async fn resend_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: Opti
     challenges::resend(app, &permit, mid, mfa_type).await
 }
 
-/// Somebody who has proven who they are.
+/// A user who has passed all steps of a login.
 struct Proven {
     holder: Holder,
     user: LoginUser,
@@ -263,7 +268,7 @@ struct Proven {
     answered: bool,
 }
 
-/// Opens their session, as the end of that write.
+/// Opens the session of the user and commits the transaction.
 async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Result<LoggedIn> {
     let permit = tx.permit().clone();
     let caller = permit.caller();
@@ -283,7 +288,7 @@ async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Re
         return Err(error);
     }
     if let Some(error) = barred(caller, &user, answered)? {
-        // Dropped: what was tried counts on, and what was spent is not.
+        // Roll back: the attempt still counts, and the code stays unspent.
         drop(tx);
         let entry = Entry::failed(error.text().clone()).by(author);
         audit::record(app, caller, Operation::Login.name(), entry).await?;
@@ -325,7 +330,7 @@ async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Re
     Ok(LoggedIn { token, number: user.number, device, duty, mfa_due })
 }
 
-/// What keeps somebody out whose password, and code, are right. Only they learn of it.
+/// Returns the error that bars a user despite the right password and code. Only a caller with both sees it.
 fn barred(caller: &Caller, user: &LoginUser, answered: bool) -> Result<Option<Error>> {
     if !answered {
         let text = text!(
@@ -345,7 +350,7 @@ fn barred(caller: &Caller, user: &LoginUser, answered: bool) -> Result<Option<Er
     Ok(None)
 }
 
-/// Answers a login whose name or password is wrong: always alike.
+/// Records a failed login and returns its error, the same for a wrong username and a wrong password.
 async fn wrong<T>(app: &App, caller: &Caller, author: Option<Author>, with_code: bool) -> Result<T> {
     let entry = Entry::failed(text!("login failed", "登录失败"));
     audit::record(app, caller, Operation::Login.name(), Entry { by: author, ..entry }).await?;
@@ -360,7 +365,7 @@ fn wrong_login(with_code: bool) -> Error {
     Error::new(Kind::LoginFailed, text)
 }
 
-/// What is said where a session could do nothing but what the face does not serve.
+/// Returns the error for a login whose session could only fulfill a duty that the API does not serve.
 fn refused_for(duty: Duty) -> Error {
     let text = match duty {
         Duty::ChangePassword => text!(
@@ -379,7 +384,7 @@ fn refused_for(duty: Duty) -> Error {
     Error::new(Kind::LoginFailed, text)
 }
 
-/// What a face answers that can't ask for a code: that one is needed, and what automation does instead.
+/// Returns the error of an API that can't ask for a code: it says that one is needed, and what automation uses instead.
 #[must_use]
 pub fn needs_code(meta: Option<MfaMeta>) -> Error {
     let text = text!(
@@ -395,7 +400,8 @@ pub fn needs_code(meta: Option<MfaMeta>) -> Error {
 /// Ends the session of the caller's own token.
 ///
 /// # Errors
-/// `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn logout(app: &App, permit: &Permit) -> Result<()> {
     let permit = permit.require(Operation::Logout)?;
     let (session, user) = own_session(&permit)?;
@@ -407,7 +413,7 @@ pub async fn logout(app: &App, permit: &Permit) -> Result<()> {
     Ok(())
 }
 
-/// When a token made now stops working. "Until it is revoked" is a century.
+/// Returns when a token issued now expires. A `token_life` of zero ("until it is revoked") means a century.
 pub(super) fn end_of_token(app: &App, now: Timestamp) -> Timestamp {
     let life = match app.settings.token_life {
         life if life.is_zero() => TimeDelta::days(36_500),

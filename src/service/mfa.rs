@@ -1,4 +1,4 @@
-//! One's own second factors: shown, enrolled, proven anew, removed; and taken from those who lost them.
+//! The caller's own second factors (read, enroll, reauthenticate, remove), and the reset of other users' factors.
 
 use std::sync::Arc;
 
@@ -27,28 +27,34 @@ use crate::domain::user::User;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Node, Tx};
 
-/// What a proof of the second factor came to.
+/// Result of a reauthentication.
 #[derive(Debug)]
 pub enum Reauthentication {
-    /// A code was sent, and is awaited.
+    /// A code was sent, and the caller has to present it.
     Awaited(MfaMeta),
-    /// The second factor is fresh until then.
+    /// The proof is fresh until this moment.
     Fresh(Timestamp),
 }
 
-/// The caller's own second factors.
+/// Returns the caller's own second factors.
 ///
 /// # Errors
-/// `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn read(app: &App, permit: &Permit) -> Result<Holder> {
     let permit = permit.require(Operation::ReadMfa)?;
     holder_of(app, &permit).await.map(|(holder, _)| holder)
 }
 
-/// Makes a secret for the caller's device. It counts from the moment on at which a code has proven it, and is forgotten otherwise.
+/// Generates a TOTP secret for the caller's device. The factor takes effect once [`confirm`] receives its first code; otherwise the secret
+/// is discarded.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong password, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `LoginFailed` if the password is wrong.
+/// - `TooMany` after too many wrong passwords.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the caller has a second factor that was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn enroll_totp(app: &App, permit: &Permit, password: Password) -> Result<Enrollment> {
     let permit = permit.require(Operation::EnrollMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
@@ -60,10 +66,12 @@ pub async fn enroll_totp(app: &App, permit: &Permit, password: Password) -> Resu
     Ok(enrollment)
 }
 
-/// Sends a code to the caller's e-mail address. The address counts from the moment on at which the code has come back.
+/// Sends a code to the caller's e-mail address. The address becomes a factor once [`confirm`] receives the code.
 ///
 /// # Errors
-/// Like [`enroll_totp`]; `Invalid` without an address or a mail server, `Unavailable` when that is away.
+/// - Like [`enroll_totp`].
+/// - `Invalid` if the user has no e-mail address or no mail server is configured.
+/// - `Unavailable` if the mail server is unreachable.
 pub async fn enroll_mail(app: &App, permit: &Permit, password: Password) -> Result<MfaMeta> {
     let permit = permit.require(Operation::EnrollMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
@@ -75,12 +83,16 @@ pub async fn enroll_mail(app: &App, permit: &Permit, password: Password) -> Resu
     Ok(meta)
 }
 
-/// Proves a new factor with its first code. With the first factor of a user come recovery codes, which are in this answer and in no
-/// other; with a further one those before stay.
+/// Confirms a new factor with its first code. A user without recovery codes gets new ones, which only this answer shows; existing ones stay
+/// valid.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong code, `Invalid` where no factor was begun, `TooMany` after too many wrong codes, `Forbidden` for a key,
-/// `Unavailable` when the database is away.
+/// - `LoginFailed` if the code is wrong.
+/// - `Invalid` if no enrollment of this type was begun in this session, or it has expired.
+/// - `TooMany` after too many wrong codes.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the caller has a second factor that was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) -> Result<Option<Vec<String>>> {
     let permit = permit.require(Operation::ConfirmMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
@@ -105,11 +117,11 @@ pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code)
     if !tx.hold_user(&holder.id).await? || !tx.delete_challenge(&begun.id).await? {
         return Err(challenges::over());
     }
-    // As it is now, not as it was before the write began.
+    // Read the factors again: they may have changed before the transaction began.
     let before = tx.holder(&holder.id).await?.ok_or_else(challenges::over)?;
     tx.put_factor(&FactorId::generate(now, app.random.as_ref())?, &holder.id, new, now).await?;
     if !before.needs_code() {
-        // They are known by a password alone, which may be why a second factor was wanted.
+        // The known devices belong to logins with a password only, which may be the reason to add a second factor.
         tx.forget_devices_of(&holder.id).await?;
     }
     let codes = match before.recovery_codes {
@@ -132,10 +144,13 @@ pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code)
     Ok(codes)
 }
 
-/// Gives the caller other recovery codes: those before work no more.
+/// Replaces the caller's recovery codes; the old ones stop working.
 ///
 /// # Errors
-/// `Invalid` without a second factor, `Forbidden` for a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+/// - `Invalid` if the caller has no second factor.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn renew_recovery_codes(app: &App, permit: &Permit) -> Result<Vec<String>> {
     let permit = permit.require(Operation::RenewRecoveryCodes)?;
     let (holder, _) = holder_of(app, &permit).await?;
@@ -150,26 +165,29 @@ pub async fn renew_recovery_codes(app: &App, permit: &Permit) -> Result<Vec<Stri
     Ok(codes)
 }
 
-/// What the caller proves anew with.
+/// What the caller reauthenticates with.
 #[derive(Debug)]
 pub enum Proof {
-    /// The password: all that whoever has no second factor can prove.
+    /// The password, for a caller without a second factor.
     Password(Password),
-    /// A code of the second factor. Without one, it is sent where codes are sent.
+    /// A code of a second factor. Without `code`, a code is sent if the factor sends codes.
     Code {
-        /// Of which factor; the preferred one where absent.
+        /// Type of the factor; by default the preferred one.
         mfa_type: Option<MfaType>,
         /// The code.
         code: Option<Code>,
     },
 }
 
-/// Proves the caller's second factor anew, or the password of a caller who has none.
+/// Verifies the caller's second factor again, or the password of a caller without one.
 ///
 /// # Errors
-/// `Invalid` for a code without a second factor and for a password with one, without a code that is needed, and for a type that the user
-/// does not have; `LoginFailed` for a wrong code or password, `TooMany` after too many of them, `Forbidden` for a key, `Unavailable` when
-/// the database or the mail server is away.
+/// - `Invalid` if the proof is a password although the caller has a second factor, or a code although the caller has none; if a required
+///   code is missing; or if the caller does not have a factor of this type.
+/// - `LoginFailed` if the code or password is wrong.
+/// - `TooMany` after too many wrong ones.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database or the mail server is unreachable.
 pub async fn reauthenticate(app: &App, permit: &Permit, proof: Proof) -> Result<Reauthentication> {
     let permit = permit.require(Operation::Reauthenticate)?;
     let (holder, session) = holder_of(app, &permit).await?;
@@ -220,11 +238,16 @@ pub async fn reauthenticate(app: &App, permit: &Permit, proof: Proof) -> Result<
     Ok(fresh(now))
 }
 
-/// Removes one of the caller's second factors, with a code of it or a recovery code. With the last one the recovery codes go.
+/// Removes one of the caller's second factors. `code` is a code of that factor or a recovery code. Removing the last factor also removes
+/// the recovery codes.
 ///
 /// # Errors
-/// `Invalid` for a type that the user does not have, `LoginFailed` for a wrong code, `TooMany` after too many of them, `Forbidden` for a
-/// key and for the last factor of somebody who needs one, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+/// - `Invalid` if the user does not have a factor of this type.
+/// - `LoginFailed` if the code is wrong.
+/// - `TooMany` after too many wrong codes.
+/// - `Forbidden` if the caller authenticated with an API key, or this is the only factor of a user who is required to have one.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn remove(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) -> Result<Holder> {
     let permit = permit.require(Operation::RemoveMfa)?;
     let (holder, session) = holder_of(app, &permit).await?;
@@ -256,12 +279,15 @@ pub async fn remove(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) 
     Ok(left)
 }
 
-/// Takes all second factors from the users that a `where` matches: they lost them. Their sessions end, and the keys that they minted under
-/// these factors wait until they confirm them.
+/// Removes all second factors of the users that `conditions` match, for example because they have lost their devices. Ends their sessions,
+/// and suspends the keys that they minted under these factors until they confirm the keys.
 ///
 /// # Errors
-/// `NotFound` when nobody matches, `Invalid` for the caller's own, `Forbidden` for a key and for users who hold more than the caller,
-/// `StepUp` without a fresh factor, `Unavailable` when the database is away.
+/// - `NotFound` if no user matches.
+/// - `Invalid` if the caller is among the users.
+/// - `Forbidden` if the caller authenticated with an API key, or a user holds rights that the caller does not hold.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn reset(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<Arc<Node>>> {
     let permit = permit.require(Operation::ResetMfa)?;
     let query = matching(app, &USER, conditions)?;
@@ -300,7 +326,7 @@ pub async fn reset(app: &App, permit: &Permit, conditions: Map<String, Value>) -
     Ok(users)
 }
 
-/// Spends a code of somebody who is logged in. A mailed one belongs to the challenge that waits in their session.
+/// Spends a code of a logged-in caller. A mailed code belongs to the challenge that waits in the caller's session.
 async fn spend(
     app: &App,
     permit: &Permit,
@@ -332,7 +358,7 @@ async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {
     Ok((holder.ok_or_else(|| Error::refused("the user was deleted meanwhile"))?, session))
 }
 
-/// Refuses whoever does not know the password of the account that their token is of. Answers the hash that it was compared with.
+/// Rejects a wrong password of the caller's own account. Returns the stored hash that it was compared with.
 pub(super) async fn expect_password(
     app: &App,
     permit: &Permit,

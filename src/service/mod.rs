@@ -1,4 +1,5 @@
-//! The use cases, one function each: authorize, begin, change, commit. They know nothing of HTTP or of any face.
+//! The use cases, one function each: authorize the caller, begin a transaction, change, commit. They are independent of HTTP and of the
+//! APIs (REST, GraphQL, SoftLayer).
 
 pub mod access;
 pub mod api_keys;

@@ -1,7 +1,7 @@
-//! Sends the letters that wait, beside the requests.
+//! Sends the queued letters in the background.
 //!
-//! Each is sent at least once: a node claims it for a while, sends it, and then forgets it. If the node dies in between, or can't write
-//! down that the letter was sent, another node sends it after that while.
+//! Each letter is sent at least once: a node claims it for a while, sends it and then deletes it. If the node dies in between, or can't
+//! store that the letter was sent, another node sends it again after that while.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use crate::error::{Error, Kind, Result};
 use crate::mail::Mailer;
 use crate::store::{LetterRow, Tx};
 
-/// How long to wait after the first try; twice as long after each further one.
+/// Pause after the first attempt; it doubles after each further one.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
-/// How often it doubles: to eleven minutes.
+/// How often the pause doubles: up to eleven minutes.
 const DOUBLINGS: u32 = 6;
-/// For how long a letter is claimed, beyond the time that sending it may take.
+/// How long a letter stays claimed beyond the timeout for sending it.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// Sends the letters that are due. Any number of active nodes may do so at once.
+/// Sends the letters that are due. Several active nodes may do so at once.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn deliver(app: &App) -> Result<()> {
     let Some(mailer) = &app.mailer else { return Ok(()) };
     while !app.node.is_passive() && app.store.has_letters(app.now()).await? {

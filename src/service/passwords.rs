@@ -1,7 +1,7 @@
-//! One's own password: changed with the one before, or set with a link that was mailed.
+//! The caller's own password: changed with the old one, or set with a mailed link.
 //!
-//! Whoever asks for a link learns nothing of who exists: every name is counted, and waits in the outbox, sealed. Whose it is comes out when
-//! the letter is sent, beside the requests. The link is made then, and only its digest is kept.
+//! A request for a link does not reveal which users exist: every username is counted and queued in the outbox, sealed. The outbox looks the
+//! user up when it sends the letter, outside of the request. Only then is the link created, and only its digest is stored.
 
 use super::access::{admitted, own_session};
 use super::attempts;
@@ -25,24 +25,29 @@ use crate::error::{Error, Result};
 use crate::mail::Letter;
 use crate::store::Users;
 
-/// Letters and digits of a link's token: over 200 bits.
+/// Length of a link's token, in letters and digits: over 200 bits.
 const TOKEN_LEN: usize = 40;
 const WHAT: &str = "password reset";
 
-/// What came of a change.
+/// Result of a password change.
 #[derive(Debug)]
 pub struct Changed {
-    /// How many other sessions ended.
+    /// Number of other sessions that ended.
     pub sessions_ended: u64,
-    /// How many API keys were deleted.
+    /// Number of API keys that were deleted.
     pub api_keys_deleted: usize,
 }
 
-/// Changes the caller's own password. Their other sessions end, and logins and mailed links that wait; keys only if that is wanted.
+/// Changes the caller's own password. Ends the caller's other sessions, pending logins and mailed links; deletes API keys only if
+/// `delete_keys` is set.
 ///
 /// # Errors
-/// `LoginFailed` for a wrong old password, `TooMany` after too many of them, `Invalid` for a new one that is not allowed, `Forbidden` for
-/// a key, `StepUp` without a fresh factor, `Unavailable` when the database is away.
+/// - `LoginFailed` if the old password is wrong.
+/// - `TooMany` after too many wrong passwords.
+/// - `Invalid` if the new password is not allowed.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn change(app: &App, permit: &Permit, old: Password, new: Password, delete_keys: bool) -> Result<Changed> {
     let permit = permit.require(Operation::ChangePassword)?;
     let (session, user) = own_session(&permit)?;
@@ -66,7 +71,7 @@ pub async fn change(app: &App, permit: &Permit, old: Password, new: Password, de
             return Err(deleted());
         }
         if tx.hold_password(&user).await? != compared {
-            // Another hash of the same password, or of another one: then it is wrong the next time.
+            // The stored hash changed meanwhile. Verify again: if it is of another password, the old password is now wrong.
             hash = Some(new_hash);
             continue;
         }
@@ -93,11 +98,13 @@ pub async fn change(app: &App, permit: &Permit, old: Password, new: Password, de
     }
 }
 
-/// Has a link mailed that sets another password. Nothing tells whether there is anybody whom it goes to.
+/// Requests a mailed link that sets a new password. The answer does not reveal whether the user exists.
 ///
 /// # Errors
-/// `Invalid` where links can't be mailed, `LoginFailed` for an address that is not let in, `TooMany` after too many for the same name or
-/// from the same client, `Unavailable` when the database is away.
+/// - `Invalid` if links can't be mailed.
+/// - `LoginFailed` if the policies do not admit the caller's address.
+/// - `TooMany` after too many requests for the same username or from the same client.
+/// - `Unavailable` if the database is unreachable.
 pub async fn request_reset(app: &App, permit: &Permit, username: &str) -> Result<()> {
     let permit = permit.require(Operation::RequestPasswordReset)?;
     if app.mailer.is_none() || app.settings.public_url.is_none() {
@@ -109,7 +116,7 @@ pub async fn request_reset(app: &App, permit: &Permit, username: &str) -> Result
     }
     admitted(app, &permit).await?;
     attempts::link(app, &permit, username).await?;
-    // Nobody has a name that is longer: its beginning with one letter too many is as good.
+    // Usernames have at most `USERNAME_MAX` characters. A longer one, cut to one character more than that, still matches no user.
     let username = username.chars().take(USERNAME_MAX + 1).collect();
     let tx = app.begin(&permit).await?;
     letters::enqueue_link(app, &tx, Wish { username, language: permit.caller().language }).await?;
@@ -117,14 +124,14 @@ pub async fn request_reset(app: &App, permit: &Permit, username: &str) -> Result
     tx.commit().await
 }
 
-/// Makes the link that somebody asked for, and the letter that brings it; nothing where nobody has the name, or no address. It takes the
-/// place of links before it.
+/// Creates a requested link, and the letter that carries it; `None` if no user has the name or the user has no address. The link replaces
+/// earlier ones.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
     let Wish { username, language } = wish;
-    // No account has NUL in its name, and PostgreSQL would not even compare it.
+    // No username contains NUL, and PostgreSQL rejects it in a comparison.
     let user = match username.contains('\0') {
         true => None,
         false => app.store.find_login_user(&username).await?,
@@ -149,13 +156,15 @@ pub(super) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
     Ok(Some(Post { to, letter, language }))
 }
 
-/// Sets another password with a mailed link, once. It ends all of its user's sessions and is no login: that takes the new password, and
-/// the second factor of whoever has one.
+/// Sets a new password with a mailed link, once. Ends all sessions of the user and opens none: the user logs in with the new password, and
+/// with their second factor if they have one.
 ///
 /// # Errors
-/// `Invalid` for a link that is none, spent or over, and for a password that is not allowed, which leaves the link as it is;
-/// `LoginFailed` for an address that is not let in, `TooMany` after too many tries from the same client, `Unavailable` when the database
-/// is away.
+/// - `Invalid` if the link is malformed, already used or expired, or the password is not allowed; a rejected password does not use up the
+///   link.
+/// - `LoginFailed` if the policies do not admit the caller's address.
+/// - `TooMany` after too many attempts from the same client.
+/// - `Unavailable` if the database is unreachable.
 pub async fn reset(app: &App, permit: &Permit, token: &Handle, new: Password) -> Result<()> {
     let permit = permit.require(Operation::ResetPassword)?;
     let policy = admitted(app, &permit).await?;
@@ -190,10 +199,10 @@ pub async fn reset(app: &App, permit: &Permit, token: &Handle, new: Password) ->
     Ok(())
 }
 
-/// The least characters and the most bytes of a new password.
+/// Returns the minimum length of a new password in characters, and the maximum in bytes.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn lengths(app: &App) -> Result<(usize, usize)> {
     let least = match app.store.policy().await?.complexity() {
         Complexity::High => 12,
@@ -202,13 +211,13 @@ pub async fn lengths(app: &App) -> Result<(usize, usize)> {
     Ok((least, PASSWORD_MAX))
 }
 
-/// Checks a new password of somebody.
+/// Checks a new password against the policies and the username.
 fn check(policy: &Policy, new: &Password, username: &str) -> Result<()> {
     let checked = policy.complexity().check(new).and_then(|()| check_is_no_name(new, username));
     checked.map_err(Error::invalid)
 }
 
-/// What is said of a link that is none, spent or over.
+/// Returns the error for a link that is malformed, already used or expired.
 fn dead() -> Error {
     Error::invalid(text!(
         "this link is not valid, was used already, or is too old: ask for another one",

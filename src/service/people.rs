@@ -1,5 +1,5 @@
-//! What changes of users and roles share: they exclude each other, nobody hands out or touches rights beyond their own, and what is
-//! wrong with one row undoes all.
+//! Common parts of changes to users and roles: such changes run one at a time, a caller can't hand out or touch rights beyond their own,
+//! and one invalid row undoes the whole change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ use crate::domain::user::User;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 
-/// Locks of PostgreSQL have the name of a table: this one is held while users or roles change, so that such changes run one at a time.
+/// Name of the lock that is held while users or roles change, so that such changes run one at a time. Locks are named after tables.
 pub(super) const PEOPLE: &str = "user_roles";
-/// How often a change looks again for the users of its `where` when others came to match while it waited.
+/// How many times a change looks up the users of its `where`: it looks again if more users came to match while it waited for locks.
 const LOOKS: usize = 3;
 
-/// A change of users or roles in progress. The caller's credential and rights were judged after its locks were taken.
+/// A change of users or roles in progress. The caller's credential and rights were verified after its locks were taken.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) tx: Tx,
@@ -36,7 +36,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Begins, when all others are done.
+    /// Begins a change once no other one is running.
     pub(super) async fn begin(app: &App, permit: &Permit, users: Users) -> Result<Self> {
         let tx = app.begin_for(permit, users).await?;
         tx.alone_with(PEOPLE).await?;
@@ -45,14 +45,15 @@ impl Change {
         Ok(Self { tx, actor })
     }
 
-    /// Begins for the users that a `where` matches. The caller must hold whatever they hold: who could rename, demote or lock out somebody
-    /// mightier, or give them another password, would be as mighty.
+    /// Begins a change of the users that a `where` matches. Rejects a user with rights that the caller does not hold: a caller who could
+    /// rename, demote or lock out such a user, or set their password, would gain those rights.
     pub(super) async fn of_users(app: &App, permit: &Permit, query: &Query) -> Result<(Self, Vec<User>)> {
         for _ in 0..LOOKS {
             let most = permit.operation().spec().most;
             let ids = app.store.ids(permit.user(), query, &Scope::All, most).await?;
             check_matched(&ids, most)?;
-            // Found without a lock, and found again with theirs: whoever came to match in between is not locked.
+            // Find the users without a lock, lock them, and find them again. If the second search finds a user that is not locked, start
+            // over.
             let change = Self::begin(app, permit, Users::changed(ids.into_iter().map(UserId::from))).await?;
             let ids: Vec<UserId> =
                 change.tx.ids(query, &Scope::All, most).await?.into_iter().map(UserId::from).collect();
@@ -71,7 +72,7 @@ impl Change {
         Err(Error::unavailable("the users that match kept changing while the change waited"))
     }
 
-    /// The roles that a `where` matches, none of which holds more than the caller.
+    /// Returns the roles that a `where` matches. Rejects a role with rights that the caller does not hold.
     pub(super) async fn roles(&self, query: &Query) -> Result<Vec<Role>> {
         let ids = matched(&self.tx, query).await?;
         let roles = self.tx.roles(&ids.into_iter().map(RoleId::from).collect::<Vec<_>>()).await?;
@@ -86,12 +87,12 @@ impl Change {
         user.id == self.actor.user
     }
 
-    /// Refuses a user who holds more than the caller.
+    /// Rejects a user with rights that the caller does not hold.
     pub(super) fn covers_user(&self, user: &User) -> Result<()> {
         self.covers(&user.rights(), || format!("{} {:?}", USER.name, user.username))
     }
 
-    /// Refuses rights that the caller does not hold; `what` says whose they are.
+    /// Rejects rights that the caller does not hold; `what` names their subject in the error message.
     pub(super) fn covers(&self, rights: &Rights, what: impl FnOnce() -> String) -> Result<()> {
         let Some(action) = self.actor.rights.missing_action(rights) else { return Ok(()) };
         let (what, action) = (what(), action.name());
@@ -102,7 +103,7 @@ impl Change {
         Err(Error::new(Kind::Forbidden, text))
     }
 
-    /// Asks for the operation that gives rights, where somebody comes to hold what they do not hold now.
+    /// Checks that the caller may perform `operation` if `then` holds rights that `now` does not.
     pub(super) fn gives(&self, now: &Rights, then: &Rights, operation: Operation) -> Result<()> {
         match now.missing_action(then) {
             Some(_) => Ok(self.tx.permit().check(operation)?),
@@ -110,7 +111,7 @@ impl Change {
         }
     }
 
-    /// Refuses to let a key change what makes its owner: that would outlive the key.
+    /// Rejects a key that changes its own owner: the change would outlive the key.
     pub(super) fn expect_no_key_of(&self, user: &UserId) -> Result<()> {
         match self.actor.is_key() && *user == self.actor.user {
             true => Err(Denial::KeyNotAllowed.into()),
@@ -118,7 +119,7 @@ impl Change {
         }
     }
 
-    /// A role that the caller may hand out.
+    /// Returns a role that the caller may hand out.
     pub(super) async fn role(&self, id: &RoleId) -> Result<Role> {
         let found = self.tx.roles(std::slice::from_ref(id)).await?;
         let role = found.into_iter().next().ok_or_else(|| {
@@ -128,7 +129,7 @@ impl Change {
         Ok(role)
     }
 
-    /// Refuses to go on when the last ROOT was among those who were changed.
+    /// Rejects a change of the last user with the role ROOT that would leave none.
     pub(super) async fn keeps_a_root(&self, changed: &[User]) -> Result<()> {
         let was_root = changed.iter().any(|user| user.has_preset(ROOT));
         if was_root && self.tx.holders_of_preset(ROOT).await?.is_empty() {
@@ -140,13 +141,14 @@ impl Change {
         Ok(())
     }
 
-    /// Ends the change, and answers the rows as they are then, in the order of their ids here.
+    /// Commits the change and returns the changed rows in the order of `ids`.
     pub(super) async fn finish(self, entity: &'static Entity, ids: &[String]) -> Result<Vec<Arc<Node>>> {
         let (projection, budget) = (Projection::full(entity), Budget::unlimited());
         self.finish_as(entity, ids, Wanted { projection: &projection, budget: &budget }).await
     }
 
-    /// The same, with as much of the rows as is wanted. They are read before they are kept: an answer that is too large leaves nothing.
+    /// Commits the change as [`Self::finish`] does, and returns only the part of the rows that is `wanted`. The rows are read before the
+    /// commit, so that an answer that is too large rolls the change back.
     pub(super) async fn finish_as(
         self,
         entity: &'static Entity,
@@ -161,14 +163,14 @@ impl Change {
     }
 }
 
-/// Reads a `where` of rows to change.
+/// Parses a `where` that selects rows to change.
 pub(super) fn matching(app: &App, entity: &'static Entity, conditions: Map<String, Value>) -> Result<Query> {
     let mut query = Query::matching(entity, conditions).map_err(Error::invalid)?;
     query.filter = digested(app, query.filter);
     Ok(query)
 }
 
-/// Refuses a request that holds more elements than its operation allows.
+/// Rejects a request with more elements than its operation allows.
 pub(super) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
     let most = permit.operation().spec().most;
     match elements <= most {
@@ -180,10 +182,12 @@ pub(super) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
     }
 }
 
-/// The ids of the rows that a change is about.
+/// Returns the ids of the rows that a change applies to.
 ///
 /// # Errors
-/// `NotFound` when none matches, `Invalid` when more do than the operation may change, `Unavailable` when the database is away.
+/// - `NotFound` if no row matches.
+/// - `Invalid` if more rows match than the operation may change.
+/// - `Unavailable` if the database is unreachable.
 pub(super) async fn matched(tx: &Tx, query: &Query) -> Result<Vec<String>> {
     let most = tx.permit().operation().spec().most;
     let ids = tx.ids(query, &Scope::All, most).await?;
@@ -191,7 +195,7 @@ pub(super) async fn matched(tx: &Tx, query: &Query) -> Result<Vec<String>> {
     if ids.is_empty() { Err(nothing_matches(query.entity)) } else { Ok(ids) }
 }
 
-/// Refuses a `where` that matches more rows than a request may change.
+/// Rejects a `where` that matches more rows than a request may change.
 fn check_matched<T>(ids: &[T], most: usize) -> Result<()> {
     match ids.len() <= most {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! The policies: changing them, and keeping up with what they say.
+//! The policies: changes them, and applies them as time passes.
 
 use std::sync::Arc;
 
@@ -20,18 +20,21 @@ use crate::domain::text::{Text, text};
 use crate::error::{Error, Result};
 use crate::store::{Node, Scope, Users};
 
-/// Most characters of a value that the audit log repeats.
+/// Longest list that the audit log repeats in full, in bytes of JSON.
 const TOLD_MAX: usize = 500;
 
-/// Changes what passwords must be and how often they may be wrong.
+/// Changes the rules for passwords and the limit on wrong logins.
 ///
 /// # Errors
-/// `Invalid` for what is not allowed, `Forbidden` for a key and without the right, `Unavailable` when the database is away.
+/// - `Invalid` if a value is not allowed.
+/// - `Forbidden` if the caller authenticated with an API key or does not hold the right.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn update_password_security(app: &App, permit: &Permit, wanted: PasswordSecurity) -> Result<Arc<Node>> {
     update(app, permit, Operation::UpdatePasswordSecurity, |policy| policy.secure_passwords(wanted)).await
 }
 
-/// Changes who is let in, from where. Nobody shuts themselves out.
+/// Changes the addresses from which the service may be used. A caller other than the operator can't shut out their own address.
 ///
 /// # Errors
 /// Like [`update_password_security`].
@@ -56,10 +59,11 @@ pub async fn update_access_restriction(
     .await
 }
 
-/// Lets everybody in again: from every address, and for as long as their tokens say.
+/// Admits all addresses again, and lets sessions live as long as their tokens.
 ///
 /// # Errors
-/// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller does not hold all rights.
+/// - `Unavailable` if the database is unreachable.
 pub async fn unlock(app: &App, permit: &Permit) -> Result<()> {
     let unlock = |policy: &mut Policy| {
         policy.unlock();
@@ -68,7 +72,7 @@ pub async fn unlock(app: &App, permit: &Permit) -> Result<()> {
     update(app, permit, Operation::UnlockPolicies, unlock).await.map(drop)
 }
 
-/// Changes for how long sessions live. Those that are older are over at once.
+/// Changes the maximum age of sessions, in milliseconds; 0 means as long as their tokens. Sessions that are older end at once.
 ///
 /// # Errors
 /// Like [`update_password_security`].
@@ -76,19 +80,21 @@ pub async fn update_session_timeout(app: &App, permit: &Permit, max_age: i64) ->
     update(app, permit, Operation::UpdateSessionTimeout, |policy| policy.limit_sessions(max_age)).await
 }
 
-/// What the second factor is asked for.
+/// Returns the policy of the second factor.
 ///
 /// # Errors
-/// `Forbidden` without the right, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller does not hold the right.
+/// - `Unavailable` if the database is unreachable.
 pub async fn mfa(app: &App, permit: &Permit) -> Result<MfaPolicy> {
     permit.check(Operation::ReadMfaPolicy)?;
     Ok(app.store.policy().await?.mfa)
 }
 
-/// Changes what the second factor is asked for.
+/// Changes the policy of the second factor.
 ///
 /// # Errors
-/// Like [`update_password_security`]; `Invalid` for roles that do not exist, `StepUp` without a fresh factor.
+/// - Like [`update_password_security`].
+/// - `Invalid` if a role does not exist.
 pub async fn update_mfa(app: &App, permit: &Permit, wanted: MfaPolicyChange) -> Result<MfaPolicy> {
     permit.require(Operation::UpdateMfaPolicy)?;
     if let Some(roles) = &wanted.roles {
@@ -104,7 +110,7 @@ pub async fn update_mfa(app: &App, permit: &Permit, wanted: MfaPolicyChange) -> 
     Ok(app.store.policy().await?.mfa)
 }
 
-/// The users who need a second factor, now or once that is enforced, and have none.
+/// Returns the users without a second factor who need one, now or once that is enforced.
 ///
 /// # Errors
 /// Like [`lists::list`].
@@ -116,14 +122,14 @@ pub async fn users_without_mfa(
 ) -> Result<Vec<Arc<Node>>> {
     let scope = match mfa(app, permit).await? {
         MfaPolicy { required: Required::All, .. } => Scope::WithoutFactor(None),
-        // Nobody has no role: nobody is asked.
+        // An empty list of roles matches no user: no user needs a second factor.
         MfaPolicy { required: Required::None, .. } => Scope::WithoutFactor(Some(Vec::new())),
         MfaPolicy { roles, .. } => Scope::WithoutFactor(Some(roles)),
     };
     lists::list_in(app, permit, &USER, arguments, &scope, wanted).await
 }
 
-/// The keys that were minted without a second factor, where one is needed for that, now or once that is enforced.
+/// Returns the keys that were minted without a second factor, if minting requires one, now or once that is enforced.
 ///
 /// # Errors
 /// Like [`lists::list`].
@@ -151,7 +157,7 @@ async fn update(
     let mut after = before.clone();
     edit(&mut after).map_err(Error::invalid)?;
     change.tx.set_policy(&id, &after).await?;
-    // What the policies have ended so far stays ended, whatever they say from now on.
+    // Sessions that the old policies have expired must stay ended under the new ones.
     if let Some(over) = before.sessions_over(app.now()) {
         change.tx.end_sessions_begun_by(over).await?;
     }
@@ -168,11 +174,11 @@ async fn update(
     rows.into_iter().next().ok_or_else(|| Error::internal("the policies are gone"))
 }
 
-/// Keeps up with the clock: marks the users whose password has expired, and forgets what no longer counts: wrong logins, challenges,
-/// mailed links, and sessions and devices that nobody uses.
+/// Applies what changes with time: marks users whose password has expired, and deletes outdated wrong logins, challenges and mailed links,
+/// and unused sessions and devices.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn maintain(app: &App) -> Result<()> {
     let now = app.now();
     let tx = app.begin(&door::operator(Operation::Maintain)?).await?;
@@ -193,7 +199,7 @@ pub async fn maintain(app: &App) -> Result<()> {
     }
 }
 
-/// Names and new values of what changed.
+/// Returns names and new values of the changed members.
 fn difference(before: &Policy, after: &Policy) -> Result<String> {
     let members = |policy: &Policy| {
         let (auth, mfa) = (serde_json::to_value(policy), serde_json::to_value(&policy.mfa));

@@ -1,5 +1,5 @@
-//! Switching VMs on and off. A VM is held from the request to the end of its task; then its record changes, and nothing but the
-//! record: keytower alone reaches no machine.
+//! Switches VMs on and off. A VM is locked from the request to the end of its task. Then only its record changes: keytower itself does not
+//! control any machine.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,17 +23,19 @@ use crate::domain::text::{Text, text};
 use crate::error::{Error, Result};
 use crate::store::{Budget, Node, Projection, Tx};
 
-/// What a task shows of what it was about.
+/// `snapshot` of a power task: the type of its resource.
 const SNAPSHOT: &str = r#"{"typename":"Vm"}"#;
-/// What the contract calls a VM where something is locked (section 1.7).
+/// Name of a VM in the error `Locked` (contract section 1.7).
 const LOCKED: &str = "VM";
 
-/// Begins an operation on all VMs that a `where` matches, or on none. Answers each as it is now, with its task. `host` says where to
-/// start.
+/// Begins an operation on all VMs that `conditions` match, or on none. Returns each VM as it is now, with its task. `host` is the host to
+/// start them on.
 ///
 /// # Errors
-/// `NotFound` when none matches that the caller may act on, `Locked` when another change holds one, `Invalid` when more than 1,000 match,
-/// one can't go from where it stands or can't be placed, `Unavailable` when the database is away.
+/// - `NotFound` if no VM matches.
+/// - `Locked` if another change has locked one of the VMs.
+/// - `Invalid` if more than 1,000 VMs match, the operation is not possible in the state of a VM, or a VM can't be placed on a host.
+/// - `Unavailable` if the database is unreachable.
 pub async fn operate(
     app: &App,
     permit: &Permit,
@@ -45,7 +47,7 @@ pub async fn operate(
     let author = Author::from(permit.actor().ok_or(Denial::NoCredential)?);
     let query = Query::matching(&VM, conditions).map_err(Error::invalid)?;
     let tx = app.begin(&permit).await?;
-    // What is read from here on stays so: of two requests for one VM, the second finds it held.
+    // From here on, no other change can touch the VMs: of two requests for one VM, the second finds it locked.
     tx.alone_with(VM.table).await?;
     let ids = matched(&tx, &query).await?;
     let vms = tx.vms(&ids).await?;
@@ -91,7 +93,7 @@ pub async fn operate(
     answer.into_iter().map(|(task, vm)| Ok((task, rows.remove(&vm).ok_or_else(lost)?))).collect()
 }
 
-/// Ends tasks whose time has come: each VM's record, its task and the log, or why it failed.
+/// Ends due tasks: updates the record of each VM, its task and the audit log; a task that is no longer possible fails.
 pub(super) async fn end(tx: &Tx, due: Vec<DueTask>, now: Timestamp) -> Result<()> {
     let vms = tx.vms(&due.iter().map(|task| task.vm.clone()).collect::<Vec<_>>()).await?;
     let vms: HashMap<String, Vm> = vms.into_iter().map(|vm| (vm.id.clone(), vm)).collect();
@@ -128,13 +130,13 @@ pub(super) async fn end(tx: &Tx, due: Vec<DueTask>, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Why a task failed: for programs, and for people.
+/// Why a task failed: a code for programs and a text for people.
 struct Failure {
     code: &'static str,
     why: Text,
 }
 
-/// What a task makes of its VM, if that is still possible: its record may have been imported anew since.
+/// Returns what a task changes on its VM, or why it fails: an import may have changed the record since the task began.
 fn judge(
     task: &DueTask,
     vm: Option<&Vm>,
@@ -166,7 +168,7 @@ fn judge(
     })
 }
 
-/// Refuses an operation that not all of these VMs can take.
+/// Rejects an operation unless all of these VMs can take it.
 fn check(power: Power, vms: &[Vm]) -> Result<()> {
     let held: Vec<_> = vms.iter().filter(|vm| vm.is_held).map(|vm| (LOCKED, vm.id.clone())).collect();
     if !held.is_empty() {
@@ -177,10 +179,10 @@ fn check(power: Power, vms: &[Vm]) -> Result<()> {
 
 /// The hosts that VMs may start on.
 struct Places {
-    /// The one that was asked for, or all of the VMs' clusters.
+    /// The requested host, or all hosts of the VMs' clusters.
     hosts: Vec<Host>,
     asked: bool,
-    /// How many VMs run on each, those included that were placed here.
+    /// Number of VMs that run on each host, including those placed by this request.
     running: HashMap<String, i64>,
 }
 
@@ -202,8 +204,8 @@ impl Places {
         Ok(Self { hosts, asked: false, running })
     }
 
-    /// The host that was asked for; else the one that the VM is on, if that takes it; else the one of its cluster that runs the fewest
-    /// VMs, and of these the first by id. None where no host of the cluster is known at all.
+    /// Returns the host to start a VM on: the requested host; else the VM's current host, if it accepts the VM; else the host of its
+    /// cluster with the fewest running VMs, and among equals the first by id. Returns `None` if no host of the cluster is known.
     fn choose(&mut self, vm: &Vm) -> Result<Option<String>> {
         if self.asked {
             let host = self.hosts.first();

@@ -1,4 +1,4 @@
-//! Roles: making, changing and deleting them. The presets stay as they are.
+//! Roles: creates, changes and deletes them. The presets can't be changed.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{Node, Users};
 
-/// A role that somebody asks for.
+/// A role to create.
 #[derive(Debug)]
 pub struct RoleRequest {
     /// Name.
@@ -26,20 +26,21 @@ pub struct RoleRequest {
     pub actions: Vec<String>,
 }
 
-/// What somebody wants to change of roles; `None` leaves as it is.
+/// Changes to apply to roles; `None` leaves a value unchanged.
 #[derive(Debug, Default)]
 pub struct UpdateRequest {
     /// Name.
     pub name: Option<String>,
-    /// Names of actions, all of them.
+    /// Names of all actions that the role then has.
     pub actions: Option<Vec<String>>,
 }
 
-/// Makes roles: all of them, or none.
+/// Creates roles: all of them, or none.
 ///
 /// # Errors
-/// `Invalid` for names that are not allowed or taken and for unknown actions, with the place in the list; `Forbidden` for actions
-/// beyond the caller's rights; `Unavailable` when the database is away.
+/// - `Invalid` if a name is not allowed or taken, or an action is unknown; the message names the element.
+/// - `Forbidden` if an action goes beyond the caller's rights.
+/// - `Unavailable` if the database is unreachable.
 pub async fn create(app: &App, permit: &Permit, requests: Vec<RoleRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = permit.require(Operation::CreateRole)?;
     check_number(&permit, requests.len())?;
@@ -67,12 +68,15 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<RoleRequest>) -> R
     Ok(roles)
 }
 
-/// Changes all roles that a `where` matches, or none. Whoever has one is bound by it at once; keys get nothing that their owner
-/// could not do when they were minted.
+/// Changes all roles that `conditions` match, or none. The change applies at once to every user with the role; a key gains nothing that its
+/// owner could not do when it was minted.
 ///
 /// # Errors
-/// `Invalid` for what is not allowed, for presets and for the actions of the caller's own role; `NotFound` when none matches;
-/// `Forbidden` for rights beyond the caller's, and for a key that gives rights; `Unavailable` when the database is away.
+/// - `Invalid` if a value is not allowed, a role is a preset, or the actions of the caller's own role would change.
+/// - `NotFound` if no role matches.
+/// - `Forbidden` if rights go beyond the caller's, or the caller uses an API key to add actions.
+/// - `StepUp` if actions are added and the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn update(
     app: &App,
     permit: &Permit,
@@ -106,11 +110,13 @@ pub async fn update(
     Ok(roles)
 }
 
-/// Deletes all roles that a `where` matches, or none. Answers their ids.
+/// Deletes all roles that `conditions` match, or none. Returns their ids.
 ///
 /// # Errors
-/// `Invalid` for presets and for roles that users have, `NotFound` when none matches, `Forbidden` when one of them holds more than
-/// the caller, `Unavailable` when the database is away.
+/// - `Invalid` if a role is a preset or a user has it.
+/// - `NotFound` if no role matches.
+/// - `Forbidden` if a role holds rights that the caller does not hold.
+/// - `Unavailable` if the database is unreachable.
 pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<RoleId>> {
     let permit = permit.require(Operation::DeleteRole)?;
     let query = matching(app, &USER_ROLE_NEXT, conditions)?;
@@ -142,7 +148,7 @@ pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) 
     Ok(ids)
 }
 
-/// What changes of a role: its name, and the actions that come (+) and go (-).
+/// Describes the change of a role: its name, and the actions added (+) and removed (-).
 fn told(role: &Role, name: Option<&str>, actions: Option<&Actions>) -> String {
     let had = role.actions;
     let only = |some: &Actions, other: &Actions, sign: &str| {
@@ -157,7 +163,7 @@ fn told(role: &Role, name: Option<&str>, actions: Option<&Actions>) -> String {
     what.join(", ")
 }
 
-/// Checks other actions for a role that exists.
+/// Checks new actions for an existing role.
 async fn check_edit(change: &Change, role: &Role, actions: &Actions) -> Result<()> {
     if role.actions == *actions {
         return Ok(());
@@ -173,7 +179,7 @@ async fn check_edit(change: &Change, role: &Role, actions: &Actions) -> Result<(
     change.gives(&role.rights(), &then, Operation::WidenRole)
 }
 
-/// Refuses presets before anything else is looked at, so that what is told does not depend on the order of the rows.
+/// Rejects presets before any other check, so that the error does not depend on the order of the rows.
 fn expect_own_making(roles: &[Role]) -> Result<()> {
     match roles.iter().find_map(|role| Some((&role.name, role.preset.as_ref()?))) {
         None => Ok(()),

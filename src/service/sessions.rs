@@ -1,4 +1,4 @@
-//! One's own sessions: shown and ended; and when they were used, written down.
+//! The caller's own sessions: lists and ends them; and stores when sessions were last used.
 
 use chrono::TimeDelta;
 
@@ -16,7 +16,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
 
-/// For how long a session that was not used stays in the table beyond that: another node may have a use of it that is not written down.
+/// How much longer than the idle limit an unused session is stored: another node may have seen a use that it has not stored yet.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
 
 /// A session of the caller.
@@ -24,14 +24,15 @@ const GRACE: TimeDelta = TimeDelta::minutes(1);
 pub struct OwnSession {
     /// The session.
     pub info: SessionInfo,
-    /// Whether it is that of the token that was shown.
+    /// Whether it is the session of this request's token.
     pub current: bool,
 }
 
-/// The caller's own sessions that work, newest first.
+/// Returns the caller's own active sessions, newest first.
 ///
 /// # Errors
-/// `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn read(app: &App, permit: &Permit) -> Result<Vec<OwnSession>> {
     let owner = Owner::of(app, &permit.require(Operation::ReadSessions)?).await?;
     let stored = app.store.sessions_of(&owner.user, app.now()).await?;
@@ -41,7 +42,9 @@ pub async fn read(app: &App, permit: &Permit) -> Result<Vec<OwnSession>> {
 /// Ends a session of the caller: its token stops working at once, on every node.
 ///
 /// # Errors
-/// `NotFound` for one that is none, over, or somebody else's; `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `NotFound` if the session does not exist, has ended or belongs to another user.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn end(app: &App, permit: &Permit, id: &SessionId) -> Result<OwnSession> {
     let permit = permit.require(Operation::EndSession)?;
     let owner = Owner::of(app, &permit).await?;
@@ -58,15 +61,16 @@ pub async fn end(app: &App, permit: &Permit, id: &SessionId) -> Result<OwnSessio
     Ok(ended)
 }
 
-/// Ends all sessions of the caller, but for the current one unless that is to end too. Answers how many.
+/// Ends all sessions of the caller, the current one only if `current_too` is set. Returns how many ended.
 ///
 /// # Errors
-/// `Forbidden` for a key, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `Unavailable` if the database is unreachable.
 pub async fn end_all(app: &App, permit: &Permit, current_too: bool) -> Result<usize> {
     let permit = permit.require(Operation::EndSession)?;
     let owner = Owner::of(app, &permit).await?;
     let tx = app.begin(&permit).await?;
-    // Who logs in now waits, and is not counted.
+    // A login that begins now waits for this lock; its session is not counted.
     tx.hold_user(&owner.user).await?;
     let stored = tx.sessions_of(&owner.user, app.now()).await?;
     let ended = owner.working(app, stored).iter().filter(|own| current_too || !own.current).count();
@@ -81,10 +85,10 @@ pub async fn end_all(app: &App, permit: &Permit, current_too: bool) -> Result<us
     Ok(ended)
 }
 
-/// Writes down when sessions were used on this node. A passive one writes nothing.
+/// Stores when sessions were last used on this node. A passive node stores nothing.
 ///
 /// # Errors
-/// `Unavailable` when the database is away; it is written the next time then.
+/// `Unavailable` if the database is unreachable; the next call stores it then.
 pub async fn write_seen(app: &App) -> Result<()> {
     let seen = app.seen.all();
     if seen.is_empty() || app.node.is_passive() {
@@ -97,10 +101,10 @@ pub async fn write_seen(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the sessions that nobody has used for too long, as part of a write.
+/// Deletes the sessions that were unused for too long, as part of `tx`.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn forget_unused(app: &App, tx: &Tx, now: Timestamp) -> Result<()> {
     match app.idle().and_then(|idle| now.checked_sub_signed(idle)?.checked_sub_signed(GRACE)) {
         Some(since) => tx.forget_unused_sessions(since).await,
@@ -108,7 +112,7 @@ pub(super) async fn forget_unused(app: &App, tx: &Tx, now: Timestamp) -> Result<
     }
 }
 
-/// Whose sessions these are.
+/// The user whose sessions these are, and the current session.
 struct Owner {
     user: UserId,
     current: SessionId,
@@ -121,7 +125,7 @@ impl Owner {
         Ok(Self { user, current, policy: app.store.policy().await? })
     }
 
-    /// Those whose tokens work, with the last use that this node knows of.
+    /// Keeps the sessions whose tokens work, with the last use that this node knows of.
     fn working(&self, app: &App, stored: Vec<SessionInfo>) -> Vec<OwnSession> {
         let now = app.now();
         let mut own: Vec<OwnSession> = stored

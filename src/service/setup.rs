@@ -1,5 +1,5 @@
-//! The start: data folder, database, master key, and what a fresh database needs. Whatever is wrong stops the start with one
-//! clear line and harms nothing.
+//! Startup: data folder, database, master key, and the contents of a fresh database. Any fault stops the start with one clear line and does
+//! no damage.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
@@ -36,17 +36,18 @@ use crate::node::Node;
 use crate::store::{Store, Tx};
 use crate::upstream::Upstream;
 
-/// The fact that tells whether a master key is this database's: a known text, sealed.
+/// Name of the stored fact that shows whether a master key belongs to this database: a known text, sealed.
 const CHECK: &str = "master_key_check";
 const CHECK_TEXT: &[u8] = b"keytower";
 const ORGANIZATION: &str = "keytower";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Opens the database, brings it up to date and makes what is missing. The password is there when it was made up here: it is
-/// known nowhere else.
+/// Opens the database, migrates it and creates what is missing. Returns the password of the first user if it was generated here; it is
+/// stored only as a hash.
 ///
 /// # Errors
-/// `Invalid` with what is wrong and what to do, `Unavailable` when the database can't be reached.
+/// - `Invalid` if the settings, the data folder, the master key or the database can't be used; the message says what to do.
+/// - `Unavailable` if the database is unreachable.
 pub async fn start(
     settings: Settings,
     clock: Arc<dyn Clock>,
@@ -67,7 +68,7 @@ pub async fn start(
     };
     let vault = unlock(&master, check.as_deref())?;
     let up_to_date = store.is_migrated().await?;
-    // Not before: a start with the wrong master key must change nothing.
+    // Not earlier: a start with the wrong master key must change nothing.
     store.migrate(&prepared).await?;
     let app = Arc::new(App {
         passwords: Passwords::new(hashes_at_once(), settings.password_hash, random.as_ref())?,
@@ -87,7 +88,7 @@ pub async fn start(
     let tx = app.begin(&door::operator(Operation::SetUp)?).await?;
     if check.is_none() {
         tx.insert_fact(CHECK, STANDARD.encode(app.vault.seal(CHECK, CHECK_TEXT)?)).await?;
-        // Only here: a database that lost its logs must not get new ones, which would hide that.
+        // Only for a new database: new logs would hide that an old database has lost its own.
         tx.begin_logs().await?;
     }
     if !up_to_date {
@@ -95,7 +96,7 @@ pub async fn start(
         tx.note(Entry::done(text));
     }
     let made_up = furnish(&app, &tx).await?;
-    // Whoever finds everything in place writes nothing.
+    // If everything is in place, write nothing.
     if tx.is_noted() {
         tx.commit().await?;
     } else {
@@ -106,19 +107,20 @@ pub async fn start(
     Ok((app, made_up))
 }
 
-/// Writes down that a node serves from now on.
+/// Records in the audit log that a node serves from now on.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn serving(app: &App, address: SocketAddr) -> Result<()> {
     let text = text!("keytower {VERSION} serves at {address}", "keytower {VERSION} 开始在 {address} 提供服务");
     super::audit::record(app, &Caller::operator(), "serve", Entry::done(text)).await
 }
 
-/// Opens a database that exists to look at it: nothing can be written through it. Beside it, what hangs on its master key.
+/// Opens an existing database for reading only. Returns it with the vault of its master key.
 ///
 /// # Errors
-/// `Invalid` with what is wrong and what to do, `Unavailable` when the database can't be reached.
+/// - `Invalid` if the database or the master key can't be used; the message says what to do.
+/// - `Unavailable` if the database is unreachable.
 pub async fn look(settings: &Settings) -> Result<(Store, Vault)> {
     let store = Store::look(&settings.database_url).await?;
     let check = store.fact(CHECK).await?;
@@ -130,15 +132,15 @@ pub async fn look(settings: &Settings) -> Result<(Store, Vault)> {
     Ok((store, vault))
 }
 
-/// Tells whether the database's schema is the one this program knows.
+/// Tells whether the database has the schema that this program expects.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn is_migrated(app: &App) -> Result<bool> {
     app.store.is_migrated().await
 }
 
-/// Makes the preset roles, the organization, a signing key and the first user, as far as they are missing.
+/// Creates the preset roles, the organization, the policies, a signing key and the first user if they are missing.
 async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
     let (now, random) = (app.now(), app.random.as_ref());
     for preset in PRESETS {
@@ -180,7 +182,7 @@ fn make_data_dir(path: &Path) -> Result<()> {
     tempfile::tempfile_in(path).map(drop).map_err(unusable)
 }
 
-/// What hangs on a master key, which must be the one that the database was made with.
+/// Returns the vault of a master key. Rejects a key other than the one that the database was created with.
 fn unlock(master: &MasterKey, check: Option<&str>) -> Result<Vault> {
     let vault = Vault::new(master)?;
     if check.is_some_and(|check| !opens(&vault, check)) {
@@ -192,7 +194,7 @@ fn unlock(master: &MasterKey, check: Option<&str>) -> Result<Vault> {
     Ok(vault)
 }
 
-/// Finds the master key where the settings say.
+/// Reads the master key from where the settings say; `None` if the file does not exist.
 fn known_master_key(settings: &Settings) -> Result<Option<MasterKey>> {
     if let Some(key) = &settings.master_key {
         return Ok(Some(key.clone()));
@@ -216,7 +218,7 @@ fn no_master_key(settings: &Settings) -> Error {
     ))
 }
 
-/// Makes a master key for a new database, unless the settings name the file that holds one.
+/// Generates a master key for a new database. Fails if the settings name a key file: that file should exist.
 fn make_master_key(settings: &Settings, random: &dyn Random) -> Result<MasterKey> {
     let file = &settings.master_key_file;
     if settings.master_key_file_named {
@@ -232,7 +234,7 @@ fn make_master_key(settings: &Settings, random: &dyn Random) -> Result<MasterKey
     Ok(key)
 }
 
-/// The file appears whole or not at all, never replaces another, and is on the disk before the database depends on it.
+/// Writes the key file, which appears whole or not at all, never replaces another file, and is on disk before the database depends on it.
 fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut draft = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
@@ -242,8 +244,8 @@ fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Password hashes side by side: each takes a core, and 19 MiB for some hundredths of a second, or what `password_hash` says. Half of the cores, so that a crowd
-/// of logins leaves room for everybody else.
+/// Returns how many passwords are hashed at the same time: half of the cores, so that many logins leave room for other requests. Each hash
+/// takes a core, and 19 MiB for some hundredths of a second or what `password_hash` says.
 fn hashes_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }

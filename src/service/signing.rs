@@ -1,4 +1,4 @@
-//! Signing keys: read again now and then, replaced when they are old, forgotten when their last token is over.
+//! Signing keys: reloads them regularly, replaces old ones, and deletes those whose last token has expired.
 
 use chrono::TimeDelta;
 
@@ -13,19 +13,19 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::SigningKeyRow;
 
-/// Publishes a new signing key, which takes over after [`LEAD`]; the tokens of the older ones stay good until they are over.
+/// Publishes a new signing key, which takes over after [`LEAD`]. Tokens that older keys signed stay valid until they expire.
 ///
 /// # Errors
-/// `Forbidden` for whoever may not do everything, `Unavailable` when the database is away.
+/// - `Forbidden` if the caller does not hold all rights.
+/// - `Unavailable` if the database is unreachable.
 pub async fn rotate(app: &App, permit: &Permit) -> Result<SigningKeyRow> {
     replace(app, permit, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
 }
 
-/// Reads the signing keys as other nodes may have changed them, replaces the newest when it is old, and deletes those whose last
-/// token is over.
+/// Loads the signing keys that other nodes changed, replaces the newest one if it is old, and deletes those whose last token has expired.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn maintain(app: &App) -> Result<()> {
     let life = app.settings.signing_key_life;
     if !life.is_zero() {
@@ -44,17 +44,17 @@ pub async fn maintain(app: &App) -> Result<()> {
     reload(app).await
 }
 
-/// Takes the signing keys as the store has them now, but for those whose last token is over.
+/// Loads the signing keys from the store, except those whose last token has expired.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn reload(app: &App) -> Result<()> {
     let mut keys = app.store.signing_keys().await?;
     keys.retain(|key| !key.is_over(app.now()));
     app.tokens.load(&keys, &app.vault)
 }
 
-/// What the audit log tells of a new signing key.
+/// Returns the audit entry for a new signing key.
 pub(super) fn published(key: &SigningKeyRow) -> Entry {
     Entry::done(text!("a new signing key was published", "已发布新的签名密钥")).of("SigningKey", &key.id)
 }

@@ -1,4 +1,4 @@
-//! Users: who one is; making, changing and deleting them.
+//! Users: reads the caller's own; creates, changes and deletes users.
 
 use std::sync::Arc;
 
@@ -30,12 +30,12 @@ use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 /// Login name of the first user.
 const ROOT_NAME: &str = "root";
 
-/// How a role is named.
+/// How a request names a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleChoice {
     /// By its id.
     Id(RoleId),
-    /// By the preset that it is.
+    /// By the name of its preset.
     Preset(String),
 }
 
@@ -45,45 +45,45 @@ impl From<RoleId> for RoleChoice {
     }
 }
 
-/// A user that somebody asks for.
+/// A user to create.
 #[derive(Debug)]
 pub struct UserRequest {
     /// Login name.
     pub username: String,
-    /// Name to show.
+    /// Display name.
     pub name: String,
     /// Password; users of other sources have none here.
     pub password: Option<Password>,
     /// The user's one role.
     pub role: RoleChoice,
-    /// Where the user comes from; `LOCAL` when absent.
+    /// Source of the user; `LOCAL` by default.
     pub source: Option<String>,
-    /// How the user is reached.
+    /// Contact data.
     pub contact: Contact,
-    /// Whether it belongs to the system rather than to a person.
+    /// Whether the user belongs to the system rather than to a person.
     pub internal: bool,
 }
 
-/// What somebody wants to change of users; `None` leaves as it is.
+/// Changes to apply to users; `None` leaves a value unchanged.
 #[derive(Debug, Default)]
 pub struct UpdateRequest {
-    /// Everything but the two below.
+    /// Everything except password and role.
     pub change: UserChange,
-    /// Password, which every user selected gets.
+    /// New password of every matched user.
     pub password: Option<Password>,
-    /// The one role.
+    /// New role, in place of all others.
     pub role: Option<RoleId>,
 }
 
 impl UserRequest {
-    /// A local user with what every user has.
+    /// Returns a request for a local user with default values.
     #[must_use]
     pub fn local(username: String, password: Password, role: impl Into<RoleChoice>) -> Self {
         let (name, contact, role) = (username.clone(), Contact::default(), role.into());
         Self { username, name, password: Some(password), role, source: None, contact, internal: false }
     }
 
-    /// Checks all of it, and answers the password.
+    /// Checks the request and returns the password.
     pub(super) fn check(&self, complexity: Complexity) -> std::result::Result<Password, Text> {
         check_texts([
             ("username", Some(self.username.as_str())),
@@ -101,28 +101,30 @@ impl UserRequest {
     }
 }
 
-/// Reads the caller's own user.
+/// Returns the caller's own user.
 ///
 /// # Errors
-/// `Unauthenticated` without a credential, `Unavailable` when the database is away.
+/// - `Unauthenticated` if the caller shows no credential.
+/// - `Unavailable` if the database is unreachable.
 pub async fn me(app: &App, permit: &Permit) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::GetMyInfo)?;
     read(app, &permit.principal()?.user).await?.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
 }
 
-/// Tells whether there is a user at all.
+/// Tells whether any user exists.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn exist(app: &App, permit: &Permit) -> Result<bool> {
     permit.require(Operation::UserCreated)?;
     app.store.has_users().await
 }
 
-/// Makes the first user, `root`, while there is no user at all.
+/// Creates the first user, `root`, if no user exists.
 ///
 /// # Errors
-/// `Invalid` when there is a user already or the password is not allowed, `Unavailable` when the database is away.
+/// - `Invalid` if a user exists or the password is not allowed.
+/// - `Unavailable` if the database is unreachable.
 pub async fn create_root(app: &App, permit: &Permit, password: Password) -> Result<Arc<Node>> {
     let permit = permit.require(Operation::CreateRootUser)?;
     app.store.policy().await?.complexity().check(&password).map_err(Error::invalid)?;
@@ -146,17 +148,20 @@ pub async fn create_root(app: &App, permit: &Permit, password: Password) -> Resu
     read(app, &id).await?.ok_or_else(|| Error::internal("the new user is gone"))
 }
 
-/// Makes users: all of them, or none.
+/// Creates users: all of them, or none.
 ///
 /// # Errors
-/// `Invalid` for names, passwords or roles that are not allowed, with the place in the list; `Forbidden` for a key, and for a role
-/// that goes beyond the caller's rights; `Unavailable` when the database is away.
+/// - `Invalid` if a name, password or role is not allowed; the message names the element.
+/// - `Forbidden` if the caller uses an API key or may not create users, or a role holds rights that the caller does not hold.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn create(app: &App, permit: &Permit, requests: Vec<UserRequest>) -> Result<Vec<Arc<Node>>> {
     let permit = permit.require(Operation::CreateUser)?;
     create_as(app, &permit, requests, |index| format!("[{index}]"), None).await
 }
 
-/// The same, with a name for the place of each in the request, and as much in the answer as is wanted; `None` is all that REST shows.
+/// Creates users as [`create`] does. `at` names the place of an element in error messages; `wanted` is the part of the users to return
+/// (`None`: all that REST shows).
 pub(super) async fn create_as(
     app: &App,
     permit: &Permit,
@@ -170,7 +175,7 @@ pub(super) async fn create_as(
     let passwords =
         passwords.map(|(index, request)| request.check(complexity).map_err(|why| Error::invalid(why).at(&at(index))));
     let passwords = passwords.collect::<Result<Vec<_>>>()?;
-    // Before the write, which others wait for.
+    // Hash before the transaction begins: other changes wait while it runs.
     let mut hashes = Vec::new();
     for password in passwords {
         hashes.push(app.passwords.hash(password, app.random.as_ref()).await?);
@@ -196,15 +201,18 @@ pub(super) async fn create_as(
     Ok(users)
 }
 
-/// Changes all users that a `where` matches, or none. A new password ends their tokens; their keys stay.
+/// Changes all users that `conditions` match, or none. A new password ends their sessions; their keys stay.
 ///
-/// Each member that changes asks for its own operation: a password, an e-mail address and a role with more actions need a person's token
-/// and a fresh second factor.
+/// Each changed member requires an operation of its own: a password, an e-mail address and a role with more actions require a person's
+/// token and a fresh second factor.
 ///
 /// # Errors
-/// `Invalid` for what is not allowed, another role for the caller itself, and another role for the last ROOT; `NotFound` when
-/// nobody matches; `Forbidden` for rights beyond the caller's, for a key that sets a password or an e-mail address or gives
-/// rights, and for a key that changes its own owner; `StepUp` for what needs a fresh proof, `Unavailable` when the database is away.
+/// - `Invalid` if a value is not allowed, or the role of the caller or of the last ROOT would change.
+/// - `NotFound` if no user matches.
+/// - `Forbidden` if rights go beyond the caller's, or the caller uses an API key to set a password or an e-mail address, to give rights or
+///   to change its own owner.
+/// - `StepUp` if a changed member requires a fresh proof.
+/// - `Unavailable` if the database is unreachable.
 pub async fn update(
     app: &App,
     permit: &Permit,
@@ -270,11 +278,13 @@ pub async fn update(
     Ok(users)
 }
 
-/// Deletes all users that a `where` matches, or none; their sessions and keys die in the same transaction. Answers their ids.
+/// Deletes all users that `conditions` match, or none, with their sessions and keys. Returns their ids.
 ///
 /// # Errors
-/// `Invalid` when the caller itself or the last ROOT is among them, `NotFound` when nobody matches, `Forbidden` when one of them
-/// holds more than the caller, `Unavailable` when the database is away.
+/// - `Invalid` if the caller or the last ROOT is among them.
+/// - `NotFound` if no user matches.
+/// - `Forbidden` if a user holds rights that the caller does not hold.
+/// - `Unavailable` if the database is unreachable.
 pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) -> Result<Vec<UserId>> {
     let permit = permit.require(Operation::DeleteUser)?;
     let query = matching(app, &USER, conditions)?;
@@ -299,7 +309,7 @@ pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) 
     Ok(ids)
 }
 
-/// Gives a user another role in place of all others.
+/// Replaces all roles of a user by one.
 async fn give(change: &Change, user: &User, role: &Role) -> Result<()> {
     if let [only] = user.roles.as_slice()
         && only.id == role.id
@@ -316,7 +326,7 @@ async fn give(change: &Change, user: &User, role: &Role) -> Result<()> {
     change.tx.set_role(&user.id, &role.id).await
 }
 
-/// Makes a user with the role of a preset and a password that is made up here and known nowhere else.
+/// Creates a user with the role of a preset and a generated password. Returns the password, which is stored only as a hash.
 ///
 /// # Errors
 /// Like [`create`].
@@ -326,7 +336,7 @@ pub async fn create_with_password(app: &App, permit: &Permit, username: String, 
     Ok(password)
 }
 
-/// Gives all users that a `where` matches a password that is made up here and known nowhere else.
+/// Sets one generated password for all users that `conditions` match. Returns the password, which is stored only as a hash.
 ///
 /// # Errors
 /// Like [`update`].
@@ -337,9 +347,9 @@ pub async fn set_made_up_password(app: &App, permit: &Permit, conditions: Map<St
     Ok(password)
 }
 
-/// Random characters of a password made up here, of 36 kinds: over 100 bit.
+/// Random characters of a generated password, each of 36 kinds: over 100 bits.
 const MADE_UP_LEN: usize = 20;
-/// What stands before them, so that the password satisfies every policy.
+/// Prefix of a generated password, so that it satisfies every policy.
 const MADE_UP_PREFIX: &str = "Kt1_";
 
 pub(super) fn make_up_password(random: &dyn Random) -> Result<Password> {
@@ -363,7 +373,7 @@ pub(super) async fn insert_root(app: &App, tx: &Tx, password_hash: String) -> Re
     insert(app, tx, root, (role, ROOT), password_hash).await
 }
 
-/// Stores a user, whose password is hashed already; the role with its name for the audit log.
+/// Stores a user with a password hash. The role comes with its name for the audit log.
 pub(super) async fn insert(
     app: &App,
     tx: &Tx,

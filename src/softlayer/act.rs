@@ -1,4 +1,4 @@
-//! What the methods do: each calls one function of a service, and answers as much as a mask, a filter and a limit ask for.
+//! Runs the methods: each calls one function of a service, and answers the part that the mask, the filter and the limit select.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,16 +23,16 @@ use crate::error::Kind as ErrorKind;
 use crate::service::customers::RelatedUser;
 use crate::service::{classic_keys, customers, passwords};
 
-/// What is said where a key to be removed is not named, is none, or not the caller's to remove.
+/// Error text for a removal whose key id is missing or malformed, or names no key that the caller may remove.
 const NO_KEY_ID: &str = "Please provide an API Authentication key ID.";
-/// The member that tells which row an object is made from, while it is filtered and sorted.
+/// Temporary member with the index of an object's row, while objects are filtered and sorted.
 const PLACE: &str = "#";
 
-/// A call that is being answered.
+/// A call in progress.
 pub(super) struct Acting<'a> {
-    /// The service.
+    /// The application.
     pub(super) app: &'a App,
-    /// The permit to do what the method does.
+    /// The permit for the method's operation.
     pub(super) permit: &'a Permit,
     /// The method.
     pub(super) method: &'static Method,
@@ -41,7 +41,7 @@ pub(super) struct Acting<'a> {
 }
 
 impl Acting<'_> {
-    /// Does what the method does.
+    /// Runs the method.
     pub(super) async fn run(&self) -> Outcome<Reply> {
         let (app, permit) = (self.app, self.permit);
         let given = Given::of(self.method, self.call);
@@ -85,7 +85,7 @@ impl Acting<'_> {
         })
     }
 
-    /// The methods that answer objects.
+    /// Runs the methods that answer objects.
     async fn read(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<Reply> {
         let (app, permit, viewer) = (self.app, self.permit, loader.viewer()?);
         let row = match self.method.act {
@@ -154,7 +154,7 @@ impl Acting<'_> {
         self.listed(Some(loader), rows, None).await
     }
 
-    /// A list: filtered, in order, the part that the limit asks for, and how many there are in all.
+    /// Filters and sorts rows, and returns the page that the limit selects, with the number of rows before paging.
     async fn listed(&self, loader: Option<&Loader<'_>>, rows: Vec<Row>, relation: Option<&str>) -> Outcome<Reply> {
         let wanted = self.wanted(self.method.returns)?;
         let stranger;
@@ -197,7 +197,7 @@ impl Acting<'_> {
         }
     }
 
-    /// The object that the call is about; 0 where the method is about none.
+    /// Returns the id of the object that the call names; 0 if the method takes none.
     fn id(&self) -> Result<i64, Fault> {
         if !self.method.of_object {
             return Ok(0);
@@ -261,7 +261,7 @@ impl Acting<'_> {
     }
 }
 
-/// The names of the permissions that are given: one, or a list.
+/// Returns the names of the permissions in the first argument: one permission, or a list.
 fn names(given: &Given) -> Result<Vec<String>, Fault> {
     let name = |value: Value| {
         let name = value.as_struct().and_then(|object| object.get("keyName")).and_then(Value::as_text);

@@ -1,4 +1,4 @@
-//! The arguments of a call, in the order of its method's parameters.
+//! Reads the arguments of a call, in the order of its method's parameters.
 
 use super::call::{Arguments, Call};
 use super::fault::Fault;
@@ -6,12 +6,12 @@ use super::table::Method;
 use super::types::{Kind, Type};
 use super::value::{Struct, Value};
 
-/// Arguments.
+/// The arguments of a call. Positions start at 0.
 #[derive(Debug)]
 pub(super) struct Given(Vec<(&'static str, Value)>);
 
 impl Given {
-    /// Those of a call; what lacks is nothing, and what is too much is passed over.
+    /// Maps a call's arguments to the method's parameters: a missing argument becomes null, a surplus one is ignored.
     pub(super) fn of(method: &Method, call: &Call) -> Self {
         let value = |at: usize, name: &str| match &call.arguments {
             Arguments::InOrder(values) => values.get(at).cloned(),
@@ -25,47 +25,47 @@ impl Given {
         self.0.get(at).map_or(("argument", &Value::Null), |(name, value)| (*name, value))
     }
 
-    /// Text.
+    /// Returns text.
     pub(super) fn text(&self, at: usize) -> Result<String, Fault> {
         let (name, value) = self.at(at);
         value.as_text().ok_or_else(|| wrong(name, "text"))
     }
 
-    /// Text, or nothing.
+    /// Returns text; `None` for null.
     pub(super) fn maybe_text(&self, at: usize) -> Result<Option<String>, Fault> {
         if self.at(at).1.is_null() { Ok(None) } else { self.text(at).map(Some) }
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub(super) fn int(&self, at: usize) -> Result<i64, Fault> {
         let (name, value) = self.at(at);
         value.as_int().ok_or_else(|| wrong(name, "a whole number"))
     }
 
-    /// A whole number, or nothing.
+    /// Returns a whole number; `None` for null.
     pub(super) fn maybe_int(&self, at: usize) -> Result<Option<i64>, Fault> {
         if self.at(at).1.is_null() { Ok(None) } else { self.int(at).map(Some) }
     }
 
-    /// True or false; nothing is false.
+    /// Returns a truth value; false for null.
     pub(super) fn flag(&self, at: usize) -> Result<bool, Fault> {
         let (name, value) = self.at(at);
         if value.is_null() { Ok(false) } else { value.as_bool().ok_or_else(|| wrong(name, "true or false")) }
     }
 
-    /// An object.
+    /// Returns an object.
     pub(super) fn object(&self, at: usize) -> Result<&Struct, Fault> {
         let (name, value) = self.at(at);
         value.as_struct().ok_or_else(|| wrong(name, "an object"))
     }
 
-    /// The elements of a list; one alone is a list of one.
+    /// Returns the elements of a list; an object counts as a list of one, null as an empty list.
     pub(super) fn list(&self, at: usize) -> Result<Vec<Value>, Fault> {
         let (name, value) = self.at(at);
         match value {
             Value::List(list) => Ok(list.clone()),
             Value::Null => Ok(Vec::new()),
-            // SOAP names the elements of a list after their datatype, or `item`.
+            // SOAP clients name the elements of a list after their datatype, or `item`.
             Value::Struct(object) if is_wrapped(object) => {
                 Ok(object.members.iter().map(|(_, value)| value.clone()).collect())
             }
@@ -84,7 +84,7 @@ fn wrong(name: &str, what: &str) -> Fault {
     Fault::invalid(format!("{name} must be {what}"))
 }
 
-/// The datatype of an answer.
+/// Returns the datatype of the objects in an answer; `None` if it holds no objects.
 pub(super) fn type_of(kind: Kind) -> Option<&'static Type> {
     kind.target().and_then(Type::find)
 }

@@ -1,4 +1,4 @@
-//! A call as every codec hands it on, and its answer as every codec renders it.
+//! A decoded call and its answer, the same for all three codecs.
 
 use std::fmt;
 
@@ -11,37 +11,37 @@ pub struct Call {
     pub service: String,
     /// For example `getObject`.
     pub method: String,
-    /// The object that it is about, where one is named.
+    /// The id of the object that the call names, if it names one.
     pub id: Option<Value>,
-    /// What it is given.
+    /// The arguments.
     pub arguments: Arguments,
-    /// Who asks. `None`: nothing was shown in the call itself; the request's `Authorization` may say it.
+    /// The credential in the call itself; if `None`, the `Authorization` header of the request may have one.
     pub shown: Option<Shown>,
-    /// How much of the answer is wanted.
+    /// The mask: which properties the answer has.
     pub mask: Option<Mask>,
-    /// Which rows are wanted: a struct as section 6 of the contract tells.
+    /// The filter: which rows a list has, as a struct (contract section 6).
     pub filter: Option<Value>,
-    /// How many.
+    /// The page of a list.
     pub limit: Option<Limit>,
 }
 
-/// Arguments: SOAP names them, the others count on their order.
+/// Arguments of a call: SOAP names them, XML-RPC and REST use their order.
 #[derive(Debug, PartialEq)]
 pub enum Arguments {
-    /// In the order of the method's parameters; those at the end may lack.
+    /// In the order of the method's parameters; the last ones may be missing.
     InOrder(Vec<Value>),
     /// By the names of the method's parameters.
     Named(Vec<(String, Value)>),
 }
 
-/// What somebody shows who asks.
+/// The credential that a call shows.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// A user's name and an API key; `apikey` for a name stands for whoever the key belongs to.
+    /// A username and an API key. With the username `apikey`, the key alone identifies its user.
     Key {
-        /// The name.
+        /// The username.
         username: String,
-        /// The key, or a portal token in its place.
+        /// The API key, or a portal token in its place.
         secret: String,
     },
     /// A portal token.
@@ -51,36 +51,36 @@ pub enum Shown {
         /// Its hash.
         hash: String,
     },
-    /// A bearer token: any credential of ours.
+    /// A bearer token: any credential that keytower issues.
     Bearer(String),
-    /// A header that names no credential in full.
+    /// A header with an incomplete credential.
     Incomplete,
 }
 
-/// A mask as it was sent.
+/// A mask, not yet parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mask {
-    /// In the mask language.
+    /// Text in the mask language.
     Text(String),
-    /// A tree of nested structs, whose leaves hold nothing.
+    /// A legacy mask: nested structs with empty leaves.
     Tree(Value),
 }
 
-/// How many rows of a list, from which one on.
+/// The page of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limit {
-    /// At most so many; all where absent.
+    /// Maximum number of rows; `None` means all.
     pub limit: Option<u64>,
-    /// So many are skipped.
+    /// Number of rows to skip.
     pub offset: u64,
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// What it holds.
+    /// The value.
     pub value: Value,
-    /// For a list: how many rows there are without the limit.
+    /// For a list: the number of rows without the limit.
     pub total: Option<u64>,
 }
 

@@ -1,16 +1,16 @@
-//! Filters: which rows of a list are wanted, and in which order (contract section 6).
+//! Filters: which rows a list has, and in which order (contract section 6).
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | what a filter is, and how it is applied to rows |
-//! | `read` | from the struct of a call to a filter |
-//! | `operation` | what a property is compared with |
-//! | `option` | what an operation needs beside |
-//! | `date` | how moments are written |
+//! | this one | the filter, and how it applies to rows |
+//! | `read` | parsing of the struct in a call |
+//! | `operation` | tests of a property's value |
+//! | `option` | options of an operation |
+//! | `date` | parsing of dates |
 //!
-//! What a filter names and the datatype does not have is ignored, and so is the text of an API key: an answer to `^= 3f` would give it
-//! away bit by bit. A relation matches as in an outer join: where one of its objects meets all conditions, or, where there is none, an
-//! object without any value would.
+//! A filter ignores properties that the datatype does not have. It also ignores the text of an API key: conditions such as `^= 3f` would
+//! reveal it step by step. A relation matches as in an outer join: one of its objects meets all conditions or, if it has no objects, an
+//! object without values would meet them.
 
 mod date;
 mod operation;
@@ -26,7 +26,7 @@ use super::mask::Wanted;
 use super::types::Property;
 use super::value::{Struct, Value};
 
-/// Properties that no filter sees.
+/// Properties that filters ignore.
 const HIDDEN: &[&str] = &["authenticationKey"];
 
 /// A filter.
@@ -40,39 +40,39 @@ pub struct Filter {
 /// A condition on a row.
 #[derive(Debug)]
 enum Condition {
-    /// A property passes.
+    /// The property passes the test.
     Plain(&'static Property, Test),
-    /// There is an object of a relation, or none.
+    /// The relation has objects (`true`), or has none (`false`).
     Exists(&'static Property, bool),
-    /// An object of a relation meets all of these.
+    /// An object of the relation meets all of these conditions.
     Related(&'static Property, Vec<Condition>),
 }
 
-/// What rows are ordered by.
+/// A property to sort rows by.
 #[derive(Debug)]
 struct Order {
-    /// Relations that lead there, and the property.
+    /// The relations that lead to the property, then the property.
     path: Vec<&'static str>,
     descending: bool,
-    /// The lower, the more it matters.
+    /// Priority; the lowest rank sorts first.
     rank: i64,
 }
 
 impl Filter {
-    /// What rows must hold to be filtered and ordered: the properties that a filter names, with the ids of their objects. It is not
-    /// what the caller wants to see.
+    /// Returns the properties that filtering and sorting need: those that the filter names, and the ids of their objects. It does not
+    /// depend on the caller's mask.
     #[must_use]
     pub fn needs(&self) -> &Wanted {
         &self.needs
     }
 
-    /// Tells whether a row is wanted.
+    /// Returns true if a row meets all conditions.
     #[must_use]
     pub fn matches(&self, row: &Value) -> bool {
         self.conditions.iter().all(|condition| condition.holds(row.as_struct()))
     }
 
-    /// Puts rows in order: as the filter says, then by id; rows without one keep the order that they have.
+    /// Sorts rows as the filter says, then by id; rows without an id keep their order.
     pub fn sort(&self, rows: &mut [Value]) {
         let by_id = |a: &Value, b: &Value| compare(find(a, &["id"]), find(b, &["id"]));
         rows.sort_by(|a, b| {
@@ -99,7 +99,7 @@ impl Condition {
     }
 }
 
-/// The objects that a relation holds.
+/// Returns the objects in the value of a relation.
 fn objects(value: Option<&Value>) -> impl Iterator<Item = &Struct> {
     let list = match value {
         Some(Value::List(list)) => list.as_slice(),
@@ -116,12 +116,12 @@ impl Order {
     }
 }
 
-/// What stands at the end of a path; of a list, its first object is looked at.
+/// Returns the value at the end of a path; from a list, it follows the first object.
 fn find<'a>(row: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(row, |value, name| objects(Some(value)).next()?.get(name))
 }
 
-/// Orders values: what is missing first, text without regard to case.
+/// Compares values for sorting: missing values come first, text ignores case.
 fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null)) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
@@ -137,7 +137,7 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Orders the kinds of values.
+/// Returns the sort order of kinds of values.
 fn rank(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
@@ -161,7 +161,7 @@ mod tests {
 
     const USER: &str = "SoftLayer_User_Customer";
 
-    /// A value out of JSON; what begins with `@` is a moment.
+    /// Converts JSON to a value; text that begins with `@` is a timestamp.
     fn value(json: &Json) -> Value {
         match json {
             Json::Null => Value::Null,
@@ -195,7 +195,7 @@ mod tests {
         }))
     }
 
-    /// Whether the row passes an operation on a property of it.
+    /// Returns true if the row passes an operation on one of its properties.
     fn passes(property: &str, operation: Json) -> bool {
         users(&json!({"users": {property: {"operation": operation}}})).matches(&row())
     }
@@ -309,7 +309,7 @@ mod tests {
         let statuses = "SoftLayer_User_Customer_Status";
         let active = filter(None, statuses, &json!({"keyName": {"operation": "ACTIVE"}})).unwrap();
         assert!(active.matches(&value(&json!({"id": 1001, "keyName": "ACTIVE"}))));
-        // `childUsers` is the list here, and not a relation of its users.
+        // Here `childUsers` is the list itself, not a relation of its users.
         let children = filter(Some("childUsers"), USER, &json!({"childUsers": {"id": {"operation": 1001}}})).unwrap();
         assert!(children.matches(&row()));
     }
@@ -383,7 +383,7 @@ mod tests {
         let status =
             |operation: &str| users(&json!({"userStatus": {"name": {"operation": operation}}})).matches(&row());
         assert!(status("Active") && !status("Disabled"));
-        // A user without a parent is joined with one that has no values.
+        // A user without a parent matches as if it had a parent without values.
         let parent =
             |operation: &str| users(&json!({"parent": {"username": {"operation": operation}}})).matches(&row());
         assert!(!parent("x") && parent("!= x") && parent("is null") && !parent("not null"));
@@ -449,7 +449,7 @@ mod tests {
         assert_eq!(ids(&users(&ranked(0, 1)), rows()), [2, 1, 3]);
         assert_eq!(ids(&users(&ranked(1, 0)), rows()), [2, 1, 3]);
         assert_eq!(ids(&users(&json!({"userStatus": {"id": by("ASC", 0)}, "id": by("DESC", 1)})), rows()), [3, 2, 1]);
-        // Those without the property come first.
+        // Rows without the property come first.
         let mut some = rows();
         some.push(value(&json!({"id": 9})));
         assert_eq!(ids(&users(&json!({"username": by("ASC", 0)})), some), [9, 2, 1, 3]);
@@ -496,7 +496,7 @@ mod tests {
         };
         let condition = json!({"operation": 1});
         assert!(many("id", condition.clone(), 200).is_ok() && many("id", condition, 201).is_err());
-        // Relations that are asked for nothing are loaded all the same.
+        // Relations without conditions count as well, since they are loaded.
         let nothing = json!({"unknown": 1});
         assert!(many("parent", nothing.clone(), 200).is_ok() && many("parent", nothing, 201).is_err());
         let list = |operation: &str, count: usize| {

@@ -1,10 +1,10 @@
-//! What comes beside the arguments of a call: XML-RPC's `headers`, and the header of a SOAP envelope (contract sections 1.1, 3.1, 4).
+//! Reads the headers of a call: the struct `headers` of XML-RPC, and the header of a SOAP envelope (contract sections 1.1, 3.1, 4).
 
 use super::call::{Call, Limit, Mask, Shown};
 use super::fault::Fault;
 use super::value::{Struct, Value};
 
-/// A header that is read; its name may begin with that of a service.
+/// A supported header; its name may begin with the name of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Header {
     Authenticate,
@@ -27,15 +27,16 @@ impl Header {
     }
 }
 
-/// Tells whether a header is read. All others are ignored.
+/// Returns true if a header is supported. All others are ignored.
 pub(super) fn is_known(name: &str) -> bool {
     Header::named(name).is_some()
 }
 
-/// Puts headers into a call. Of two that mean the same the latter counts, but a mask that is text counts before one that is none.
+/// Puts headers into a call. If two headers set the same thing, the later one wins, except that a text mask wins over a tree mask.
 ///
 /// # Errors
-/// [`Fault::no_init`] where the object's id can't be read, [`Fault::invalid`] where the limit can't.
+/// - [`Fault::no_init`] if the object's id is malformed.
+/// - [`Fault::invalid`] if the limit is malformed.
 pub(super) fn read(call: &mut Call, headers: Vec<(String, Value)>) -> Result<(), Fault> {
     for (name, value) in headers {
         match Header::named(&name) {
@@ -50,7 +51,7 @@ pub(super) fn read(call: &mut Call, headers: Vec<(String, Value)>) -> Result<(),
     Ok(())
 }
 
-/// A portal token, else a user and a key. What names the kind of credential is not asked: clients name it wrongly, or not at all.
+/// Reads a credential: a portal token, or else a username and a key. It ignores `complexType`, which clients leave out or set wrongly.
 fn shown(header: &Value) -> Shown {
     let Some(header) = header.as_struct() else { return Shown::Incomplete };
     let text = |name| header.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
@@ -77,7 +78,7 @@ fn limit(header: &Value) -> Result<Option<Limit>, Fault> {
     Ok(Some(Limit { limit, offset: offset.unwrap_or_default() }))
 }
 
-/// A number where it is one, else the text of a global identifier.
+/// Reads the object's id: a number, or the text of a global identifier.
 fn id(header: Value) -> Result<Option<Value>, Fault> {
     if is_empty(&header) {
         return Ok(None);
@@ -108,7 +109,7 @@ fn stronger(before: Option<Mask>, new: Option<Mask>) -> Option<Mask> {
     }
 }
 
-/// Tells whether a value is nothing: PHP sends empty lists for structs without members, and SOAP empty text.
+/// Returns true if a value is empty: PHP sends an empty list for a struct without members, and SOAP clients send empty text.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

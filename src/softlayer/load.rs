@@ -1,4 +1,4 @@
-//! From objects to what a mask wants of them: the relations of all objects of a level are read together, level by level.
+//! Loads and renders objects as a mask selects them, level by level: the relations of all objects of a level are read together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -19,12 +19,12 @@ use crate::error::Error;
 use crate::service::classic_keys;
 use crate::service::customers::{Account, RelatedUser, Viewer, VisibleUser};
 
-/// Most objects that one call reads, those that a filter needs and copies of the same object included.
+/// Maximum number of objects that one call reads, including objects that only a filter needs, and copies of the same object.
 const OBJECTS_MAX: u64 = 50_000;
-/// Most values of local properties in these objects.
+/// Maximum number of local property values in these objects.
 const VALUES_MAX: u64 = 400_000;
 
-/// Reads objects for one call.
+/// Loads the objects of one call, and counts them against the limits.
 #[derive(Debug)]
 pub(super) struct Loader<'a> {
     app: &'a App,
@@ -37,26 +37,26 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for a caller with a credential.
+    /// Returns a loader for a caller with a credential.
     pub(super) fn new(app: &'a App, permit: &'a Permit) -> Outcome<Self> {
         Ok(Self { viewer: Some(Viewer::of(permit)?), ..Self::for_anybody(app, permit) })
     }
 
-    /// A loader for methods that are open to anybody: it reads no user.
+    /// Returns a loader for methods without a credential; it cannot read users.
     pub(super) fn for_anybody(app: &'a App, permit: &'a Permit) -> Self {
         let (objects, values) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { app, permit, viewer: None, objects, values, account: OnceLock::new(), users: OnceLock::new() }
     }
 
-    /// The caller as a reader of users.
+    /// Returns the caller as a reader of users.
     ///
     /// # Errors
-    /// `Unauthenticated` if the loader was made for anybody.
+    /// `Unauthenticated` if the loader comes from [`Self::for_anybody`].
     pub(super) fn viewer(&self) -> Outcome<&Viewer> {
         self.viewer.as_ref().ok_or_else(|| Error::from(Denial::NoCredential).into())
     }
 
-    /// The users that the caller sees.
+    /// Returns the users that are visible to the caller; reads them once per call.
     pub(super) async fn users(&self) -> Outcome<&[VisibleUser]> {
         if self.users.get().is_none() {
             let users = self.viewer()?.all(self.app, self.room()).await?;
@@ -66,7 +66,7 @@ impl<'a> Loader<'a> {
         Ok(self.users.get().map_or(&[], Vec::as_slice))
     }
 
-    /// One more than the objects that may still be read: whoever finds as many has found too many.
+    /// Returns a limit for queries: one more than the objects that the call may still read. A query that reaches it has found too many.
     fn room(&self) -> u64 {
         OBJECTS_MAX.saturating_sub(self.objects.load(Ordering::Relaxed)).saturating_add(1)
     }
@@ -75,21 +75,21 @@ impl<'a> Loader<'a> {
         if size(objects) < self.room() { Ok(()) } else { Err(too_much().into()) }
     }
 
-    /// Counts objects and values before they are made.
+    /// Counts objects and values before they are built; fails if the call exceeds a limit.
     fn spend(&self, objects: u64, values: u64) -> Outcome<()> {
         let add = |sum: &AtomicU64, more: u64| sum.fetch_add(more, Ordering::Relaxed).saturating_add(more);
         let (objects, values) = (add(&self.objects, objects), add(&self.values, values));
         if objects > OBJECTS_MAX || values > VALUES_MAX { Err(too_much().into()) } else { Ok(()) }
     }
 
-    /// Copies a value that stands in several places of an answer.
+    /// Copies a value that occurs several times in an answer, and counts the copy.
     fn copy(&self, value: &Value) -> Outcome<Value> {
         let (objects, values) = weight(value);
         self.spend(objects, values)?;
         Ok(value.clone())
     }
 
-    /// What is wanted of objects of one datatype, in their order.
+    /// Renders rows of one datatype as the mask selects them, in their order.
     pub(super) async fn render(&self, rows: Vec<Row>, wanted: &Wanted) -> Outcome<Vec<Value>> {
         let each = wanted.kind().properties().filter(|it| it.kind.is_local() && wanted.wants(it)).count();
         self.spend(size(rows.len()), size(rows.len()).saturating_mul(size(each)))?;
@@ -134,12 +134,12 @@ impl<'a> Loader<'a> {
         Ok(values)
     }
 
-    /// The rendered user to whom a row belongs.
+    /// Returns a copy of the rendered user that owns a row.
     fn owner(&self, row: &Row, users: &BTreeMap<UserId, Value>) -> Outcome<Option<Value>> {
         row.user().and_then(|user| users.get(user)).map(|user| self.copy(user)).transpose()
     }
 
-    /// The objects of a relation of a user.
+    /// Returns the objects in a relation of one user.
     pub(super) async fn related(&self, user: &VisibleUser, relation: &str) -> Outcome<Vec<Row>> {
         if relation == "apiAuthenticationKeys" {
             let keys = classic_keys::list_of(self.app, self.viewer()?, user).await?;
@@ -148,7 +148,7 @@ impl<'a> Loader<'a> {
         Ok(self.relation(std::slice::from_ref(user), relation).await?.remove(&user.id).unwrap_or_default())
     }
 
-    /// The relations of users, by the user's id.
+    /// Returns the rendered relations of users, by user id.
     async fn parts_of(
         &self,
         users: &[VisibleUser],
@@ -184,7 +184,7 @@ impl<'a> Loader<'a> {
         Ok(ids.into_iter().zip(values).collect())
     }
 
-    /// The objects of a relation of users, by the user's id.
+    /// Returns the objects in a relation of users, by user id.
     async fn relation(&self, users: &[VisibleUser], relation: &str) -> Outcome<BTreeMap<UserId, Vec<Row>>> {
         let (app, viewer) = (self.app, self.viewer()?);
         let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, &**user)).collect();
@@ -240,7 +240,7 @@ impl<'a> Loader<'a> {
                     }
                 }
             }
-            // What SoftLayer's accounts have and this service does not.
+            // Relations that SoftLayer has but this service does not, such as hardware: always empty.
             _ => {}
         }
         Ok(found)

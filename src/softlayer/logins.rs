@@ -1,4 +1,4 @@
-//! Logins: a password, and a code where the user has a second factor, for a portal token (contract, sections 5.1 and 5.2).
+//! Logins: exchange a password, and a code of the second factor if the user has one, for a portal token (contract, sections 5.1 and 5.2).
 
 use super::arguments::Given;
 use super::fault::Fault;
@@ -16,7 +16,7 @@ use crate::service::login::{self, Login, LoginRequest, Ticket};
 const TOKEN: &str = "SoftLayer_Container_User_Customer_Portal_Token";
 const RESPONSE: &str = "SoftLayer_Container_Authentication_Response_";
 
-/// What somebody logs in with.
+/// The credentials of a login.
 struct Attempt {
     username: String,
     password: String,
@@ -24,7 +24,7 @@ struct Attempt {
     code: Option<String>,
 }
 
-/// How a login went that did not fail.
+/// Outcome of a login that did not fail.
 enum Went {
     Done(Value),
     NeedsCode,
@@ -55,7 +55,7 @@ pub(super) async fn external(app: &App, permit: &Permit, given: &Given) -> Outco
     }
 }
 
-/// `getLoginToken`: the same, with answers where the others have faults.
+/// `getLoginToken`: like the other two logins, but a failed login is an answer, not a fault.
 pub(super) async fn login_token(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let attempt = Attempt::of(given.object(0)?)?;
     let went = attempt.run(app, permit).await;
@@ -107,7 +107,7 @@ pub(super) async fn validate(app: &App, permit: &Permit, given: &Given) -> Outco
 }
 
 impl Attempt {
-    /// From a container of the wire.
+    /// Reads a login from the struct in a call.
     fn of(container: &Struct) -> Result<Self, Fault> {
         let text = |name: &str| container.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
         let needed = |name: &str| text(name).ok_or_else(|| Fault::invalid(format!("{name} is needed: text")));
@@ -144,7 +144,7 @@ fn token(hash: &str, user: i64) -> Value {
     token.into()
 }
 
-/// An answer, whose datatype the dialects without types tell by a member.
+/// Returns an answer of `getLoginToken`. Its datatype is also in the member `complexType`, for XML-RPC and REST, which have no types.
 fn response(kind: &str, status: &str) -> Struct {
     let name = format!("{RESPONSE}{kind}");
     let mut answer = Struct::of(&name);

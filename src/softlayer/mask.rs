@@ -1,6 +1,6 @@
-//! Masks: how much of an answer is wanted (contract section 6). Both spellings, the language and the legacy tree, become one tree.
+//! Masks: which properties an answer has (contract section 6). Both forms, the mask language and the legacy tree, become one tree.
 //!
-//! A `filteredMask` is read like a `mask`: the filter says which rows are listed, and never thins out what hangs on a row.
+//! A `filteredMask` is treated like a `mask`: a filter selects the rows of the list, and never removes related objects from a row.
 
 mod text;
 
@@ -12,11 +12,11 @@ use super::fault::Fault;
 use super::types::{Kind, Property, TYPES, Type};
 use super::value::Value;
 
-/// Deepest nesting of a mask.
+/// Maximum nesting of a mask.
 const DEPTH_MAX: usize = 64;
-/// Most properties that a mask names, counted each time that it names them.
+/// Maximum number of properties in a mask; each occurrence counts.
 const PROPERTIES_MAX: usize = 2_000;
-/// Longest part of a mask that a fault repeats.
+/// Maximum length, in characters, of the part of a mask that a fault repeats.
 const SHOWN: usize = 100;
 
 static NOTHING: Type = scalar("void");
@@ -26,12 +26,12 @@ static TEXT: Type = scalar("string");
 static DATE: Type = scalar("dateTime");
 static TEXTS: Type = scalar("string[]");
 
-/// A datatype without properties: what a mask finds in a local property.
+/// A datatype without properties: the datatype of a local property.
 const fn scalar(name: &'static str) -> Type {
     Type { name, base: None, properties: &[] }
 }
 
-/// How much of an object is wanted: the properties that a mask names, and of each relation how much.
+/// The part of an object to return: the properties that a mask names and, for each relation, the part of its objects.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     kind: &'static Type,
@@ -41,7 +41,8 @@ pub struct Wanted {
 /// Reads a mask for an object of a datatype, or for a list of such objects.
 ///
 /// # Errors
-/// A property that the datatype does not have, and a mask that can't be read or asks for too much.
+/// - [`Fault::no_property`] if the datatype does not have a property.
+/// - [`Fault::no_mask`] if the mask is malformed or exceeds a limit.
 pub fn read(mask: &Mask, kind: &'static Type) -> Result<Wanted, Fault> {
     let mut wanted = Wanted::of(kind);
     match mask {
@@ -51,7 +52,7 @@ pub fn read(mask: &Mask, kind: &'static Type) -> Result<Wanted, Fault> {
     Ok(wanted)
 }
 
-/// Reads a legacy mask: nested structs, whose leaves hold nothing.
+/// Reads a legacy mask: nested structs with empty leaves.
 fn read_tree(tree: &Value, wanted: &mut Wanted, depth: usize, count: &mut usize) -> Result<(), Fault> {
     let members = match tree {
         Value::Struct(object) => &object.members,
@@ -71,7 +72,7 @@ fn read_tree(tree: &Value, wanted: &mut Wanted, depth: usize, count: &mut usize)
     Ok(())
 }
 
-/// What is told of a mask that is deeper, or names more, than is read.
+/// Returns the limit that a mask exceeds, as text for a fault; `None` if it exceeds none.
 fn bound(depth: usize, count: usize) -> Option<String> {
     if depth >= DEPTH_MAX {
         return Some(format!("at most {DEPTH_MAX} levels"));
@@ -83,13 +84,13 @@ fn find(name: &str, kind: &'static Type) -> Result<&'static Property, Fault> {
     kind.property(name).ok_or_else(|| Fault::no_property(&shown(name), kind.name))
 }
 
-/// The beginning of a part of a mask, in characters that every dialect can send.
+/// Cuts a part of a mask for a fault, and replaces control characters, which XML cannot hold.
 fn shown(part: &str) -> String {
     let printable = |sign: char| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign };
     part.chars().take(SHOWN).map(printable).collect()
 }
 
-/// What a property is made of.
+/// Returns the datatype of a property's value.
 fn inside(kind: Kind) -> &'static Type {
     match kind {
         Kind::One(name) | Kind::Many(name) => Type::find(name).unwrap_or(&NOTHING),
@@ -102,41 +103,41 @@ fn inside(kind: Kind) -> &'static Type {
     }
 }
 
-/// Tells whether a datatype is another one, or extends it.
+/// Returns true if `kind` is `base` or extends it.
 fn is_a(kind: &'static Type, base: &Type) -> bool {
     std::iter::successors(Some(kind), |kind| kind.base.and_then(Type::find)).any(|kind| kind.name == base.name)
 }
 
 impl Wanted {
-    /// What is wanted without a mask: all local properties.
+    /// Selects all local properties, as a call without a mask does.
     #[must_use]
     pub fn of(kind: &'static Type) -> Self {
         Self { kind, named: BTreeMap::new() }
     }
 
-    /// What it is wanted of. Named properties may be of datatypes that extend this one.
+    /// Returns the datatype of the object. Named properties may belong to datatypes that extend it.
     #[must_use]
     pub fn kind(&self) -> &'static Type {
         self.kind
     }
 
-    /// Tells whether a property is wanted: one that is named, or a local one where no local one is named.
+    /// Returns true if a property is wanted: the mask names it, or it is local and the mask names no local property.
     #[must_use]
     pub fn wants(&self, property: &Property) -> bool {
         self.named.contains_key(property.name) || (property.kind.is_local() && self.locals().next().is_none())
     }
 
-    /// The local properties that are named; where there are none, all are wanted.
+    /// Returns the local properties that the mask names; if it names none, all are wanted.
     pub fn locals(&self) -> impl Iterator<Item = &'static Property> {
         self.properties().filter(|property| property.kind.is_local())
     }
 
-    /// The counts that are wanted.
+    /// Returns the wanted counts.
     pub fn counts(&self) -> impl Iterator<Item = &'static Property> {
         self.properties().filter(|property| matches!(property.kind, Kind::Count(_)))
     }
 
-    /// The relations that are wanted, and how much of each.
+    /// Returns the wanted relations, each with the part of its objects.
     pub fn relations(&self) -> impl Iterator<Item = (&'static Property, &Self)> {
         self.named
             .values()
@@ -144,7 +145,7 @@ impl Wanted {
             .map(|(known, inner)| (*known, inner))
     }
 
-    /// How much is wanted of a relation, where it is wanted.
+    /// Returns the wanted part of the objects of a relation; `None` if the relation is not wanted.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Self> {
         self.relations().find(|(property, _)| property.name == name).map(|(_, inner)| inner)
@@ -154,12 +155,12 @@ impl Wanted {
         self.named.values().map(|(property, _)| *property)
     }
 
-    /// Names a property, and hands out what is wanted of it.
+    /// Adds a property, and returns the wanted part of its value.
     pub(super) fn name(&mut self, property: &'static Property) -> &mut Self {
         &mut self.named.entry(property.name).or_insert_with(|| (property, Self::of(inside(property.kind)))).1
     }
 
-    /// Writes what is wanted behind a name: `name[a,b]`, and for the properties of each datatype that extends its own `name(T)[c]`.
+    /// Writes the mask after a name: `name[a,b]`, and `name(T)[c]` for the properties of each datatype `T` that extends this one.
     fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sets: BTreeMap<Option<&str>, Vec<_>> = BTreeMap::new();
         for (property, inner) in self.named.values() {
@@ -183,7 +184,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// The datatype that has a property, where it is not this one.
+    /// Returns the extending datatype that has a property; `None` if this datatype has it.
     fn cast(&self, property: &Property) -> Option<&'static str> {
         let has = |kind: &Type| kind.property(property.name).is_some();
         if has(self.kind) {
@@ -193,14 +194,14 @@ impl Wanted {
     }
 }
 
-/// In the mask language.
+/// Writes the mask language.
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write("mask", f)
     }
 }
 
-/// With the name of its datatype, and without all that is in that.
+/// Writes the name of the datatype and the mask, without the properties of the datatype.
 impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.kind.name)

@@ -1,12 +1,12 @@
-//! SoftLayer's dialects: XML-RPC, REST and SOAP, three codecs onto one value tree and one table of methods.
+//! The SoftLayer API: three codecs (XML-RPC, REST and SOAP) for one value tree and one table of methods.
 //!
 //! ```text
 //! bytes ─ xmlrpc, rest, soap ─> Call ─ who ─> Caller ─ act ─> a function of service/ ─ load ─> Value ─ codec ─> bytes
 //!              │                          table: (service, method) -> operation, parameters, what it does
-//!              └ mask, filter, limit      types: what there is to be asked for
+//!              └ mask, filter, limit      types: datatypes and their properties
 //! ```
 //!
-//! Their oddities stay here: the services know users, keys and permissions, and nothing of faults and masks.
+//! SoftLayer's peculiarities stay in this module: the services know users, keys and permissions, but not faults and masks.
 
 mod act;
 mod arguments;
@@ -54,9 +54,9 @@ use crate::http::body;
 use crate::http::caller::origin;
 use crate::service::door;
 
-/// How many rows a list has in all. (The contract spells it `SoftLayer-Total-Items`; names of headers have no case.)
+/// Header with the total number of rows of a list. (The contract writes `SoftLayer-Total-Items`; header names are case-insensitive.)
 const TOTAL_ITEMS: HeaderName = HeaderName::from_static("softlayer-total-items");
-/// The versions of the interface; they are the same.
+/// The supported versions of the API; both behave the same.
 const VERSIONS: [&str; 2] = ["v3", "v3.1"];
 const XML: &str = "text/xml; charset=utf-8";
 
@@ -80,7 +80,7 @@ async fn xml_rpc(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     match answer.await {
         Ok(reply) => respond(StatusCode::OK, XML, xmlrpc::encode(&reply.value), reply.total),
-        // The clients read faults from answers that succeed only; what no client can help is told to what stands in between as well.
+        // Clients read faults only from answers with status 200. Timeouts, oversized bodies and outages keep their status for proxies.
         Err(fault) => respond(transport_status(&fault, StatusCode::OK), XML, xmlrpc::encode_fault(&fault), None),
     }
 }
@@ -130,12 +130,12 @@ async fn rest(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// What the live service says on REST of every credential that is missing or does not work.
+/// Replaces every fault with status 401 by the one that the live service sends on REST.
 fn denied(fault: Fault) -> Fault {
     if fault.status == 401 { Fault::new(fault::PUBLIC, "Access Denied. ", 401) } else { fault }
 }
 
-/// The WSDL and the XSD of a service.
+/// Serves the WSDL and the XSD of a service.
 async fn description(State(app): State<Arc<App>>, request: Request) -> Response {
     let (version, service) = address(request.uri());
     let known = VERSIONS.contains(&version.as_str()) && table::service(&service).is_some();
@@ -151,7 +151,7 @@ async fn soap_encoding() -> Response {
     respond(StatusCode::OK, XML, wsdl::soap_encoding().to_owned(), None)
 }
 
-/// Answers a call.
+/// Runs a call; returns its method and the answer.
 async fn answer(app: &App, parts: &Parts, call: Call) -> Result<(&'static table::Method, Reply), Fault> {
     let service = table::service(&call.service).ok_or_else(Fault::no_service)?;
     let name: String = call.method.chars().take(100).collect();
@@ -164,7 +164,7 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     let open = method.operation.needs() == Needs::Nothing;
     let shown = call.shown.take();
     let caller = match open {
-        // A login needs no credential, and one that is dead does not keep anybody from it.
+        // A login ignores the credential: an expired one must not stop its owner from logging in again.
         true => crate::http::caller::stranger(app, parts)?,
         false => who::caller(app, parts, shown).await?,
     };
@@ -178,12 +178,12 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     .await
 }
 
-/// What is told of a body that did not come whole.
+/// Returns the fault for a body that could not be read.
 fn whole(error: crate::error::Error) -> Fault {
     Refusal::Error(error).into_fault("")
 }
 
-/// The version, and what stands behind it, as they were sent: what a percent sign stands for is no slash.
+/// Returns the version and the rest of the path. Both stay percent-encoded, so that an encoded slash does not split the path.
 fn address(uri: &Uri) -> (String, String) {
     let mut parts = uri.path().splitn(4, '/').skip(2).map(str::to_owned);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
@@ -193,7 +193,7 @@ fn check_version(version: &str) -> Result<(), Fault> {
     if VERSIONS.contains(&version) { Ok(()) } else { Err(Fault::no_service()) }
 }
 
-/// The status where faults have one of their own: that of the fault, where every dialect has it alike.
+/// Returns the HTTP status of a fault on XML-RPC and SOAP: the fault's own for 408, 413 and 503, else `usual`.
 fn transport_status(fault: &Fault, usual: StatusCode) -> StatusCode {
     match fault.status {
         408 | 413 | 503 => StatusCode::from_u16(fault.status).unwrap_or(usual),

@@ -1,4 +1,4 @@
-//! Why a call is not answered: a fault of its own making, or an error of a service, which becomes the fault that SoftLayer has for it.
+//! Errors of a call: a fault of this module, or an error of a service, which becomes the matching SoftLayer fault.
 
 use super::fault::{Fault, PLAIN, PUBLIC};
 use super::sentences::sentence;
@@ -6,17 +6,17 @@ use crate::error::{Barred, Error, Kind};
 use crate::http::log;
 use crate::service::door::Failure;
 
-/// A result of a call.
+/// Result of a step of a call.
 pub(super) type Outcome<T> = Result<T, Refusal>;
 
-/// Why a call is not answered.
+/// Error of a call.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// It can't be.
+    /// The call itself is faulty.
     Fault(Fault),
-    /// A service refused it.
+    /// A service returned an error.
     Error(Error),
-    /// A service refused it for what SoftLayer tells in public.
+    /// A service returned an error; if its kind is `Invalid`, it becomes a fault with the code [`PUBLIC`].
     Public(Error),
     /// A login failed.
     Login(Error),
@@ -44,7 +44,7 @@ impl Failure for Refusal {
 }
 
 impl Refusal {
-    /// The fault of a call that is about the object `id`.
+    /// Converts the error to a fault; `id` is the object that the call names.
     pub(super) fn into_fault(self, id: &str) -> Fault {
         match self {
             Self::Fault(fault) => fault,
@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-/// What a login is told (contract, section 5.1).
+/// Returns the fault of a failed login (contract, section 5.1); `None` if the error is not specific to logins.
 fn login(error: &Error) -> Option<Fault> {
     let fault = |name: &str, text: String| Fault::new(&format!("SoftLayer_Exception_User_Customer_{name}"), text, 500);
     Some(match (error.bar(), error.kind()) {
@@ -73,7 +73,7 @@ fn login(error: &Error) -> Option<Fault> {
     })
 }
 
-/// What is said of an error: SoftLayer's sentence where it has one.
+/// Returns the text of a fault: SoftLayer's sentence if it has one, else the error's public message.
 fn said(error: &Error) -> String {
     error.reason().map_or_else(|| error.public().to_owned(), sentence)
 }

@@ -1,14 +1,14 @@
-//! REST: from a request to a call, and from an answer or a fault to a body (contract section 2).
+//! The REST codec: decodes a request into a call, and encodes an answer or a fault as a body (contract section 2).
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the path and its parts |
-//! | `query` | mask, filter and limit, and what percent signs stand for |
-//! | `json` | JSON and the value tree |
+//! | this one | the path and the body of a request |
+//! | `query` | mask, filter and limit, and percent-decoding |
+//! | `json` | conversion between JSON and the value tree |
 //! | `encode` | answers and faults |
 //!
-//! An answer in `.txt` is the bare text of a value on a line, and indented JSON where it is a list or an object. Arguments in the path
-//! are text, and there are at most as many as the method takes: the way down through relations (`getUsers/12/getParent`) is not served.
+//! An answer in `.txt` is a scalar value on one line; a list or an object is indented JSON. Arguments in the path are text, at most as
+//! many as the method takes. Paths through relations, such as `getUsers/12/getParent`, are not supported.
 
 mod encode;
 mod json;
@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::table::{self, Method};
 use super::value::Value;
 
-/// Longest name that a fault repeats.
+/// Maximum length, in characters, of a name that a fault repeats.
 const SHOWN: usize = 100;
 
 /// A request.
@@ -29,18 +29,18 @@ const SHOWN: usize = 100;
 pub struct Request<'a> {
     /// `GET`, `POST`, `PUT` or `DELETE`.
     pub verb: &'a str,
-    /// What stands behind `/rest/v3.1/`, as it was sent.
+    /// The path after `/rest/v3.1/`, still percent-encoded.
     pub path: &'a str,
-    /// What stands behind the question mark, as it was sent.
+    /// The query string, still percent-encoded.
     pub query: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
 }
 
-/// How an answer is written.
+/// The format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `.json`, or nothing.
+    /// `.json`, or no extension.
     Json,
     /// `.xml`
     Xml,
@@ -49,17 +49,18 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the end of a path asks for. A request that can't be read is answered in it too.
+    /// Returns the format that the extension of a path names. Faults use it too, even if the request is malformed.
     #[must_use]
     pub fn of(path: &str) -> Self {
         split_extension(trimmed(path)).1
     }
 }
 
-/// Reads a request. Whoever asks is told by its headers, so the call shows nothing.
+/// Decodes a request. The credential is in the HTTP headers, so the call's own credential is `None`.
 ///
 /// # Errors
-/// What can't be read, and services and methods that there are not.
+/// - [`Fault::bad_request`] if the request is malformed.
+/// - [`Fault::no_service`] or [`Fault::no_method`] if the service or the method does not exist.
 pub fn decode(request: &Request<'_>) -> Result<(Call, Format), Fault> {
     let default = default_method(request.verb)?;
     let (path, format) = split_extension(trimmed(request.path));
@@ -91,12 +92,12 @@ pub fn decode(request: &Request<'_>) -> Result<(Call, Format), Fault> {
     Ok((Call { service, method, id, arguments, shown: None, mask, filter, limit }, format))
 }
 
-/// A path without the slashes at its ends.
+/// Trims the slashes at both ends of a path.
 fn trimmed(path: &str) -> &str {
     path.trim_matches('/')
 }
 
-/// Takes the extension off the last part of a path.
+/// Splits the extension off a path.
 fn split_extension(path: &str) -> (&str, Format) {
     for (extension, format) in [(".json", Format::Json), (".xml", Format::Xml), (".txt", Format::Text)] {
         if let Some(path) = path.strip_suffix(extension) {
@@ -124,7 +125,7 @@ fn default_method(verb: &str) -> Result<&'static str, Fault> {
     }
 }
 
-/// A method by its name, or by its name without `get`.
+/// Finds a method by its name, or by its name without `get`.
 fn find(service: &'static str, name: &str) -> Result<&'static Method, Fault> {
     let printable = |sign: char| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign };
     let shown = || name.chars().take(SHOWN).map(printable).collect::<String>();
@@ -132,7 +133,7 @@ fn find(service: &'static str, name: &str) -> Result<&'static Method, Fault> {
     method.ok_or_else(|| Fault::no_method(&shown()))
 }
 
-/// The parameters in a body.
+/// Reads the parameters in a body; `None` if it has none.
 fn parameters(body: &[u8]) -> Result<Option<Vec<Value>>, Fault> {
     if body.trim_ascii().is_empty() {
         return Ok(None);
@@ -277,7 +278,7 @@ mod tests {
         let removed =
             ask("POST", "SoftLayer_User_Customer/removeApiAuthenticationKey.json", "", "{\"parameters\": [5004]}");
         assert_eq!(removed.unwrap().0.arguments, Arguments::InOrder(vec![Value::Int(5004)]));
-        // The body of a GET is not looked at.
+        // The body of a GET is ignored.
         assert!(ask("GET", "SoftLayer_Account", "", "{").is_ok());
     }
 
@@ -295,7 +296,7 @@ mod tests {
             let expected = method.takes_body_only();
             for verb in ["GET", "POST", "PUT", "DELETE"] {
                 assert_eq!(refused(verb, &with_argument), expected, "{verb} {with_argument}");
-                // Clients send GET where they give no arguments: there is nothing to keep secret, and the method says what it needs.
+                // Clients send GET if they pass no arguments: then there is no secret in the path, and the method reports what is missing.
                 assert!(!refused(verb, &path), "{verb} {path}");
             }
             if expected {

@@ -1,4 +1,4 @@
-//! The objects behind the datatypes, each with what belongs to it as it is, before a mask says how much of it is wanted.
+//! The objects of the datatypes, complete, before a mask selects a part of them.
 
 use super::value::{Struct, Value};
 use crate::domain::customer::{
@@ -9,25 +9,25 @@ use crate::domain::id::UserId;
 use crate::service::classic_keys::Shown;
 use crate::service::customers::{UserOutline, VisibleUser};
 
-/// The one account that there is.
+/// Id of the only account.
 pub(super) const ACCOUNT: i64 = 1;
 
 /// An object.
 #[derive(Debug, Clone)]
 pub(super) enum Row {
-    /// A user that the caller sees.
+    /// A user that is visible to the caller.
     User(Box<VisibleUser>),
-    /// A user of whom the caller may know the name only.
+    /// A user that is not visible to the caller: only its id and names are shown.
     Outline(UserOutline),
     /// A classic key.
     Key(Box<Shown>),
-    /// Anything else: all its local properties and relations, and whose it is.
+    /// Any other object: all its local properties and relations, and its user, if it belongs to one.
     Plain(Struct, Option<UserId>),
     /// The account.
     Account,
 }
 
-/// A local property of a user.
+/// Returns a local property of a user; null if there is no such property.
 pub(super) fn of_user(user: &Customer, name: &str) -> Value {
     let text = || user.profile.get(name).cloned();
     match name {
@@ -53,7 +53,7 @@ pub(super) fn of_user(user: &Customer, name: &str) -> Value {
     }
 }
 
-/// A local property of a user of whom the caller may know the name only.
+/// Returns a local property of a user that is not visible to the caller.
 pub(super) fn of_outline(user: &UserOutline, name: &str) -> Value {
     match name {
         "displayName" => user.name.as_str().into(),
@@ -63,7 +63,7 @@ pub(super) fn of_outline(user: &UserOutline, name: &str) -> Value {
     }
 }
 
-/// A local property of a key.
+/// Returns a local property of a classic key.
 pub(super) fn of_key(shown: &Shown, name: &str) -> Value {
     match name {
         "authenticationKey" => shown.text.as_ref().map(|text| text.expose().to_owned()).into(),
@@ -75,7 +75,7 @@ pub(super) fn of_key(shown: &Shown, name: &str) -> Value {
     }
 }
 
-/// A state.
+/// Returns a user status.
 pub(super) fn status(status: Status) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Status");
     object.put("id", status.id());
@@ -84,7 +84,7 @@ pub(super) fn status(status: Status) -> Row {
     Row::Plain(object, None)
 }
 
-/// A permission that somebody has.
+/// Returns a permission of a user.
 pub(super) fn permission(permission: &Permission) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_CustomerPermission_Permission");
     object.put("key", permission.key);
@@ -103,12 +103,12 @@ fn action(permission: &Permission) -> Struct {
     object
 }
 
-/// All permissions that there are.
+/// Returns all permissions.
 pub(super) fn actions() -> Vec<Row> {
     PERMISSIONS.iter().map(|permission| Row::Plain(action(permission), None)).collect()
 }
 
-/// All permissions, by department.
+/// Returns all departments, each with its permissions.
 pub(super) fn departments() -> Vec<Row> {
     let department = |(id, key_name, name): &(i64, &'static str, &'static str)| {
         let theirs = PERMISSIONS.iter().filter(|permission| permission.department == *key_name);
@@ -133,12 +133,12 @@ fn question(number: i64) -> Struct {
     object
 }
 
-/// All security questions.
+/// Returns all security questions.
 pub(super) fn questions() -> Vec<Row> {
     (1_i64..).take(QUESTIONS.len()).map(|number| Row::Plain(question(number), None)).collect()
 }
 
-/// That a user has answered a question.
+/// Returns the record that a user has answered a question, without the answer.
 pub(super) fn answer(user: &Customer, number: i64) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Security_Answer");
     object.put("id", number_of_part(user, number));
@@ -148,7 +148,7 @@ pub(super) fn answer(user: &Customer, number: i64) -> Row {
     Row::Plain(object, None)
 }
 
-/// A second factor.
+/// Returns a second factor of a user; `since` is the time of its enrollment.
 pub(super) fn binding(user: &Customer, mfa_type: &str, since: Option<crate::domain::clock::Timestamp>) -> Row {
     let place = if mfa_type == "Totp" { 1 } else { 2 };
     let mut object = Struct::of("SoftLayer_User_External_Binding");
@@ -160,12 +160,12 @@ pub(super) fn binding(user: &Customer, mfa_type: &str, since: Option<crate::doma
     Row::Plain(object, None)
 }
 
-/// A stable number for what a user has at most 99 of.
+/// Returns a stable id for a part of a user, of which there are at most 99: 100 times the user's number, plus `place`.
 fn number_of_part(user: &Customer, place: i64) -> i64 {
     user.number.saturating_mul(100).saturating_add(place)
 }
 
-/// A login that was tried.
+/// Returns a login attempt.
 pub(super) fn attempt(user: &Customer, attempt: &LoginAttempt) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Access_Authentication");
     object.put("createDate", attempt.at);
@@ -176,7 +176,7 @@ pub(super) fn attempt(user: &Customer, attempt: &LoginAttempt) -> Row {
     Row::Plain(object, Some(user.id.clone()))
 }
 
-/// A row of the audit log; `number` is its user's.
+/// Returns an audit log entry; `number` is the number of its user.
 pub(super) fn event(event: &Event, number: Option<i64>) -> Row {
     let mut object = Struct::of("SoftLayer_Event_Log");
     object.put("eventCreateDate", event.at);

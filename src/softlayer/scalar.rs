@@ -1,5 +1,4 @@
-//! Values without parts as XML-RPC and SOAP write them. What can't be read is answered with what is allowed, never with what was
-//! sent: it may be a password.
+//! Parses scalar values of XML-RPC and SOAP. An error says what is allowed, and never repeats the input, which could be a password.
 
 use std::collections::HashSet;
 
@@ -11,22 +10,22 @@ use super::value::Value;
 use super::xml::is_allowed;
 use crate::domain::clock::parse_iso;
 
-/// What is allowed in place of what can't be read.
+/// Error text: what is allowed instead.
 pub(super) type Allowed = &'static str;
 
-/// A whole number.
+/// Parses a whole number of 64 bits.
 pub(super) fn int(text: &str) -> Result<Value, Allowed> {
     let number = text.trim().parse();
     number.map(Value::Int).map_err(|_| "a whole number from -9223372036854775808 to 9223372036854775807 is allowed")
 }
 
-/// Any number but the infinite ones and NaN.
+/// Parses a finite number.
 pub(super) fn double(text: &str) -> Result<Value, Allowed> {
     let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
     number.map(Value::Double).ok_or("a finite number is allowed")
 }
 
-/// True or false.
+/// Parses a truth value.
 pub(super) fn bool(text: &str) -> Result<Value, Allowed> {
     match text.trim() {
         "1" | "true" => Ok(Value::Bool(true)),
@@ -35,7 +34,7 @@ pub(super) fn bool(text: &str) -> Result<Value, Allowed> {
     }
 }
 
-/// A moment from the year 1 to 9999: ISO 8601 in its long or short form; without an offset it is in UTC.
+/// Parses a timestamp from the year 1 to 9999: ISO 8601 in its long or short form, in UTC if it has no offset.
 pub(super) fn date(text: &str) -> Result<Value, Allowed> {
     const SHORT: &str = "%Y%m%dT%H:%M:%S%.f%#z";
     const LOCAL: [&str; 2] = ["%Y%m%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
@@ -48,7 +47,7 @@ pub(super) fn date(text: &str) -> Result<Value, Allowed> {
     moment.map(Value::Date).ok_or("a moment is allowed, as 2018-05-08T15:28:32+00:00 or 20180508T15:28:32")
 }
 
-/// Text in Base64, white space in it notwithstanding. There is no use for other bytes, so they are refused.
+/// Parses text in Base64, and ignores white space. It rejects bytes that are not UTF-8 or that XML forbids, since no method takes them.
 pub(super) fn base64(text: &str) -> Result<Value, Allowed> {
     let code: String = text.split_ascii_whitespace().collect();
     let text = STANDARD.decode(code).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -56,7 +55,7 @@ pub(super) fn base64(text: &str) -> Result<Value, Allowed> {
     text.map(Value::Text).ok_or("Base64 of text in UTF-8 is allowed")
 }
 
-/// Refuses members of which there are two of one name: one reader would take the first for it and another the last.
+/// Rejects duplicate members: one reader would take the first, and another the last.
 pub(super) fn once(members: &[(String, Value)]) -> Result<(), Allowed> {
     let mut seen = HashSet::with_capacity(members.len());
     let each = members.iter().all(|(name, _)| seen.insert(name.as_str()));

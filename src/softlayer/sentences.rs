@@ -1,8 +1,8 @@
-//! What SoftLayer says where the service refuses for a [`Reason`] (contract, sections 5.2 to 5.5).
+//! SoftLayer's error texts for each [`Reason`] of a refusal (contract, sections 5.2 to 5.5).
 
 use crate::domain::reason::{Reason, Step};
 
-/// SoftLayer's sentence for a reason.
+/// Returns SoftLayer's error text for a reason.
 pub(super) fn sentence(reason: &Reason) -> String {
     let fixed = match reason {
         Reason::QuestionsNotDifferent => "Please provide three different security questions.",

@@ -1,7 +1,7 @@
-//! SOAP 1.1, rpc/encoded (contract sections 3.1 to 3.3): from bytes to a call, and from an answer to text.
+//! The SOAP 1.1 codec, rpc/encoded (contract sections 3.1 to 3.3): decodes bytes into a call, and encodes an answer as text.
 //!
-//! Elements and types are known by their local names, whatever the namespace. What is no call is a fault of a bad request; a struct or
-//! a call that has two elements of one name is refused.
+//! It matches elements and types by local name, and ignores namespaces. A body that is not a call is a bad request, and so is a call or
+//! a struct with two elements of the same name.
 
 mod read;
 mod write;
@@ -9,7 +9,7 @@ mod write;
 pub use read::decode;
 pub use write::{encode, encode_fault};
 
-/// The namespace of a version of the API: `v3` or `v3.1`.
+/// Returns the namespace of a version of the API, `v3` or `v3.1`.
 #[must_use]
 pub fn namespace(version: &str) -> String {
     format!("http://api.service.softlayer.com/soap/{version}/")

@@ -1,4 +1,4 @@
-//! The one table of methods: which service offers what, what it is given, what it answers, and what a caller needs for it.
+//! The table of methods: for each, its service, its parameters, its return type, and the operation to authorize.
 
 use super::types::Kind;
 use crate::domain::operation::Operation;
@@ -16,81 +16,81 @@ pub struct Method {
     pub service: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// What it is given, in order.
+    /// Name and type of each parameter, in order.
     pub parameters: &'static [(&'static str, Kind)],
-    /// What it answers.
+    /// Type of the answer.
     pub returns: Kind,
-    /// Whether the call has to name an object.
+    /// Whether the call must name an object.
     pub of_object: bool,
-    /// What a caller needs at least; what it is about may take more.
+    /// The operation to authorize; the service may require more.
     pub operation: Operation,
-    /// What it does.
+    /// The action.
     pub act: Act,
 }
 
 impl Method {
-    /// Whether REST reads the method's arguments from the body of a POST or PUT only. True of every method that has parameters and changes
-    /// something or takes a secret: proxies and browsers log URL paths, and follow GET on their own.
+    /// Returns true if REST reads the method's arguments only from the body of a POST or PUT. This holds for every method that has
+    /// parameters and changes something or takes a secret: proxies and browsers log URL paths, and may send a GET on their own.
     #[must_use]
     pub fn takes_body_only(&self) -> bool {
         !self.parameters.is_empty() && self.operation.spec().is_change()
     }
 }
 
-/// What a method does.
+/// The action of a method; several methods can share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// `SoftLayer_Account::getObject`, and `getAccount` of a user.
     Account,
     /// The caller's own user.
     CurrentUser,
-    /// Users that the caller sees.
+    /// The users that are visible to the caller.
     Users,
-    /// The user without a parent.
+    /// The master user: the one without a parent.
     MasterUser,
-    /// Makes a user.
+    /// Creates a user.
     CreateUser,
     /// One user.
     User,
     /// Changes a user.
     EditUser,
-    /// Changes users.
+    /// Changes several users.
     EditUsers,
-    /// A relation of a user, by its name.
+    /// A relation of a user; the name is that of the property.
     Relation(&'static str),
     /// Whether a user has no parent.
     IsMasterUser,
-    /// A password for a portal token.
+    /// Logs in with a password; returns a portal token.
     PortalToken,
-    /// A password and a code for a portal token.
+    /// Logs in with a password and a code of the second factor; returns a portal token.
     ExternalAuthentication,
-    /// The same with answers in place of faults.
+    /// Logs in like these two, but a failed login is an answer, not a fault.
     LoginToken,
-    /// Whether a portal token works.
+    /// Checks a portal token.
     ValidateToken,
-    /// Makes a user's key.
+    /// Creates a classic API key for a user.
     AddKey,
-    /// Removes a key.
+    /// Removes a classic API key.
     RemoveKey,
-    /// One key.
+    /// One classic API key.
     Key,
-    /// Its owner.
+    /// The owner of a key.
     KeyUser,
-    /// Changes a key's IP rule.
+    /// Changes the IP restriction of a key.
     EditKey,
-    /// Whether a password is the user's.
+    /// Checks a user's password.
     IsValidPassword,
-    /// Changes one's own password.
+    /// Changes the caller's own password.
     ChangePassword,
-    /// What passwords must be.
+    /// The password requirements.
     PasswordRequirements,
-    /// Gives a user permissions.
+    /// Grants permissions to a user.
     AddPermissions,
-    /// Takes permissions from a user.
+    /// Revokes permissions of a user.
     RemovePermissions,
-    /// Gives a user another parent.
+    /// Changes the parent of a user.
     AssignParent,
-    /// Sets one's own answers to security questions.
+    /// Sets the caller's own answers to security questions.
     UpdateAnswers,
     /// All permissions, by department.
     Departments,
@@ -98,9 +98,9 @@ pub enum Act {
     Actions,
     /// All security questions.
     Questions,
-    /// All states of a user.
+    /// All user statuses.
     Statuses,
-    /// What the audit log tells of the caller.
+    /// The newest audit log entries that the caller may see.
     EventLog,
 }
 
@@ -115,7 +115,7 @@ const fn method(
     Method { service, name, parameters, returns, of_object: false, operation, act }
 }
 
-/// A method of an object that the call names.
+/// Describes a method whose call must name an object.
 const fn of(
     service: &'static str,
     name: &'static str,
@@ -224,13 +224,13 @@ pub static METHODS: &[Method] = &[
         Act::EventLog),
 ];
 
-/// Services that are others under a second name.
+/// Second names of services.
 const ALIASES: &[(&str, &str)] = &[
     ("SoftLayer_User_Customer_OpenIdConnect", USER),
     ("SoftLayer_User_Customer_OpenIdConnect_ApiAuthentication", KEY),
 ];
 
-/// The service behind a name; `SoftLayer_` may lack in front.
+/// Returns the service with a name or alias; the prefix `SoftLayer_` is optional.
 #[must_use]
 pub fn service(name: &str) -> Option<&'static str> {
     let is = |known: &str| known == name || known.strip_prefix("SoftLayer_") == Some(name);
@@ -238,7 +238,7 @@ pub fn service(name: &str) -> Option<&'static str> {
     alias.or_else(|| METHODS.iter().map(|method| method.service).find(|service| is(service)))
 }
 
-/// A method of a service, by its name in any case.
+/// Finds a method of a service by its name; case does not matter.
 #[must_use]
 pub fn method_of(service: &str, name: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.service == service && method.name.eq_ignore_ascii_case(name))

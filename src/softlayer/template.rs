@@ -1,5 +1,4 @@
-//! Templates of users: from an object of the wire to what is to change. What can't be changed is passed over, for clients send whole
-//! records back.
+//! Reads user templates into changes. It ignores members that cannot be changed, since clients send whole records back.
 
 use super::fault::Fault;
 use super::rows::ACCOUNT;
@@ -8,10 +7,10 @@ use crate::domain::customer::{CustomerChange, PROFILE_FLAGS, PROFILE_NUMBERS, PR
 use crate::domain::secret::Password;
 use crate::service::customers::NewCustomer;
 
-/// What is to change of a user.
+/// Reads a change to a user; null members are ignored.
 ///
 /// # Errors
-/// A member of another type than it has.
+/// [`Fault::invalid`] if a member has the wrong type, or `userStatusId` is unknown.
 pub(super) fn change(template: &Struct) -> Result<CustomerChange, Fault> {
     let mut change = CustomerChange::default();
     for (name, value) in template.members.iter().filter(|(_, value)| !value.is_null()) {
@@ -40,10 +39,12 @@ pub(super) fn change(template: &Struct) -> Result<CustomerChange, Fault> {
     Ok(change)
 }
 
-/// A new user.
+/// Reads a new user. Without a username, the account id and the email address form one.
 ///
 /// # Errors
-/// A template with an id, or without a name and an address, and a user of the VPN without a password for that.
+/// - Like [`change`].
+/// - [`Fault::invalid`] if the template has an id, the VPN password is too weak, or the status is `VPN_ONLY` without a VPN password.
+/// - A fault `SoftLayer_Exception_MissingCreationProperty` if it has neither a username nor an email address.
 pub(super) fn new_user(template: &Struct, password: Option<String>, vpn: Option<String>) -> Result<NewCustomer, Fault> {
     if template.get("id").is_some_and(|id| !id.is_null()) {
         return Err(Fault::invalid("the template must not have an id: a new user gets one"));
@@ -75,7 +76,7 @@ fn status(value: &Value) -> Result<Status, Fault> {
     })
 }
 
-/// What SoftLayer asks of a password for the VPN. There is none here, so that it is checked and not kept.
+/// Checks a VPN password by SoftLayer's rules. keytower has no VPN, so the password is not stored.
 fn check_vpn_password(password: &str, username: &str) -> Result<(), Fault> {
     const OTHERS: &str = "_-|@.,?/!~#$%^&*(){}[]\\=";
     let length = password.chars().count();

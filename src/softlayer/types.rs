@@ -1,4 +1,4 @@
-//! The datatypes of SoftLayer that are served: what a mask may name, what the XSD declares, and in which order SOAP sends it.
+//! The supported datatypes of SoftLayer: they define the properties for masks, the XSD, and the order of properties in SOAP.
 
 mod all;
 
@@ -9,9 +9,9 @@ pub use all::TYPES;
 pub struct Type {
     /// For example `SoftLayer_User_Customer`.
     pub name: &'static str,
-    /// The datatype that it extends.
+    /// The datatype that it extends, if any.
     pub base: Option<&'static str>,
-    /// Its own properties: local ones, relations, counts; each kind in the order of the alphabet.
+    /// Its own properties: local ones, then relations, then counts, each group in alphabetical order.
     pub properties: &'static [Property],
 }
 
@@ -20,14 +20,14 @@ pub struct Type {
 pub struct Property {
     /// For example `username`.
     pub name: &'static str,
-    /// What it holds.
+    /// The type of its value.
     pub kind: Kind,
 }
 
-/// What a property, a parameter or an answer holds.
+/// The type of a property, a parameter or an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing: the answer of a method that only does something.
+    /// Nothing: the answer of a method without a result.
     Void,
     /// True or false.
     Bool,
@@ -35,26 +35,26 @@ pub enum Kind {
     Int,
     /// Text.
     Text,
-    /// A moment.
+    /// A timestamp.
     Date,
-    /// A list of text.
+    /// A list of texts.
     Texts,
     /// An object of a datatype.
     One(&'static str),
     /// A list of objects of a datatype.
     Many(&'static str),
-    /// How many there are of the relation of this name; shown only where a mask names it.
+    /// The number of objects in the relation of this name; shown only if a mask names it.
     Count(&'static str),
 }
 
 impl Kind {
-    /// Tells whether it is a local property: part of an object that no mask asks for.
+    /// Returns true for a local property: it is part of an object even without a mask.
     #[must_use]
     pub fn is_local(self) -> bool {
         !matches!(self, Self::One(_) | Self::Many(_) | Self::Count(_))
     }
 
-    /// The datatype of a relation.
+    /// Returns the datatype of a relation; `None` for other types.
     #[must_use]
     pub fn target(self) -> Option<&'static str> {
         match self {
@@ -71,7 +71,7 @@ impl Type {
         TYPES.iter().find(|known| known.name == name)
     }
 
-    /// All properties, those of the datatype that it extends first.
+    /// Returns all properties; those of the extended datatype come first.
     pub fn properties(&self) -> impl Iterator<Item = &'static Property> + use<> {
         let base = self.base.and_then(Self::find).map(|base| base.properties).unwrap_or_default();
         base.iter().chain(self.properties)

@@ -1,14 +1,14 @@
-//! The one value tree of the three codecs: what a call brings, and what its answer holds.
+//! The value tree of arguments and answers, shared by the three codecs.
 
 use crate::domain::clock::Timestamp;
 
-/// Writes a moment as SoftLayer does, to the second: `2018-05-08T15:28:32+00:00`.
+/// Formats a timestamp as SoftLayer does, in UTC to the second: `2018-05-08T15:28:32+00:00`.
 #[must_use]
 pub fn date_text(moment: &Timestamp) -> String {
     moment.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// A value of the wire.
+/// A value in a call or an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `<nil/>`, `null`, `xsi:nil`.
@@ -21,7 +21,7 @@ pub enum Value {
     Double(f64),
     /// Text.
     Text(String),
-    /// A moment; on the wire ISO 8601 with an offset.
+    /// A timestamp; ISO 8601 with an offset on the wire.
     Date(Timestamp),
     /// A list.
     List(Vec<Value>),
@@ -29,7 +29,7 @@ pub enum Value {
     Struct(Struct),
 }
 
-/// An object: the name of its datatype, where that is known, and its members in the order in which they came.
+/// An object: the name of its datatype, if known, and its members in their original order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Struct {
     /// For example `SoftLayer_User_Customer`.
@@ -39,13 +39,13 @@ pub struct Struct {
 }
 
 impl Struct {
-    /// An object of a datatype without members.
+    /// Returns an object of a datatype, without members.
     #[must_use]
     pub fn of(kind: &str) -> Self {
         Self { kind: Some(kind.to_owned()), members: Vec::new() }
     }
 
-    /// Adds a member; one that is [`Value::Null`] is left out.
+    /// Adds a member, unless its value is [`Value::Null`].
     pub fn put(&mut self, name: &str, value: impl Into<Value>) {
         match value.into() {
             Value::Null => {}
@@ -53,7 +53,7 @@ impl Struct {
         }
     }
 
-    /// A member by its name.
+    /// Returns a member by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -61,7 +61,7 @@ impl Struct {
 }
 
 impl Value {
-    /// A whole number; clients send some as text.
+    /// Returns a whole number; accepts text too, since clients send some numbers as text.
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// True or false; clients send some as numbers or text.
+    /// Returns a truth value; accepts 0 and 1 and text too, since clients send them. Empty text is false.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -86,7 +86,7 @@ impl Value {
         }
     }
 
-    /// Text; a number counts as its digits.
+    /// Returns text; a whole number becomes its digits.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
         match self {
@@ -96,7 +96,7 @@ impl Value {
         }
     }
 
-    /// An object.
+    /// Returns an object.
     #[must_use]
     pub fn as_struct(&self) -> Option<&Struct> {
         match self {
@@ -105,7 +105,7 @@ impl Value {
         }
     }
 
-    /// The elements of a list.
+    /// Returns the elements of a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Self]> {
         match self {
@@ -114,7 +114,7 @@ impl Value {
         }
     }
 
-    /// Tells whether nothing was given.
+    /// Returns true for [`Value::Null`].
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

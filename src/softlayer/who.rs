@@ -1,4 +1,4 @@
-//! Who calls: what is shown in the call itself, or else in `Authorization` (contract, section 4).
+//! Identifies the caller, by the credential in the call itself or else in `Authorization` (contract, section 4).
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -16,10 +16,10 @@ use crate::error::{Barred, Error, Kind};
 use crate::http::caller::{identify, stranger};
 use crate::service::customers;
 
-/// The name that stands for whoever a key belongs to.
+/// Placeholder username: the key alone identifies its user.
 const ANYBODY: &str = "apikey";
 
-/// Finds out who calls. What is shown in the call goes before what HTTP shows.
+/// Identifies the caller. A credential in the call takes precedence over `Authorization`.
 pub(super) async fn caller(app: &App, parts: &Parts, shown: Option<Shown>) -> Outcome<Caller> {
     let shown = match shown {
         Some(shown) => Some(shown),
@@ -44,7 +44,7 @@ pub(super) async fn caller(app: &App, parts: &Parts, shown: Option<Shown>) -> Ou
     Ok(caller)
 }
 
-/// No credential was shown, or none in full.
+/// Returns the fault for a missing or incomplete credential.
 pub(super) fn nothing() -> Fault {
     Fault::new(PLAIN, "No valid authentication headers found.", 401)
 }
@@ -65,7 +65,7 @@ fn of_http(parts: &Parts) -> Outcome<Option<Shown>> {
     }))
 }
 
-/// Reads `user:secret` (RFC 7617): a key, or a portal token behind the number of its user.
+/// Decodes `user:secret` (RFC 7617): a username and a key, or the number of a user and a portal token.
 fn basic(coded: &str) -> Option<Shown> {
     let text = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
     let (user, secret) = text.split_once(':')?;
@@ -82,7 +82,7 @@ fn invalid_key() -> Fault {
     Fault::new(PLAIN, "Invalid API token.", 401)
 }
 
-/// What is told of a credential that does not work.
+/// Returns the public fault for a rejected credential.
 fn refused(error: Error, shown: Option<&Shown>) -> Refusal {
     if error.kind() != Kind::Unauthenticated {
         return error.into();

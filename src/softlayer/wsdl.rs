@@ -1,6 +1,7 @@
-//! WSDL and XSD of each service, made from the table of methods and the datatypes (contract section 3.4).
+//! The WSDL and the XSD of each service, built from the table of methods and the datatypes (contract section 3.4).
 //!
-//! They read like those of the live service, and load without it: clients follow every `schemaLocation`, and all of them lead here.
+//! They look like those of the live service, but load without it: clients follow every `schemaLocation`, and all of them point to this
+//! server.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,10 @@ use crate::domain::operation::{Needs, Operation};
 
 const OPERATION: &str = "SoftLayer_Utility_ObjectFilter_Operation";
 
-/// The WSDL of a service.
+/// Returns the WSDL of a service.
 ///
-/// `base` is where this server is found from outside, `service` the name that was asked for. An alias of a service names port and
-/// headers after itself; its datatypes are those of the service. A service that is not in the table has no methods.
+/// `base` is the public URL of this server, `service` the name in the request. If that is an alias, the port and the headers are named
+/// after the alias; the datatypes are those of the service. A service that is not in the table has no methods.
 #[must_use]
 pub fn wsdl(base: &str, version: &str, service: &str) -> String {
     let (service, datatype) = names(service);
@@ -35,7 +36,7 @@ pub fn wsdl(base: &str, version: &str, service: &str) -> String {
     wsdl.to_string()
 }
 
-/// The schema of a service: every datatype that its methods take or answer, however deep, and those that extend one.
+/// Returns the XSD of a service: every datatype that its methods take or return, at any depth, and the datatypes that extend them.
 #[must_use]
 pub fn xsd(base: &str, version: &str, service: &str) -> String {
     let (_, datatype) = names(service);
@@ -54,7 +55,7 @@ pub fn xsd(base: &str, version: &str, service: &str) -> String {
     xsd.to_string()
 }
 
-/// The schema of SOAP's encoding, which every service's schema imports: clients would fetch it from elsewhere.
+/// Returns the XSD of the SOAP encoding. Every service's XSD imports it from here, so that clients do not fetch it from another host.
 #[must_use]
 pub fn soap_encoding() -> &'static str {
     include_str!("../../templates/softlayer/soap-encoding.xsd")
@@ -65,16 +66,16 @@ pub fn soap_encoding() -> &'static str {
 struct Wsdl {
     namespace: String,
     address: String,
-    /// As it was asked for.
+    /// The name in the request.
     service: String,
-    /// What the service is about: the name that it has in the table.
+    /// The name of the service in the table, which is also its datatype.
     datatype: &'static str,
-    /// Every header of a call.
+    /// Every header that a call may have.
     headers: Vec<String>,
     methods: Vec<Signature>,
 }
 
-/// A method as the WSDL shows it.
+/// A method for the WSDL.
 struct Signature {
     name: &'static str,
     parameters: Vec<(&'static str, String)>,
@@ -87,14 +88,14 @@ struct Signature {
 #[template(path = "softlayer/xsd.xml")]
 struct Xsd {
     namespace: String,
-    /// Where the schema of SOAP's encoding is.
+    /// URL of the XSD of the SOAP encoding.
     encoding: String,
-    /// Name, and type of the items.
+    /// Name of the array type, and type of its items.
     arrays: Vec<(String, String)>,
     datatypes: Vec<Datatype>,
 }
 
-/// A datatype as the XSD shows it, and the filter of the same shape.
+/// A datatype for the XSD, and its filter type.
 struct Datatype {
     name: &'static str,
     base: &'static str,
@@ -139,13 +140,13 @@ impl Datatype {
     }
 }
 
-/// A service's name in full, and the name that it has in the table. One that is not there has no methods and no datatypes.
+/// Returns the full name of a service, and its name in the table; a service that is not there has no methods and no datatypes.
 fn names(service: &str) -> (String, &'static str) {
     let full = if service.starts_with("SoftLayer_") { service.to_owned() } else { format!("SoftLayer_{service}") };
     (full, table::service(service).unwrap_or("SoftLayer_Entity"))
 }
 
-/// Every header of a service's calls, each named like its type, in the order in which the live service lists them.
+/// Returns every header of a service's calls, in the order of the live service; a header has the name of its type.
 fn headers(service: &str) -> Vec<String> {
     vec![
         format!("{service}ObjectMask"),
@@ -157,7 +158,7 @@ fn headers(service: &str) -> Vec<String> {
     ]
 }
 
-/// Tells whether a method takes a header. A login takes none.
+/// Returns true if a method takes a header. A login takes none.
 fn takes(method: &Method, service: &str, header: &str) -> bool {
     let open = method.operation.needs() == Needs::Nothing;
     match header.strip_prefix(service).unwrap_or(header) {
@@ -187,7 +188,8 @@ fn filter(datatype: &str) -> String {
     format!("{datatype}ObjectFilter")
 }
 
-/// The datatypes of a service's schema: its own, what its methods take and answer, what those hold and extend, and what extends them.
+/// Returns the datatypes for a service's XSD: its own, those that its methods take and return, and all that these hold, extend or are
+/// extended by.
 fn reachable(service: &'static str) -> Vec<&'static Type> {
     let methods = METHODS.iter().filter(|method| method.service == service);
     let kinds = methods.flat_map(|method| method.parameters.iter().map(|(_, kind)| *kind).chain([method.returns]));
@@ -242,7 +244,7 @@ mod tests {
             self.attributes.get(attribute).map_or("", String::as_str)
         }
 
-        /// All elements below, and this one, that have this name.
+        /// Returns all elements with this name, from this one down.
         fn all<'a>(&'a self, name: &str) -> Vec<&'a Self> {
             let mut found: Vec<_> = self.children.iter().flat_map(|child| child.all(name)).collect();
             if self.name == name {
@@ -251,7 +253,7 @@ mod tests {
             found
         }
 
-        /// The one below with this name and this `name`.
+        /// Returns the only element with this name and this attribute `name`.
         fn named(&self, name: &str, value: &str) -> &Self {
             let found: Vec<_> = self.all(name).into_iter().filter(|node| node.get("name") == value).collect();
             assert_eq!(found.len(), 1, "{name} {value}");
@@ -263,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Reads a document; ends the test where it is not well-formed.
+    /// Parses a document; panics if it is not well-formed.
     fn read(document: &str) -> Node {
         let mut reader = Reader::from_str(document);
         let mut open = vec![Node::default()];
@@ -304,7 +306,7 @@ mod tests {
         operation.all(way)[0].all("soap:header").iter().map(|header| header.get("part").to_owned()).collect()
     }
 
-    /// The names of a datatype's elements, those of what it extends first.
+    /// Returns the names of a datatype's elements; those of the extended datatype come first.
     fn elements(xsd: &Node, name: &str) -> Vec<String> {
         let own = xsd.named("complexType", name);
         let base = own.all("extension").first().map_or("", |extension| extension.get("base"));

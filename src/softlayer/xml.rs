@@ -1,14 +1,14 @@
-//! XML as two of the codecs need it: a bounded reader that makes a tree of elements, and a writer whose answers are well-formed.
+//! XML for the XML-RPC and SOAP codecs: a bounded reader that builds a tree of elements, and a writer of well-formed XML.
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the tree and the bounds |
-//! | `text` | from bytes to characters, and which characters and names XML allows |
-//! | `read` | from characters to the tree |
+//! | this one | the tree and the limits |
+//! | `text` | character decoding, and the characters and names that XML allows |
+//! | `read` | the reader |
 //! | `write` | the writer |
 //!
-//! The reader takes time and memory in proportion to the body, whatever stands in it. No DTD is read, so there are no entities but
-//! the five that XML itself knows, and nothing is ever fetched.
+//! The reader takes time and memory in proportion to the size of the body, whatever its content. It rejects DTDs, so that only the five
+//! predefined entities exist, and it never fetches anything.
 
 mod read;
 mod text;
@@ -18,30 +18,30 @@ pub use read::read;
 pub(super) use text::is_allowed;
 pub use write::Writer;
 
-/// Longest body that is read, in bytes.
+/// Maximum size of a body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// Deepest nesting of elements that is read.
+/// Maximum nesting of elements in a body.
 pub const MAX_DEPTH: usize = 64;
-/// Most elements in a body. One takes some 200 bytes of memory, so all of them take a few times the longest body.
+/// Maximum number of elements in a body. An element takes about 200 bytes of memory, so all of them take a few times [`MAX_BODY`].
 pub const MAX_ELEMENTS: usize = 32 * 1024;
-/// Most attributes of an element, declarations of namespaces among them.
+/// Maximum number of attributes of an element, including namespace declarations.
 pub const MAX_ATTRIBUTES: usize = 64;
-/// Deepest nesting of elements that is written; what would stand deeper is left out. Clients read no more than 256.
+/// Maximum nesting of elements in an answer; deeper elements are left out. Clients read at most 256 levels.
 pub const MAX_WRITTEN_DEPTH: usize = 250;
 
-/// An element. Prefixes are left away: callers know elements by their local names, whatever the namespace.
+/// An element, without prefixes: the codecs match elements by local name, and ignore namespaces.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
     /// Its local name.
     pub name: String,
     /// The local part of its `xsi:type`.
     pub kind: Option<String>,
-    /// Whether it has `xsi:nil`.
+    /// Whether its `xsi:nil` is true.
     pub nil: bool,
     /// Whether it has a `SOAP-ENC:arrayType`.
     pub array: bool,
-    /// The elements in it.
+    /// Its child elements.
     pub children: Vec<Element>,
-    /// The text in it. An element has text or elements, never both: white space beside elements is left away.
+    /// Its text. An element has text or child elements, never both: white space between child elements is dropped.
     pub text: String,
 }

@@ -1,7 +1,7 @@
-//! XML-RPC (contract section 1): from bytes to a call, and from an answer to text.
+//! The XML-RPC codec (contract section 1): decodes bytes into a call, and encodes an answer as text.
 //!
-//! What is no XML is answered as `-32700` or `-32701`; whatever else is wrong with the shape of a call, values that can't be read among
-//! it, as `-32600`. A struct that has two members of one name is refused. `system.multicall` is a method like any other that is not known.
+//! A body that is not XML is fault `-32700` or `-32701`. Any other malformed call, including one with a malformed value or a struct with
+//! two members of the same name, is fault `-32600`. `system.multicall` has no special meaning; it is an unknown method.
 
 use super::call::{Arguments, Call};
 use super::fault::Fault;
@@ -9,13 +9,13 @@ use super::value::{Struct, Value, date_text};
 use super::xml::{self, Element, Writer};
 use super::{headers, scalar};
 
-/// Longest name of a method, in bytes.
+/// Maximum length of a method name, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Reads a call.
+/// Decodes a call.
 ///
 /// # Errors
-/// See above.
+/// Those of [`xml::read`], of the headers, and [`Fault::no_call`] if the body is not a well-formed call.
 pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     let (method, mut values) = method_call(xml::read(body)?)?;
     let mut call = Call {
@@ -35,7 +35,7 @@ pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     Ok(call)
 }
 
-/// The name of the method, and all values.
+/// Returns the name of the method, and all values.
 fn method_call(root: Element) -> Result<(String, Vec<Value>), Fault> {
     if root.name != "methodCall" {
         return Err(Fault::no_call("it is no <methodCall>"));
@@ -60,7 +60,7 @@ fn method_call(root: Element) -> Result<(String, Vec<Value>), Fault> {
     Ok((method, values.collect::<Result<_, _>>()?))
 }
 
-/// Takes the first value away where it is a struct with a member `headers`.
+/// Removes the first value if it is a struct with a member `headers`, and returns the headers.
 fn take_headers(values: &mut Vec<Value>) -> Result<Option<Vec<(String, Value)>>, Fault> {
     let Some(Value::Struct(first)) = values.first() else { return Ok(None) };
     if first.get("headers").is_none() {
@@ -70,7 +70,7 @@ fn take_headers(values: &mut Vec<Value>) -> Result<Option<Vec<(String, Value)>>,
     let given = first.members.into_iter().find(|(name, _)| name == "headers").map(|(_, given)| given);
     match given {
         Some(Value::Struct(given)) => Ok(Some(given.members)),
-        // What PHP makes of no headers at all.
+        // PHP sends null or an empty list if there are no headers.
         None | Some(Value::Null) => Ok(None),
         Some(Value::List(list)) if list.is_empty() => Ok(None),
         Some(_) => Err(Fault::no_call("`headers` is a struct")),
@@ -113,7 +113,7 @@ fn array(element: Element) -> Result<Value, Fault> {
     items.collect::<Result<_, _>>().map(Value::List)
 }
 
-/// Reads a `<struct>`. A member `complexType` tells its datatype and is no member then, as `xsi:type` is none in SOAP.
+/// Reads a `<struct>`. A text member `complexType` names its datatype, like `xsi:type` in SOAP, and is removed from the members.
 fn object(element: Element) -> Result<Struct, Fault> {
     let members = element.children.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
     scalar::once(&members).map_err(|allowed| Fault::no_call(format_args!("in <struct> {allowed}")))?;
@@ -141,7 +141,7 @@ fn member(element: Element) -> Result<(String, Value), Fault> {
     name.zip(content).ok_or_else(wrong)
 }
 
-/// The only element in another.
+/// Returns the only child of an element, which must have this name.
 fn only(element: Element, name: &str) -> Result<Element, Fault> {
     let outer = element.name;
     let mut inside = element.children.into_iter();
@@ -151,7 +151,7 @@ fn only(element: Element, name: &str) -> Result<Element, Fault> {
     }
 }
 
-/// The text of an element.
+/// Returns the text of an element without children.
 fn text(element: Element) -> Result<String, Fault> {
     if element.children.is_empty() {
         return Ok(element.text);
@@ -159,7 +159,7 @@ fn text(element: Element) -> Result<String, Fault> {
     Err(Fault::no_call("there are elements where text is allowed only"))
 }
 
-/// Writes an answer. A member that is [`Value::Null`] is left out; elsewhere it is `<nil/>`.
+/// Encodes an answer. A member with the value [`Value::Null`] is left out; elsewhere null is `<nil/>`.
 #[must_use]
 pub fn encode(reply: &Value) -> String {
     let mut writer = Writer::default();
@@ -169,7 +169,7 @@ pub fn encode(reply: &Value) -> String {
     writer.finish()
 }
 
-/// Writes a fault. Its code is text, whatever it looks like: clients look it up as text.
+/// Encodes a fault. The code is always text, even if it is a number: clients compare it as text.
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> String {
     let mut told = Struct::default();

@@ -1,4 +1,4 @@
-//! What was tried and counts as wrong until it proves right.
+//! Attempts at passwords, codes and mails. Each counts as failed until it succeeds.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -10,14 +10,15 @@ use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::throttle::{Rule, Tally};
 use crate::error::{Error, Result};
 
-/// Tells locks on the names of buckets from other advisory locks: "name" in ASCII.
+/// First key of the advisory locks on names, which separates them from other advisory locks: "name" in ASCII.
 const NAMES: i32 = 0x6e61_6d65;
 
 impl Tx {
-    /// Keeps others who count under this name waiting until the end of this write. Whoever takes several takes the account's first.
+    /// Locks a name until this write ends, so that only one write at a time counts attempts under it. A write that locks several names
+    /// locks the account's first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn alone_with_name(&self, name: &str) -> Result<()> {
         // SQLite has one writer anyway.
         if self.db.get_database_backend() == DatabaseBackend::Postgres {
@@ -28,10 +29,10 @@ impl Tx {
         Ok(())
     }
 
-    /// What counts in a bucket under a rule.
+    /// Returns how many attempts count in a bucket under `rule`, and when the newest was made.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn tally(&self, bucket: &str, rule: Rule, now: Timestamp) -> Result<Tally> {
         let since = Column::Bucket.eq(bucket).and(Column::At.gt(iso(rule.since(now))));
         let newest_first = Entity::find().filter(since).order_by_desc(Column::At).limit(u64::from(rule.most()));
@@ -41,10 +42,10 @@ impl Tx {
         Ok(Tally { count: u32::try_from(times.len()).map_err(Error::internal)?, newest })
     }
 
-    /// When the attempt was made in a bucket after which there were `number` in all, if there were that many since a moment.
+    /// Returns when the `number`-th newest attempt in a bucket was made; `None` if there were fewer after `since`.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn nth_newest(&self, bucket: &str, since: Timestamp, number: u32) -> Result<Option<Timestamp>> {
         let since = Column::Bucket.eq(bucket).and(Column::At.gt(iso(since)));
         let newest_first = Entity::find().filter(since).order_by_desc(Column::At);
@@ -53,10 +54,10 @@ impl Tx {
         row.map(|row| moment(&row.at)).transpose()
     }
 
-    /// Counts one attempt in several buckets; each row has an id of its own.
+    /// Counts one attempt in several buckets. `rows` holds a row id and a bucket for each.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_attempt(
         &self,
         rows: Vec<(String, String)>,
@@ -75,27 +76,27 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets one attempt, and all in a bucket: it proved right.
+    /// Deletes one attempt, because it succeeded, and all attempts in a bucket.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_attempt(&self, attempt: &str, bucket: &str) -> Result<()> {
         self.forget_where(Column::Attempt.eq(attempt).or(Column::Bucket.eq(bucket))).await
     }
 
-    /// Forgets all attempts on an account (a pseudonym).
+    /// Deletes all attempts on an account, given by its pseudonym.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_attempts(&self, account: &str) -> Result<()> {
         self.alone_with_name(account).await?;
         self.forget_where(Column::Account.eq(account)).await
     }
 
-    /// Forgets the attempts until a moment, but for those that another write forgets already.
+    /// Deletes the attempts made at `moment` or earlier, except attempts that another write has locked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_attempts_until(&self, moment: Timestamp) -> Result<()> {
         self.forget_where(Column::At.lte(iso(moment))).await
     }

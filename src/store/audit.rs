@@ -1,4 +1,4 @@
-//! The audit logs: appended to by every write, read by whoever checks them.
+//! The audit logs. Committing a write appends to them; `keytower audit verify` checks them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,10 +20,10 @@ use crate::domain::text::text;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Result};
 
-/// What a write needs to leave its trace.
+/// What a write needs to append to the audit logs.
 #[derive(Clone)]
 pub struct Scribe {
-    /// Makes the codes of the chain.
+    /// Computes the codes of the chain.
     pub chain: Arc<dyn Chain>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -37,33 +37,33 @@ impl std::fmt::Debug for Scribe {
     }
 }
 
-/// What a write has to tell so far.
+/// Entries that a write will append to the audit logs.
 pub(super) type Notes = Mutex<Vec<Entry>>;
 
-/// How many rows go into one statement.
+/// Rows in one statement.
 const CHUNK: usize = 1_000;
 
-/// A row of a log as it is found.
+/// A row of a log as stored, not yet verified.
 #[derive(Debug)]
 pub struct Found {
-    /// Its place.
+    /// Its position in the chain.
     pub seq: i64,
     /// Its id.
     pub id: String,
-    /// What the chain sees of it, and the code that it carries; none when it holds something that is never written there.
+    /// The values that the chain covers, and the stored code; `None` if a value has a type that keytower never writes.
     pub link: Option<(Link, Vec<u8>)>,
 }
 
-/// The fact that tells where a log ends.
+/// Returns the name of the fact that holds the end of a log.
 fn head_fact(log: Log) -> String {
     format!("audit_head/{}", log.table())
 }
 
 impl Store {
-    /// The rows of a log from a place on, in order.
+    /// Returns the rows of a log from position `from` on, in order, at most `most`.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn links(&self, log: Log, from: i64, most: u64) -> Result<Vec<Found>> {
         let mut select = Sql::select();
         select.from(log.table()).columns(log.columns().iter().map(|name| Alias::new(*name)));
@@ -73,10 +73,10 @@ impl Store {
         Ok(rows.iter().map(|row| found(row, log)).collect())
     }
 
-    /// Where a log says that it ends, and the seal of that; none when nobody says so.
+    /// Returns the stored end of a log and its seal; `None` if it is missing or malformed.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn audit_head(&self, log: Log) -> Result<Option<(Head, Vec<u8>)>> {
         let row = meta::Entity::find_by_id(head_fact(log)).one(&self.read).await.map_err(error)?;
         Ok(row.and_then(|row| read_head(&row.value)))
@@ -84,21 +84,21 @@ impl Store {
 }
 
 impl Tx {
-    /// Adds to what the audit log will say of this write.
+    /// Adds an entry that this write will append to the audit logs.
     pub fn note(&self, entry: Entry) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Tells whether there is anything to say of this write so far.
+    /// Returns true if this write has an entry for the audit logs so far.
     #[must_use]
     pub fn is_noted(&self) -> bool {
         !self.notes.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Begins the logs of a new database.
+    /// Initializes the audit logs of a new database.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn begin_logs(&self) -> Result<()> {
         for log in Log::ALL {
             self.insert_fact(&head_fact(log), write_head(&Head::default(), log, self.scribe.chain.as_ref())).await?;
@@ -106,8 +106,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes the notes, or that the operation was done, at the end of their logs. The last step of a write: from here to its end
-    /// all others wait. What somebody asked for stands in the users' log, even when the service does it later.
+    /// Appends the noted entries to their logs, or an entry that the operation was done if there are none. This is the last step of a
+    /// write, because all other writes wait from here until it ends. An entry with an author goes to the user log, even if the service does
+    /// the work later.
     pub(super) async fn append(&self) -> Result<()> {
         let mut notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         let operation = self.permit.operation().name();
@@ -116,7 +117,7 @@ impl Tx {
         }
         let by_system = self.permit.actor().is_some_and(|actor| actor.credential == CredentialRef::Operator);
         let (of_system, of_users) = notes.into_iter().partition(|note: &Entry| by_system && note.by.is_none());
-        // Always in this order, so that two writes never wait for each other.
+        // Always in this order, so that two writes never deadlock.
         self.append_to(Log::User, operation, of_users).await?;
         self.append_to(Log::System, operation, of_system).await
     }
@@ -150,8 +151,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Where a log ends, held until the end of this write. What says so must be ours: to go on from another's would seal what they
-    /// did to the log.
+    /// Returns the end of a log and locks it until this write ends. Fails if the seal is not keytower's own: continuing from a forged end
+    /// would seal the changes made to the log.
     async fn hold_head(&self, log: Log) -> Result<Head> {
         let row = meta::Entity::find_by_id(head_fact(log)).lock_exclusive().one(&self.db).await.map_err(error)?;
         let said = row.and_then(|row| read_head(&row.value));
@@ -165,7 +166,7 @@ impl Tx {
         })
     }
 
-    /// Refuses ids that somebody else chose and that are there already.
+    /// Rejects an entry whose id was chosen by the caller and already exists.
     async fn expect_new_ids(&self, log: Log, notes: &[Entry]) -> Result<()> {
         let chosen: Vec<&str> = notes.iter().filter_map(|note| note.id.as_ref()).map(AuditLogId::as_str).collect();
         if chosen.is_empty() {
@@ -178,7 +179,7 @@ impl Tx {
         Err(Error::invalid(text!("id {id:?} is taken already", "id {id:?} 已被使用")))
     }
 
-    /// The values of a row, in the order of [`Log::columns`].
+    /// Returns the values of a row, in the order of [`Log::columns`].
     fn values(&self, log: Log, operation: &str, entry: Entry) -> Result<Vec<Option<String>>> {
         let Entry { message, outcome, action, resource_type, resource_id, cluster, by, address, times, id } = entry;
         let now = self.scribe.clock.now();
@@ -225,7 +226,7 @@ impl Tx {
                 Some(status),
             ],
         };
-        // What is kept for ever holds no secret, whatever people called their things; and PostgreSQL keeps no NUL.
+        // The logs are kept forever, so secrets are removed, even from names that users chose. PostgreSQL stores no NUL.
         Ok(values.into_iter().map(|value| value.map(|text| redact(&text.replace('\0', "")))).collect())
     }
 }
@@ -236,7 +237,7 @@ fn found(row: &QueryResult, log: Log) -> Found {
             log.columns().iter().map(|name| row.try_get("", name)).collect::<std::result::Result<_, DbErr>>()?;
         Ok::<_, DbErr>((Link { seq: row.try_get("", "chain_seq")?, values }, row.try_get("", "chain_code")?))
     };
-    // SQLite takes anything anywhere: a place that is no number stands behind all others.
+    // SQLite accepts any type in any column; a position that is not a number sorts after all others.
     let seq = row.try_get("", "chain_seq").unwrap_or(i64::MAX);
     Found { seq, id: row.try_get("", "id").unwrap_or_default(), link: read().ok() }
 }

@@ -18,39 +18,40 @@ use super::locks::Queue;
 use crate::domain::secret::DatabaseUrl;
 use crate::error::{Error, Result};
 
-/// How long a request waits for a connection before it is told that the database is away.
+/// Time that a request waits for a connection before it fails with `Unavailable`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long SQLite waits for another process's write.
+/// Time that SQLite waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long PostgreSQL may take over one statement that reads.
+/// Time limit for one read statement on PostgreSQL.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same for one statement of a list, which is ended before that: a net for a node that dies.
+/// Time limit for one list statement on PostgreSQL. The node cancels the statement earlier; this limit takes effect if the node dies.
 const LANE_TIMEOUT: Duration = Duration::from_secs(9);
-/// PostgreSQL's writers.
+/// Write connections to PostgreSQL.
 const POOL: u32 = 10;
-/// Connections that read credentials, and as many for everything else but lists.
+/// Connections that read credentials, and as many again for all other reads except lists.
 const READERS: u32 = 4;
-/// Tells the lanes of one process apart.
+/// Numbers the lanes of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// Steps of SQLite's machine between two looks at the flag that ends a statement: some ten microseconds.
+/// Instructions of SQLite's virtual machine between two checks of the cancel flag: about ten microseconds.
 const STEPS: i32 = 1_000;
-/// Writers of PostgreSQL that are kept for ends of credentials and logins.
+/// Write connections to PostgreSQL that are reserved for ending credentials and for logins.
 const AHEAD: u32 = 3;
 
-/// Where the database is, as far as locks need to know.
+/// Location of the database. It decides how the start-up lock is taken.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// A file; the path is of the lock beside it.
+    /// A SQLite file; holds the path of its lock file.
     File(PathBuf),
-    /// A server.
+    /// A PostgreSQL server.
     Server,
 }
 
 impl Store {
-    /// Opens the database at `url`, which is `sqlite:PATH` or `postgres://…`. A missing SQLite file is made.
+    /// Opens the database at `url`, which is `sqlite:PATH` or `postgres://…`. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// `Invalid` for an address of another kind, `Unavailable` when the database can't be reached.
+    /// `Invalid` if `url` is malformed or its file can't be used.
+    /// `Unavailable` if the database is unreachable.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         match Address::of(url)? {
@@ -82,7 +83,7 @@ impl Store {
                 for _ in 0..LANES {
                     let mut options = reader(address, 1)?;
                     options.statement_timeout(LANE_TIMEOUT);
-                    // Trying all orders in which the tables of a hundred conditions could be joined takes seconds.
+                    // Otherwise the planner tries every join order, which takes seconds for the tables of a hundred conditions.
                     options.map_sqlx_postgres_opts(|options| {
                         options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
                     });
@@ -98,10 +99,11 @@ impl Store {
         }
     }
 
-    /// Opens a database that exists, so that nothing can be written through it.
+    /// Opens an existing database read-only.
     ///
     /// # Errors
-    /// `Invalid` for an address of another kind and for a file that does not exist, `Unavailable` when the database can't be reached.
+    /// `Invalid` if `url` is malformed or its file does not exist.
+    /// `Unavailable` if the database is unreachable.
     pub async fn look(url: &DatabaseUrl) -> Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let (read, place) = match Address::of(url)? {
@@ -124,7 +126,7 @@ impl Store {
     }
 }
 
-/// What an address names.
+/// A parsed database URL.
 enum Address<'a> {
     File(&'a Path),
     Server(&'a str),
@@ -168,22 +170,22 @@ async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result
     Ok(connection)
 }
 
-/// Connections of PostgreSQL that read.
+/// Returns the options of read connections to PostgreSQL.
 fn reader(address: &str, connections: u32) -> Result<ConnectOptions> {
     let mut options = postgres(address, connections)?;
     options.statement_timeout(QUERY_TIMEOUT);
-    // Compiling a long `where` to machine code takes a minute, answering it a second.
+    // Compiling a long `where` to machine code takes a minute; running it without that takes a second.
     options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
     Ok(options)
 }
 
-/// Lets a statement of SQLite be ended: it asks every so many steps.
+/// Makes the statements of a SQLite connection cancelable: SQLite checks `cancel` every `STEPS` instructions.
 async fn watch(connection: &mut SqliteConnection, cancel: Arc<AtomicBool>) -> std::result::Result<(), sqlx::Error> {
     connection.lock_handle().await?.set_progress_handler(STEPS, move || !cancel.load(Ordering::SeqCst));
     Ok(())
 }
 
-/// A number that tells this process from others on the same server.
+/// Returns a number that distinguishes this process from others on the same host.
 fn process_mark() -> u64 {
     u64::from(std::process::id()) << 32
 }
@@ -196,10 +198,10 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        // A file does not hang up: asking it before each use would double the work of a short statement.
+        // A file cannot disconnect: a ping before each use would double the work of a short statement.
         .test_before_acquire(false)
         .map_sqlx_sqlite_pool_opts(move |pool| {
-            // Readers have no transaction to lose.
+            // A read-only connection has no transaction that could end unnoticed.
             if read_only { pool } else { pool.after_release(|connection, _| Box::pin(is_clean(connection))) }
         })
         .map_sqlx_sqlite_opts(move |options| {
@@ -217,25 +219,25 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
     Ok(options)
 }
 
-/// Tells whether a connection may serve another request; if not, the pool closes it.
+/// Returns true if the pool may reuse a connection; otherwise the pool closes it.
 ///
-/// When SQLite can't write (disk full, I/O error), it rolls a transaction back by itself. sqlx does not learn of that: it believes
-/// the transaction open, takes the next one for a nested one, and "commits" it into nothing.
+/// When SQLite can't write (disk full, I/O error), it rolls the transaction back by itself. sqlx does not notice: it treats the next
+/// transaction as nested in the lost one, so that its commit writes nothing.
 async fn is_clean(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
-    // A rollback may still be queued: a sign of life comes after it.
+    // A rollback may still be queued; the ping runs after it.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
 
-/// The lock's path: the database's, and `.lock` behind it.
+/// Returns the path of the lock file: the database's path with `.lock` appended.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()
 }
 
-/// Makes the file where it is missing, for its owner alone; SQLite gives its log the same mode. Only here: a file that goes away
-/// later must not come back empty.
+/// Creates the database file if it is missing, with mode 0600; SQLite gives its log the same mode. Only this function creates the file: one
+/// that disappears later must not come back empty.
 fn make_file(path: &Path) -> Result<()> {
     let unusable =
         |error: std::io::Error| Error::invalid(format!("the database {} can't be used: {error}", path.display()));
@@ -246,7 +248,7 @@ fn make_file(path: &Path) -> Result<()> {
 }
 
 fn postgres(address: &str, connections: u32) -> Result<ConnectOptions> {
-    // The library would show the whole address, password and all.
+    // The library's own error would show the whole URL, including the password.
     if address.parse::<PgConnectOptions>().is_err() {
         return Err(Error::invalid(
             "database_url can't be read: it must look like postgres://user:password@host:port/database, with special \
@@ -309,7 +311,7 @@ mod tests {
         row.try_get_by_index::<String>(0).or_else(|_| row.try_get_by_index::<i64>(0).map(|it| it.to_string())).unwrap()
     }
 
-    /// `synchronous` and its like belong to a connection, so that every connection of both pools is asked.
+    /// `synchronous` and the other pragmas apply to one connection, so this test checks every connection of both pools.
     #[tokio::test]
     async fn every_connection_writes_ahead_and_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
@@ -350,8 +352,8 @@ mod tests {
         assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)).into());
     }
 
-    /// SQLite ends a transaction by itself when it can't write; sqlx goes on believing it open. Here the end is brought about by
-    /// a statement that sqlx does not understand.
+    /// When SQLite can't write, it ends the transaction by itself, and sqlx still considers it open. This test ends it with a raw
+    /// statement, which sqlx does not interpret.
     #[tokio::test]
     async fn a_connection_whose_transaction_ended_unnoticed_is_thrown_away() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
-//! The reads behind `authenticate`, and behind every write that judges its caller anew: one indexed statement for a key, one for a
-//! session, with the policies in force.
+//! Looks up credentials, for `authenticate` and for every write that checks its caller again: one indexed statement for a key, one for a
+//! session. Each also reads the policies in force.
 //!
-//! The one row of the policies is found by its primary key, which is behind the empty text.
+//! The condition `id > ''` finds the single row of policies by its primary key.
 
 use sea_orm::ConnectionTrait;
 
@@ -23,38 +23,38 @@ use crate::error::{Error, Result};
 pub enum Grant {
     /// An API key.
     Key(KeyGrant),
-    /// A session, which a token or a portal token names.
+    /// A session, identified by a token or a portal token.
     Session(SessionGrant),
 }
 
 /// What the store knows about a live key and its owner.
 #[derive(Debug, Clone)]
 pub struct KeyGrant {
-    /// The key.
+    /// Id of the key.
     pub id: ApiKeyId,
-    /// What its owner calls it.
+    /// Name of the key.
     pub name: String,
-    /// Its owner.
+    /// Id of the owner.
     pub user: UserId,
     /// The owner's login name.
     pub username: String,
-    /// What the owner's roles allow now.
+    /// Rights of the owner now, from roles and own permissions.
     pub held: Rights,
-    /// What the key's roles allow now.
+    /// Rights granted to the key now: from its roles and the owner's own permissions, or everything for a classic key.
     pub granted: Rights,
-    /// What the owner could do when the key was minted.
+    /// Actions that the owner could perform when the key was minted.
     pub ceiling: Actions,
-    /// How the owner was authenticated when the key was minted (RFC 8176).
+    /// Authentication methods of the owner when the key was minted (RFC 8176).
     pub amr: Vec<String>,
-    /// Whether it waits for its owner's word, after the reset of the factors that it was minted under.
+    /// Whether the key is suspended until its owner confirms it, because the second factors that it was minted with were reset.
     pub suspended: bool,
-    /// Whether it is its owner's classic key: then it has no roles of its own.
+    /// Whether it is its owner's classic key, which has no roles of its own.
     pub classic: bool,
-    /// From where it works; from everywhere where absent.
+    /// Addresses and networks that a classic key is restricted to; `None` means no restriction.
     pub address_restriction: Option<String>,
     /// The owner's number.
     pub number: i64,
-    /// The owner's state.
+    /// The owner's status.
     pub status: Status,
     /// The policies in force.
     pub policy: Policy,
@@ -63,33 +63,33 @@ pub struct KeyGrant {
 /// What the store knows about a live session and its user.
 #[derive(Debug, Clone)]
 pub struct SessionGrant {
-    /// The session.
+    /// Id of the session.
     pub id: SessionId,
-    /// Its user.
+    /// Id of the user.
     pub user: UserId,
     /// The user's login name.
     pub username: String,
-    /// What the user's roles allow now.
+    /// Rights of the user now, from roles and own permissions.
     pub held: Rights,
     /// When the session began.
     pub created_at: Timestamp,
     /// When the session ends.
     pub expires_at: Timestamp,
-    /// When it was used last, as far as that is written down.
+    /// When it was last used. The store learns of a use with a delay.
     pub last_seen_at: Option<Timestamp>,
-    /// When a second factor was last proven in it.
+    /// When the user last proved a second factor in it.
     pub mfa_at: Option<Timestamp>,
-    /// When the password was last proven in it, beside its login.
+    /// When the user last proved the password in it after its login.
     pub password_at: Option<Timestamp>,
-    /// Whether it was begun with a password that had expired.
+    /// Whether it began with an expired password that was not changed since.
     pub password_expired: bool,
     /// Whether the user has a second factor.
     pub has_factor: bool,
-    /// The user's roles now.
+    /// Ids of the user's roles now.
     pub roles: Vec<RoleId>,
     /// The user's number.
     pub number: i64,
-    /// The user's state.
+    /// The user's status.
     pub status: Status,
     /// The policies in force.
     pub policy: Policy,
@@ -99,7 +99,7 @@ impl Store {
     /// Finds a key by its digest, with the present rights of both key and owner, in one statement.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn find_key(&self, digest: &KeyDigest) -> Result<Option<KeyGrant>> {
         key(&self.credentials, "k.digest", digest.as_bytes().to_vec().into()).await
     }
@@ -107,33 +107,35 @@ impl Store {
     /// Finds a session by its id, with the present rights of its user, in one statement.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn find_session(&self, id: &SessionId) -> Result<Option<SessionGrant>> {
         session(&self.credentials, "s.id", id.as_str().into()).await
     }
 
-    /// Finds the session that a portal token names, by the digest of that.
+    /// Finds the session of a portal token, by the digest of the token.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn find_portal_session(&self, digest: Vec<u8>) -> Result<Option<SessionGrant>> {
         session(&self.credentials, "s.digest", digest.into()).await
     }
 
-    /// What is known now about a credential that was accepted before; `None` when it was ended, and for the operator, who has none.
+    /// Returns the present grant of a credential that was accepted before; `None` if it has ended, and for the operator, who has no
+    /// credential.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn grant(&self, credential: &CredentialRef) -> Result<Option<Grant>> {
         grant(&self.credentials, credential).await
     }
 }
 
 impl Tx {
-    /// What this write sees of a credential that was accepted before; `None` when it was ended, and for the operator, who has none.
+    /// Returns the grant, as this write sees it, of a credential that was accepted before; `None` if it has ended, and for the operator,
+    /// who has no credential.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn grant(&self, credential: &CredentialRef) -> Result<Option<Grant>> {
         grant(&self.db, credential).await
     }
@@ -166,7 +168,7 @@ async fn key(db: &impl ConnectionTrait, column: &'static str, value: sea_orm::Va
     let query = statement(db.get_database_backend(), &sql, [value]);
     let rows = db.query_all_raw(query).await.map_err(error)?;
     let Some(first) = rows.first() else { return Ok(None) };
-    // What users may do beside their roles, their keys may as well.
+    // The permissions that a user has in addition to roles also apply to the user's keys.
     let own = own_rights(first)?;
     let mut key = KeyGrant {
         id: ApiKeyId::from(text(first, "id")?),

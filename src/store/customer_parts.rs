@@ -1,4 +1,4 @@
-//! What hangs on users as SoftLayer sees them: logins, security answers, second factors, events.
+//! What belongs to users in SoftLayer's model: logins, security answers, second factors, events.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
@@ -10,40 +10,40 @@ use crate::domain::customer::{Event, LoginAttempt};
 use crate::domain::id::UserId;
 use crate::error::{Error, Result};
 
-/// How many ids go into one statement.
+/// Ids in one statement.
 const CHUNK: usize = 5_000;
-/// Most logins of one user that are told of, the newest.
+/// Maximum number of logins returned for one user, the newest.
 const LOGINS_MAX: i64 = 1_000;
-/// Most events that are told of, the newest.
+/// Maximum number of events returned, the newest.
 const EVENTS_MAX: i64 = 1_000;
 
-/// A second factor as it is told of.
+/// A second factor without its secret.
 #[derive(Debug, Clone)]
 pub struct FactorRow {
-    /// Whose.
+    /// Id of its user.
     pub user: UserId,
     /// Its type.
     pub mfa_type: String,
-    /// Since when.
+    /// When it was confirmed.
     pub created_at: Option<Timestamp>,
 }
 
 /// An answer to a security question.
 #[derive(Debug, Clone)]
 pub struct AnswerRow {
-    /// Whose.
+    /// Id of its user.
     pub user: UserId,
-    /// To which question.
+    /// Number of the question.
     pub question: i64,
-    /// PHC text of the argon2id hash.
+    /// The argon2id hash of the answer, in PHC format.
     pub hash: String,
 }
 
 impl Store {
-    /// The second factors of users.
+    /// Returns the second factors of users.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn factors_of(&self, users: &[UserId]) -> Result<Vec<FactorRow>> {
         let mut found = Vec::new();
         for users in users.chunks(CHUNK) {
@@ -58,10 +58,10 @@ impl Store {
         Ok(found)
     }
 
-    /// The answers of users to security questions.
+    /// Returns a user's answers to security questions.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn answers_of(&self, user: &UserId) -> Result<Vec<AnswerRow>> {
         let theirs = security_answer::Column::UserId.eq(user.as_str());
         let query = security_answer::Entity::find().filter(theirs).order_by_asc(security_answer::Column::Question);
@@ -74,10 +74,11 @@ impl Store {
         Ok(rows.into_iter().map(answer).collect())
     }
 
-    /// The logins of users, newest first, as the audit log tells of them: at most 1,000 of each, and `most` in all.
+    /// Returns the logins of users from the audit log, newest first within each 5,000 of `users`: at most 1,000 for each user, and `most`
+    /// in all.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn logins_of(&self, users: &[UserId], most: u64) -> Result<Vec<LoginAttempt>> {
         let mut found = Vec::new();
         for users in users.chunks(CHUNK) {
@@ -86,7 +87,7 @@ impl Store {
                 break;
             }
             let marks: Vec<String> = (1..=users.len()).map(|at| format!("${at}")).collect();
-            // A password that waits for its code is no login yet.
+            // A correct password whose code is still missing is not a login yet.
             let sql = format!(
                 "SELECT user_id, username, ip_address, status, at FROM (SELECT user_id, username, ip_address, status, \
                  chain_seq, \"createdAt\" AS at, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY chain_seq DESC) AS place \
@@ -110,10 +111,10 @@ impl Store {
         Ok(found)
     }
 
-    /// The newest rows of the audit log, at most 1,000: of one user, or of all.
+    /// Returns the newest rows of the user audit log, at most 1,000: of one user, or of all users.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn events(&self, of: Option<&UserId>) -> Result<Vec<Event>> {
         let (condition, values) = match of {
             Some(user) => ("WHERE user_id = $1 ", vec![user.as_str().into()]),
@@ -140,10 +141,10 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
-    /// Tells whether a user of this number has a second factor.
+    /// Returns true if the user with this number has a second factor.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn has_factor(&self, number: i64) -> Result<bool> {
         let user = user::Entity::find().filter(user::Column::Number.eq(number)).one(&self.read).await.map_err(error)?;
         let Some(user) = user else { return Ok(false) };
@@ -153,10 +154,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Replaces the answers of a user to security questions: question, row and hash.
+    /// Replaces a user's answers to security questions. Each consists of question number, row id and hash.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn put_answers(&self, user: &UserId, answers: Vec<(i32, String, String)>, now: Timestamp) -> Result<()> {
         let before = security_answer::Column::UserId.eq(user.as_str());
         security_answer::Entity::delete_many().filter(before).exec(&self.db).await.map_err(error)?;

@@ -1,4 +1,4 @@
-//! Users as SoftLayer sees them: numbers that are given once, states, the hierarchy, and the one classic key of each.
+//! Users in SoftLayer's model: numbers that are never reused, statuses, the hierarchy, and one classic key for each user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,42 +19,42 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Users, by their numbers.
+    /// Returns users, ordered by number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
         customers(&self.read, which, None).await
     }
 
-    /// At most `most` users, in the order of their numbers. If there are more, which of them is unspecified.
+    /// Returns at most `most` users, ordered by number. If more users match, it is unspecified which ones it returns.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn customers_at_most(&self, which: Which, most: u64) -> Result<Vec<Customer>> {
         customers(&self.read, which, Some(most)).await
     }
 
-    /// A user by their number.
+    /// Returns a user by number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
         Ok(customers(&self.read, Which::Number(number), None).await?.pop())
     }
 
-    /// A user and everybody below.
+    /// Returns the ids of a user and of all users below in the hierarchy.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn below(&self, id: &UserId) -> Result<Vec<UserId>> {
         below(&self.read, id).await
     }
 
-    /// The classic keys of users.
+    /// Returns the classic keys of users.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn classic_keys_of(&self, owners: &[UserId]) -> Result<Vec<ClassicKey>> {
         let mut found = Vec::new();
         for owners in owners.chunks(CHUNK) {
@@ -64,19 +64,19 @@ impl Store {
         Ok(found)
     }
 
-    /// A classic key by its number.
+    /// Returns a classic key by its number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn classic_key(&self, number: i64) -> Result<Option<ClassicKey>> {
         let by_number = api_key::Column::Number.eq(number).and(api_key::Column::ClassicOf.is_not_null());
         Ok(classic_keys(&self.read, by_number).await?.pop())
     }
 
-    /// What users may do now, by their ids.
+    /// Returns the present rights of users, by user id.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn rights_of_all(&self, ids: &[UserId]) -> Result<BTreeMap<UserId, Rights>> {
         let mut found: BTreeMap<UserId, Rights> = BTreeMap::new();
         for ids in ids.chunks(CHUNK) {
@@ -99,7 +99,7 @@ impl Store {
 }
 
 impl Tx {
-    /// A number that nobody had before and nobody else will have.
+    /// Reserves and returns a number that was never used before.
     pub(super) async fn next_number(&self) -> Result<i64> {
         let sql =
             "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE id = 'last_number' RETURNING value";
@@ -110,27 +110,27 @@ impl Tx {
         number.ok_or_else(|| Error::internal("meta has lost the last number"))
     }
 
-    /// The one user without a parent; none while there is no user.
+    /// Returns the master, the one user without a parent; `None` if there is no user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn master(&self) -> Result<Option<UserId>> {
         let row = user::Entity::find().filter(user::Column::Parent.is_null()).one(&self.db).await.map_err(error)?;
         Ok(row.map(|row| UserId::from(row.id)))
     }
 
-    /// A user by their number.
+    /// Returns a user by number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
         Ok(customers(&self.db, Which::Number(number), None).await?.pop())
     }
 
-    /// Puts a user into another state. One who is not active any more is logged out everywhere.
+    /// Sets a user's status. If the user is no longer active, also ends all sessions, challenges and password links of the user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_status(&self, id: &UserId, status: Status, now: Timestamp) -> Result<()> {
         let update = user::Entity::update_many()
             .col_expr(user::Column::Status, status.key_name().into())
@@ -144,10 +144,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a user, but for the state.
+    /// Changes a user, except the status.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    /// `Invalid` if the name is already in use.
+    /// `Unavailable` if the database is unreachable.
     pub async fn change_customer(&self, user: &Customer, change: &CustomerChange, now: Timestamp) -> Result<()> {
         let CustomerChange { username, name, email, address_restriction, answers_required, profile, status: _ } =
             change;
@@ -188,10 +189,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets the permissions that a user has beside what the role gives.
+    /// Sets the permissions that a user has in addition to roles.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_permissions(&self, id: &UserId, permissions: &BTreeSet<String>) -> Result<()> {
         let json = serde_json::to_string(permissions).map_err(Error::internal)?;
         let update = user::Entity::update_many().col_expr(user::Column::Permissions, json.into());
@@ -199,49 +200,49 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives a user another parent.
+    /// Sets a user's parent.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_parent(&self, id: &UserId, parent: &UserId) -> Result<()> {
         let update = user::Entity::update_many().col_expr(user::Column::Parent, Some(parent.to_string()).into());
         update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// A user and everybody below, as this write sees them.
+    /// Returns users, ordered by number, as this write sees them.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
         customers(&self.db, which, None).await
     }
 
-    /// Tells whether a user made another one, or somebody who did, and so on.
+    /// Returns true if `ancestor` is above `user` in the hierarchy, at any distance.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn is_above(&self, ancestor: &UserId, user: &UserId) -> Result<bool> {
-        // UNION, not UNION ALL: a circle would end as well.
+        // UNION instead of UNION ALL, so that the query ends even if the hierarchy contains a cycle.
         let sql = "WITH RECURSIVE up(id) AS (SELECT parent FROM users WHERE id = $1 \
             UNION SELECT u.parent FROM users u JOIN up ON u.id = up.id) SELECT id FROM up WHERE id = $2";
         let query = statement(self.db.get_database_backend(), sql, [user.as_str().into(), ancestor.as_str().into()]);
         Ok(self.db.query_one_raw(query).await.map_err(error)?.is_some())
     }
 
-    /// A classic key by its number.
+    /// Returns a classic key by its number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn classic_key(&self, number: i64) -> Result<Option<ClassicKey>> {
         let by_number = api_key::Column::Number.eq(number).and(api_key::Column::ClassicOf.is_not_null());
         Ok(classic_keys(&self.db, by_number).await?.pop())
     }
 
-    /// Says from where a classic key works; from everywhere where absent.
+    /// Sets the addresses and networks that a classic key is restricted to; `None` means no restriction.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn restrict_key(&self, id: &ApiKeyId, addresses: Option<String>, now: Timestamp) -> Result<()> {
         let update = api_key::Entity::update_many()
             .col_expr(api_key::Column::AddressRestriction, addresses.into())
@@ -250,10 +251,11 @@ impl Tx {
         Ok(())
     }
 
-    /// How the owner of a key was authenticated when it was minted.
+    /// Returns how the owner of a key was authenticated when the key was minted.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unauthenticated` if the key was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn provenance_of(&self, id: &ApiKeyId) -> Result<Provenance> {
         let row = api_key::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         let row = row.ok_or_else(|| Error::refused("the key was deleted meanwhile"))?;
@@ -264,8 +266,8 @@ impl Tx {
         })
     }
 
-    /// Gives those whom a user made to whoever made that one. The master's go to the oldest who holds everything and is left, who becomes
-    /// the master; to the oldest of all where nobody does.
+    /// Moves the children of a user to the user's parent. The children of the master go to the oldest other active user with the preset
+    /// ROOT, or else to the oldest other user, who becomes the master.
     pub(super) async fn orphan(&self, id: &UserId) -> Result<()> {
         let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         let Some(row) = row else { return Ok(()) };
@@ -278,7 +280,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the heir of a master the master; none when nobody is left.
+    /// Makes the heir of a master the new master and returns its id; `None` if there is no other user.
     async fn crown_heir(&self, master: &UserId) -> Result<Option<String>> {
         let heir = self.heir(master).await?;
         if let Some(heir) = &heir {
@@ -298,10 +300,10 @@ impl Tx {
     }
 }
 
-/// How many ids go into one statement.
+/// Ids in one statement.
 const CHUNK: usize = 5_000;
 
-/// One, and everybody below.
+/// Selects a user and all users below.
 const BELOW: &str = "WITH RECURSIVE below(id) AS (SELECT id FROM users WHERE id = $1 \
     UNION SELECT u.id FROM users u JOIN below b ON u.parent = b.id) SELECT id FROM below";
 
@@ -350,7 +352,7 @@ pub(super) async fn below(db: &impl ConnectionTrait, id: &UserId) -> Result<Vec<
     rows.iter().map(|row| row.try_get::<String>("", "id").map(UserId::from).map_err(error)).collect()
 }
 
-/// The numbers of users, by their ids.
+/// Returns the numbers of users, by user id.
 async fn numbers(db: &impl ConnectionTrait, ids: BTreeSet<String>) -> Result<BTreeMap<String, i64>> {
     let mut numbers = BTreeMap::new();
     let ids: Vec<String> = ids.into_iter().collect();

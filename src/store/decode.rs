@@ -1,4 +1,4 @@
-//! Columns as decisions read them, and as writes keep them.
+//! Converts between column values and domain types.
 
 use sea_orm::{QueryResult, TryGetable};
 
@@ -25,13 +25,13 @@ pub(super) fn number(row: &QueryResult) -> Result<i64> {
     maybe(row, "number")?.ok_or_else(|| Error::internal("a user has no number"))
 }
 
-/// What the permissions of a user's own allow.
+/// Returns the rights from the user's own permissions.
 pub(super) fn own_rights(row: &QueryResult) -> Result<Rights> {
     let names: Vec<String> = serde_json::from_str(&text(row, "permissions")?).map_err(Error::internal)?;
     Ok(actions_of(names.iter().map(String::as_str)).into())
 }
 
-/// What the role of a row allows; nothing where the row has none.
+/// Returns the rights from the role of a row; none if the row has no role.
 pub(super) fn role_rights(row: &QueryResult) -> Result<Rights> {
     let Some(actions) = maybe::<String>(row, "actions")? else { return Ok(Rights::NONE) };
     let actions = parse_actions(&actions)?;
@@ -43,12 +43,12 @@ pub(super) fn parse_actions(json: &str) -> Result<Actions> {
     Ok(Actions::from_names(names.iter().map(String::as_str)))
 }
 
-/// Writes a set of actions as the store keeps it.
+/// Encodes a set of actions as stored JSON.
 pub(super) fn write_actions(actions: &Actions) -> String {
     serde_json::Value::from(actions.names()).to_string()
 }
 
-/// Reads a state as the store keeps it.
+/// Parses a stored user status.
 pub(super) fn status(name: &str) -> Result<Status> {
     Status::parse(name).ok_or_else(|| Error::internal(format!("users.status {name:?} is none")))
 }

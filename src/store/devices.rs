@@ -11,26 +11,26 @@ use crate::domain::id::{DeviceId, UserId};
 use crate::domain::throttle::Known;
 use crate::error::Result;
 
-/// Most devices that are remembered of one user.
+/// Maximum number of devices stored per user.
 const MOST: u64 = 20;
 
-/// What tells one device from another.
+/// What identifies a device.
 #[derive(Debug, Clone)]
 pub struct DeviceMarks {
-    /// The digest of what it was given.
+    /// Digest of its cookie.
     pub digest: Option<Vec<u8>>,
-    /// From where it comes.
+    /// Its address.
     pub address: Option<String>,
-    /// What it calls itself.
+    /// Its user agent.
     pub agent: Option<String>,
 }
 
 impl Store {
-    /// Tells whether the user of a name has logged in from this device, or else from its address, since a moment. A name that nobody
-    /// has is asked for alike.
+    /// Returns how this client is known from logins of a user after `since`: by its device, or else by its address; `None` if it is not
+    /// known. A username that does not exist takes the same query.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn knows_device(&self, username: &str, marks: &DeviceMarks, since: Timestamp) -> Result<Option<Known>> {
         const SQL: &str = "SELECT CASE WHEN d.digest = $2 THEN d.id END AS device FROM devices d JOIN users u ON u.id = d.user_id \
             WHERE u.username = $1 AND (d.digest = $2 OR d.address = $3) AND d.last_seen_at > $4 \
@@ -49,11 +49,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Notes that a user logged in from a device that is known by what it was given, or by its address together with what it calls
-    /// itself. False when none is.
+    /// Records a login of a user from a known device. A device is known by its cookie, or by its address together with its user agent.
+    /// Returns false if no known device matches.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn see_device(
         &self,
         user: &UserId,
@@ -77,11 +77,12 @@ impl Tx {
         Ok(done.rows_affected > 0)
     }
 
-    /// Remembers a new device under the digest of what it is given, and forgets the oldest beyond the most. Answers whether the user
-    /// had any before.
+    /// Stores a new device under the digest of its cookie, and deletes the user's oldest devices beyond 20. Returns true if the user had a
+    /// device before.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_device(
         &self,
         id: &DeviceId,
@@ -110,20 +111,20 @@ impl Tx {
         Ok(before > 0)
     }
 
-    /// Forgets all devices of a user.
+    /// Deletes all devices of a user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_devices_of(&self, user: &UserId) -> Result<()> {
         let of_user = Column::UserId.eq(user.as_str());
         Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Forgets the devices that were last used at a moment or earlier.
+    /// Deletes the devices that were last used at `moment` or earlier, except devices that another write has locked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_devices(&self, moment: Timestamp) -> Result<()> {
         let old = not_held::<Entity>(Column::Id, Column::LastSeenAt.lte(iso(moment)));
         Entity::delete_many().filter(Column::Id.in_subquery(old)).exec(&self.db).await.map_err(error)?;

@@ -1,4 +1,4 @@
-//! The inventory's rows: written through an entity's description, like they are read.
+//! Writes the rows of the inventory. As for reads, an entity's description determines the columns.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query as Sql};
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 const BATCH: usize = 100;
 
 impl Tx {
-    /// Makes or replaces rows by id. Each record holds what the entity's description names; the caller has checked it.
+    /// Inserts or replaces rows by id. The caller must have checked each record against the entity's description.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn upsert(&self, entity: &'static Entity, records: &[Map<String, Value>]) -> Result<()> {
         let columns: Vec<(&str, &Field)> =
             entity.fields.iter().filter_map(|field| Some((column(field)?, field))).collect();
@@ -36,20 +36,20 @@ impl Tx {
         Ok(())
     }
 
-    /// Which of these ids exist.
+    /// Returns the ids of all rows of an entity.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn existing_ids(&self, entity: &'static Entity) -> Result<Vec<String>> {
         let select = Sql::select().column("id").from(entity.table).to_owned();
         let rows = self.db.query_all(&select).await.map_err(error)?;
         rows.iter().map(|row| row.try_get("", "id").map_err(error)).collect()
     }
 
-    /// Deletes rows by id, and whatever can't be without them.
+    /// Deletes rows by id, and the rows that require them.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_rows(&self, entity: &'static Entity, ids: &[String]) -> Result<()> {
         for batch in ids.chunks(BATCH) {
             let ids = batch.iter().map(String::as_str);
@@ -59,30 +59,31 @@ impl Tx {
         Ok(())
     }
 
-    /// The organization, which always exists.
+    /// Returns the id of the organization, which always exists.
     ///
     /// # Errors
-    /// `Internal` when it does not, `Unavailable` when the database is away.
+    /// `Internal` if it does not exist.
+    /// `Unavailable` if the database is unreachable.
     pub async fn organization(&self) -> Result<String> {
         let first = organization::Entity::find().order_by_asc(organization::Column::Id).one(&self.db).await;
         let first = first.map_err(error)?;
         first.map(|row| row.id).ok_or_else(|| Error::internal("there is no organization"))
     }
 
-    /// Gives the organization another name.
+    /// Renames the organization.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn name_organization(&self, id: &str, name: String) -> Result<()> {
         let row = organization::ActiveModel { id: Unchanged(id.to_owned()), name: Set(name) };
         organization::Entity::update(row).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Makes `there` the only rows that `here` is paired with.
+    /// Removes all pairs of the row `here`. Does nothing for a relation without a table of pairs.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn unlink(&self, join: Join, here: &str) -> Result<()> {
         let Join::Through(table, column, _) = join else { return Ok(()) };
         let delete = Sql::delete().from_table(table).and_where(Expr::col(column).eq(here)).to_owned();
@@ -90,10 +91,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Pairs two rows; paired ones stay so.
+    /// Pairs two rows, unless they are already paired. Does nothing for a relation without a table of pairs.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn link(&self, join: Join, here: &str, there: &str) -> Result<()> {
         let Join::Through(table, left, right) = join else { return Ok(()) };
         let mut insert = Sql::insert();
@@ -105,7 +106,7 @@ impl Tx {
     }
 }
 
-/// The column that keeps a field; none for relations that other rows keep.
+/// Returns the column that stores a field; `None` for a key, and for relations that other tables store.
 fn column(field: &'static Field) -> Option<&'static str> {
     match &field.kind {
         Kind::One(relation) => match relation.join {

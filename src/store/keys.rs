@@ -1,4 +1,4 @@
-//! API keys: made, described, deleted.
+//! Stores, reads, renames, reactivates and deletes API keys.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -15,12 +15,12 @@ use crate::domain::reason::Reason;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// The key that a request names, within what its caller may know of.
+    /// Returns the key that `query` names, if it is within `scope`.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
-        // Not on a lane of lists: a revoke waits for none.
+        // Does not use a lane, so that a revocation waits for no list.
         let ids = ids(&self.read, query, scope, 1).await?;
         match ids.first() {
             Some(id) => api_key_by_id(&self.read, id).await,
@@ -30,10 +30,10 @@ impl Store {
 }
 
 impl Tx {
-    /// The key that a request names, within what its caller may know of, as this write sees it.
+    /// Returns the key that `query` names, if it is within `scope`, as this write sees it.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
         let ids = self.ids(query, scope, 1).await?;
         match ids.first() {
@@ -45,8 +45,9 @@ impl Tx {
     /// Stores a new key.
     ///
     /// # Errors
-    /// `Unauthenticated` when the owner was deleted meanwhile, `Invalid` when it is the second classic key, `Unavailable` when the
-    /// database is away.
+    /// `Unauthenticated` if the owner was deleted in the meantime.
+    /// `Invalid` if the key is classic and the owner already has a classic key.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<()> {
         let number = match key.classic {
             Some(_) => Some(self.next_number().await?),
@@ -87,10 +88,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a key's name or description (one at least); `None` leaves as it is.
+    /// Changes a key's name or description; `None` leaves it unchanged. At least one must be given.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn describe_api_key(
         &self,
         id: &ApiKeyId,
@@ -108,10 +109,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets a suspended key work again.
+    /// Reactivates a suspended key.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn resume_api_key(&self, id: &ApiKeyId) -> Result<()> {
         let update =
             api_key::Entity::update_many().col_expr(api_key::Column::SuspendedAt, Option::<String>::None.into());
@@ -119,10 +120,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a key and tells its name; none when another request was faster.
+    /// Deletes a key and returns its name; `None` if another request deleted it first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_api_key(&self, id: &ApiKeyId) -> Result<Option<String>> {
         let sql = "DELETE FROM api_keys WHERE id = $1 RETURNING name";
         let delete = statement(self.db.get_database_backend(), sql, [id.as_str().into()]);
@@ -130,10 +131,10 @@ impl Tx {
         row.map(|row| row.try_get("", "name").map_err(error)).transpose()
     }
 
-    /// Id and name of each of a user's keys.
+    /// Returns id and name of each key of a user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn keys_of(&self, user: &UserId) -> Result<Vec<(ApiKeyId, String)>> {
         let query = api_key::Entity::find().filter(api_key::Column::UserId.eq(user.as_str()));
         let columns = [api_key::Column::Id, api_key::Column::Name];

@@ -1,8 +1,8 @@
-//! The connections that lists are read on, a lane each, apart from credentials and from writes.
+//! The connections for reading lists ("lanes"), separate from those for credentials and for writes.
 //!
-//! A list may be costly, so each has a deadline, and one caller has few lanes at a time: whoever wants more waits, and is refused in the
-//! end. When nobody waits for a list any more, its statement is really ended, and only then does somebody else get the lane: SQLite asks a
-//! flag every so many steps, and PostgreSQL is told to cancel what runs on the lane's connection.
+//! A list may be costly, so each has a deadline of 8 s, and one caller uses at most 2 lanes at a time; a further list waits for up to 8 s,
+//! then fails. When a request is dropped or misses its deadline, its statement is canceled, and only then is the lane reused: SQLite checks
+//! a flag every 1,000 instructions, and PostgreSQL is asked to cancel the statement of the lane's connection.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,26 +17,26 @@ use crate::domain::id::UserId;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
-/// How many lists are read at once.
+/// Lists that are read at the same time.
 pub(super) const LANES: usize = 4;
-/// How many of them one caller reads.
+/// Lists that one caller reads at the same time.
 const OF_CALLER: usize = 2;
-/// How many whole lists one caller is sent at once; the ids of each are held until its end, however slowly the client reads.
+/// Whole lists that one caller receives at the same time. The ids of each stay in memory until its end, however slowly the client reads.
 const WHOLE: usize = 8;
-/// How long a list may take, and how long a caller waits to begin with one.
+/// Time limit for reading a list, and for waiting for a lane.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// How long the database may take to show that it answers at all.
+/// Time limit for the database to answer a probe.
 const PROBE: Duration = Duration::from_secs(1);
-/// How often a lane whose statement can't be ended is tried again.
+/// Attempts to cancel the statement of a lane.
 const TRIES: u32 = 20;
 
-/// One connection, and how its statement is ended.
+/// A connection for lists, and the means to cancel its statement.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) db: DatabaseConnection,
-    /// SQLite ends its statement while this is set.
+    /// SQLite aborts its statement while this is set.
     pub(super) cancel: Arc<AtomicBool>,
-    /// What PostgreSQL knows the connection by.
+    /// The connection's `application_name` on PostgreSQL; empty on SQLite.
     pub(super) name: String,
 }
 
@@ -47,11 +47,11 @@ pub(super) struct Lanes {
     places: Arc<Semaphore>,
     callers: Callers,
     whole: Callers,
-    /// Another connection, to end statements of PostgreSQL with.
+    /// Other connections, for canceling statements on PostgreSQL and for probing the database.
     control: DatabaseConnection,
 }
 
-/// Places of each caller; callers without a credential share theirs.
+/// Limits how many lists each caller reads or receives at the same time. All callers without a credential count as one.
 #[derive(Debug)]
 struct Callers {
     most: usize,
@@ -79,7 +79,7 @@ impl Callers {
 struct Held {
     lanes: Arc<Lanes>,
     lane: Option<Lane>,
-    /// Whether its statements have ended by themselves.
+    /// Whether its statements have ended without being canceled.
     is_idle: bool,
     places: Vec<OwnedSemaphorePermit>,
 }
@@ -91,11 +91,13 @@ impl Lanes {
         Self { free: Mutex::new(lanes), places, callers, whole, control }
     }
 
-    /// Reads a list for a caller, within the deadline.
+    /// Runs `work`, which reads a list for a caller, on a lane and within the deadline.
     ///
     /// # Errors
-    /// `TooMany` when the caller reads too many lists already, `Invalid` when the list takes too long, `Unavailable` when the
-    /// database does not answer at all, and the errors of `work`.
+    /// `TooMany` if the caller already reads too many lists.
+    /// `Invalid` if the list takes too long.
+    /// `Unavailable` if the database does not answer.
+    /// Any error of `work`.
     pub(super) async fn read<T>(
         self: &Arc<Self>,
         caller: Option<&UserId>,
@@ -111,7 +113,7 @@ impl Lanes {
         }
     }
 
-    /// The error of a list that did not end in time: the list's own fault, unless the database answers nobody.
+    /// Returns the error of a list that missed its deadline: `Invalid` if the database answers a probe, otherwise `Unavailable`.
     async fn late(&self) -> Error {
         match tokio::time::timeout(PROBE, self.control.execute_unprepared("SELECT 1")).await {
             Ok(Ok(_)) => too_long(),
@@ -131,10 +133,10 @@ impl Lanes {
         Ok(Held { lanes: Arc::clone(self), lane, is_idle: false, places })
     }
 
-    /// Waits for a place among the caller's whole lists; it is free again when it is dropped.
+    /// Waits for a place among the caller's whole lists; dropping it releases it.
     ///
     /// # Errors
-    /// `TooMany` if the caller is sent 8 whole lists already, and none ends in time.
+    /// `TooMany` if the caller already receives 8 whole lists and none ends in time.
     pub(super) async fn whole(&self, caller: Option<&UserId>) -> Result<OwnedSemaphorePermit> {
         let place = tokio::time::timeout(DEADLINE, self.whole.of(caller).acquire_owned()).await;
         place.ok().and_then(std::result::Result::ok).ok_or_else(|| too_many(WHOLE))
@@ -144,7 +146,7 @@ impl Lanes {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
     }
 
-    /// Ends what runs on a lane, and waits until it has ended.
+    /// Cancels the statement that runs on a lane, and waits for its end.
     async fn recover(&self, lane: &Lane) {
         lane.cancel.store(true, Ordering::SeqCst);
         for _ in 0..TRIES {
@@ -156,7 +158,7 @@ impl Lanes {
                     tracing::warn!(%error, "a statement could not be ended");
                 }
             }
-            // It comes after what still runs on the connection.
+            // The connection runs this after the statement before it has ended.
             if lane.db.execute_unprepared("SELECT 1").await.is_ok() {
                 break;
             }
@@ -164,7 +166,7 @@ impl Lanes {
         lane.cancel.store(false, Ordering::SeqCst);
     }
 
-    /// Closes the connections.
+    /// Closes the connections of all free lanes.
     pub(super) async fn close(&self) {
         let lanes = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
         for lane in lanes {
@@ -201,7 +203,7 @@ fn too_many(most: usize) -> Error {
     Error::too_many(text, Duration::from_secs(1))
 }
 
-/// The request is at fault: the same list would take as long again.
+/// The error is `Invalid`, because the same list would take as long again.
 fn too_long() -> Error {
     let seconds = DEADLINE.as_secs();
     Error::new(

@@ -1,4 +1,4 @@
-//! The letters that wait to be sent.
+//! The letters (mails) that wait to be sent.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -9,24 +9,24 @@ use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::id::LetterId;
 use crate::error::{Error, Result};
 
-/// A letter that waits.
+/// A letter that waits to be sent.
 #[derive(Debug)]
 pub struct LetterRow {
     /// Its id.
     pub id: LetterId,
-    /// To whom, and what it says.
+    /// Recipient and content, encrypted.
     pub sealed: Vec<u8>,
-    /// How often it was tried to send it, this time included.
+    /// Attempts to send it, including the present one.
     pub tries: i32,
-    /// Until when it is tried.
+    /// When attempts to send it stop.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// Tells whether a letter is due.
+    /// Returns true if a letter is due.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn has_letters(&self, now: Timestamp) -> Result<bool> {
         let due = Entity::find().filter(Column::DueAt.lte(iso(now))).select_only().column(Column::Id).limit(1);
         Ok(due.into_tuple::<String>().one(&self.read).await.map_err(error)?.is_some())
@@ -37,7 +37,7 @@ impl Tx {
     /// Stores a letter that is due at once.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_letter(&self, id: &LetterId, sealed: Vec<u8>, now: Timestamp, until: Timestamp) -> Result<()> {
         let row = ActiveModel {
             id: Set(id.to_string()),
@@ -51,13 +51,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the letter that has been due for longest, and keeps others from taking it until a moment. None when there is none, or
-    /// when somebody else was faster.
+    /// Claims the letter that has been due for longest, so that no other node claims it before `until`. Returns `None` if no letter is due,
+    /// or another node claimed it first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn claim_letter(&self, now: Timestamp, until: Timestamp) -> Result<Option<LetterRow>> {
-        // The last condition is looked at again behind the wait for whoever claims the same row.
+        // If another write claims the same row, PostgreSQL waits for it, then checks the last condition again.
         let sql = "UPDATE letters SET due_at = $1, tries = tries + 1 \
                    WHERE id = (SELECT id FROM letters WHERE due_at <= $2 ORDER BY due_at, id LIMIT 1) AND due_at <= $2 \
                    RETURNING id, sealed, tries, expires_at";
@@ -72,20 +72,20 @@ impl Tx {
         }))
     }
 
-    /// Lets a letter wait until a moment.
+    /// Postpones a letter until `until`.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn put_off_letter(&self, id: &LetterId, until: Timestamp) -> Result<()> {
         let update = Entity::update_many().col_expr(Column::DueAt, iso(until).into());
         update.filter(Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Forgets a letter.
+    /// Deletes a letter.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_letter(&self, id: &LetterId) -> Result<()> {
         Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(())

@@ -1,13 +1,13 @@
-//! The locks that a write takes before it reads anything, and who goes first.
+//! The locks that a write takes before it reads anything, and the queue in front of the write connections.
 //!
-//! A write by a credential must not outlive that credential, so whoever ends one keeps out whoever uses it. On PostgreSQL these are
-//! transaction-scoped advisory locks, taken by the first statement of the transaction, in one order for all: first `authority`, then users
-//! by the number that their id hashes to. Nobody takes a stronger one later. They queue fairly, so that a row of overlapping writes of a
-//! thief can't hold off the revoke of the thief's credential. Row locks can't do that: those who share one overtake those who wait for it
-//! alone. On SQLite the one writer is the lock.
+//! A write must not commit after its credential has ended, so a write that ends a credential excludes the writes that use it. On
+//! PostgreSQL, each write takes transaction-scoped advisory locks in its first statement, always in the same order: first `authority`, then
+//! the users by the hash of their id. No write takes a stronger lock later. Advisory locks queue fairly, so a series of overlapping writes
+//! with a stolen credential can't delay its revocation. Row locks don't: a new shared lock overtakes a waiting exclusive one. On SQLite,
+//! the single writer is the lock.
 //!
-//! Work of the service itself waits for as long as it takes; everybody else gives up after some seconds, and so does PostgreSQL with a
-//! transaction that falls silent, so that a node that froze holds nobody.
+//! The service's own work waits for locks without a limit; every other write gives up after a few seconds. PostgreSQL also ends a
+//! transaction that is idle for that long, so that a frozen node blocks no other node.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,43 +22,43 @@ use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// The lock that guards what everybody's rights follow from. Smaller than the number of any user.
+/// Key of the lock that guards roles, policies and access lists, from which all rights follow. Smaller than the key of any user.
 const AUTHORITY: i64 = -1;
-/// How long a change waits for a lock, may take over one statement, and may fall silent between two.
+/// Time limit for a change: to wait for a lock, to run one statement, and to idle between two statements.
 const TIMES: Duration = Duration::from_secs(2);
-/// The same for the end of a credential: it gets through where others give up.
+/// The same limit for ending a credential. It is longer, so that this succeeds where other changes give up.
 const TIMES_OF_ENDS: Duration = Duration::from_secs(5);
-/// Changes of one user that go on at once; more of them wait.
+/// Changes that one user runs at the same time; further ones wait.
 const AT_ONCE: usize = 4;
-/// How long a change waits for its turn.
+/// Time that a change waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
 /// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
-    /// Beside others who share it.
+    /// Together with other shared holders.
     Shared,
-    /// Alone.
+    /// Exclusively.
     Alone,
 }
 
-/// The users whom a write is about, each with how the lock is held.
+/// The users that a write concerns, each with the mode of its lock.
 #[derive(Debug, Clone, Default)]
 pub struct Users(BTreeMap<UserId, Mode>);
 
 impl Users {
-    /// Users of whom something ends or changes.
+    /// Users to lock exclusively, because the write changes them or ends their credentials.
     pub fn changed(ids: impl IntoIterator<Item = UserId>) -> Self {
         Self(ids.into_iter().map(|id| (id, Mode::Alone)).collect())
     }
 
-    /// A user for whom something is made: a session, a key.
+    /// A user to lock in shared mode, because the write creates something for the user: a session, a key.
     #[must_use]
     pub fn used(id: UserId) -> Self {
         Self([(id, Mode::Shared)].into())
     }
 
-    /// Tells whether nobody else changes a user until the end of the write.
+    /// Returns true if no other write changes the user until this write ends.
     #[must_use]
     pub fn has_changed(&self, id: &UserId) -> bool {
         self.0.get(id) == Some(&Mode::Alone)
@@ -70,7 +70,8 @@ impl Users {
     }
 }
 
-/// The statement that takes the locks of a write on PostgreSQL and sets its times; none for the service's own work.
+/// Returns the statement that takes the locks of a write on PostgreSQL and sets its time limits; `None` for the service's own work that
+/// concerns no user.
 pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Vec<Value>)> {
     let effect = permit.operation().spec().effect;
     if let Some(actor) = permit.actor().filter(|actor| !actor.is_operator() && effect != Effect::Work) {
@@ -80,7 +81,7 @@ pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Ve
         return None;
     }
     let authority = if effect == Effect::Rules { Mode::Alone } else { Mode::Shared };
-    // Two ids may hash to one number: then the stronger mode counts, so that no lock is taken twice.
+    // If two ids hash to the same key, the stronger mode counts, so that no lock is taken twice.
     let mut locks = BTreeMap::from([(AUTHORITY, authority)]);
     for (id, mode) in users.0 {
         let held = locks.entry(number(&id)).or_insert(mode);
@@ -96,7 +97,7 @@ pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Ve
     let settings = settings.iter().map(|name| format!("set_config('{name}', $1, true)"));
     let mut values: Vec<Value> = vec![times.into()];
     let mut steps: Vec<String> = settings.collect();
-    // They are carried out from left to right.
+    // PostgreSQL evaluates the steps from left to right.
     for (number, mode) in locks {
         values.push(number.into());
         let function = if mode == Mode::Alone { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
@@ -105,7 +106,7 @@ pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Ve
     Some((format!("SELECT {}", steps.join(", ")), values))
 }
 
-/// The number of a user's lock: FNV-1a of the id, without the sign.
+/// Returns the key of a user's lock: the upper 63 bits of the FNV-1a hash of the id.
 fn number(id: &UserId) -> i64 {
     let hash = id
         .as_str()
@@ -114,17 +115,18 @@ fn number(id: &UserId) -> i64 {
     i64::try_from(hash >> 1).unwrap_or_default()
 }
 
-/// The queue before the writers. Ends of credentials and logins go ahead of everybody else, and of one user's changes only some go on at once.
+/// The queue in front of the write connections. Ending a credential and logging in skip it. One user runs at most 4 changes at the same
+/// time.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Places for whoever does not go ahead; fewer than there are writers, where there are several.
+    /// Places for the writes that do not skip the queue; on PostgreSQL, fewer than there are write connections.
     ordinary: Arc<Semaphore>,
     callers: Mutex<HashMap<UserId, Weak<Semaphore>>>,
-    /// How long a change waits for its turn.
+    /// Time that a change waits for its turn.
     wait: Duration,
 }
 
-/// A place among the writers, given back when it is dropped.
+/// A place among the writers; dropping it releases it.
 #[derive(Debug)]
 pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")] Vec<OwnedSemaphorePermit>);
 
@@ -136,7 +138,8 @@ impl Queue {
     /// Waits for a turn.
     ///
     /// # Errors
-    /// `TooMany` when the caller has too many changes under way, `Unavailable` when nobody gets a turn.
+    /// `TooMany` if the caller has too many changes in progress.
+    /// `Unavailable` if other changes take too long.
     pub(super) async fn turn(&self, permit: &Permit) -> Result<Turn> {
         let effect = permit.operation().spec().effect;
         if matches!(effect, Effect::End | Effect::Login) {

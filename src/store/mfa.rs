@@ -1,4 +1,4 @@
-//! Second factors, recovery codes, and what waits for a code.
+//! Second factors, recovery codes, and challenges: logins and other requests that wait for a code.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
@@ -12,45 +12,46 @@ use crate::domain::mfa::{Challenge, Factor, Holder, KeptCode, MfaType, NewFactor
 use crate::error::{Error, Result};
 
 impl Store {
-    /// A user with its second factors; none when there is no such user.
+    /// Returns a user with their second factors; `None` if the user does not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn holder(&self, id: &UserId) -> Result<Option<Holder>> {
         holder(&self.read, id).await
     }
 
-    /// What waits for a code under a digest.
+    /// Returns a challenge by its id.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn challenge(&self, id: &ChallengeId) -> Result<Option<Challenge>> {
         let row = challenge::Entity::find_by_id(id.as_str()).one(&self.read).await.map_err(error)?;
         row.map(read).transpose()
     }
 
-    /// What a session waits for to prove its second factor anew.
+    /// Returns a session's challenge for proving a second factor again.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn reauthentication(&self, user: &UserId, session: &SessionId) -> Result<Option<Challenge>> {
         bound(&self.read, user, &Purpose::Reauthenticate(session.clone())).await
     }
 }
 
 impl Tx {
-    /// A user with its second factors, as this write sees it.
+    /// Returns a user with their second factors, as this write sees them; `None` if the user does not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn holder(&self, id: &UserId) -> Result<Option<Holder>> {
         holder(&self.db, id).await
     }
 
-    /// Stores what waits for a code, and forgets what has waited for too long. A session has one for each purpose.
+    /// Stores a challenge. It replaces the earlier one of the same session for the same purpose, if any.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_challenge(&self, new: &Challenge) -> Result<()> {
         if let Some(session) = new.purpose.session() {
             let same = challenge::Column::BoundTo.eq(session.as_str());
@@ -77,10 +78,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Counts a try of a code; none when there were too many, or it has waited for too long.
+    /// Counts an attempt at the code of a challenge. Returns false if the challenge has had too many attempts, has expired or does not
+    /// exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn try_challenge(&self, id: &ChallengeId, now: Timestamp) -> Result<bool> {
         let open = challenge::Column::Id.eq(id.as_str());
         let open = open.and(challenge::Column::Tries.lt(TRIES)).and(challenge::Column::ExpiresAt.gt(iso(now)));
@@ -89,10 +91,10 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Gives a challenge the code that was sent anew, unless somebody else sent one meanwhile.
+    /// Stores the code that was sent again for a challenge. Returns false if another request sent one in the meantime.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn renew_challenge(&self, challenge: &Challenge, sent_before: i32) -> Result<bool> {
         use challenge::Column::{Code, CodeUntil, Id, MfaType, Sent};
         let update = challenge::Entity::update_many()
@@ -104,38 +106,38 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Ends a challenge; false when another request was faster.
+    /// Deletes a challenge. Returns false if another request deleted it first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_challenge(&self, id: &ChallengeId) -> Result<bool> {
         let done = challenge::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(done.rows_affected == 1)
     }
 
-    /// Ends all challenges of a user.
+    /// Deletes all challenges of a user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_challenges_of(&self, user: &UserId) -> Result<()> {
         let of_user = challenge::Column::UserId.eq(user.as_str());
         challenge::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// What a session has under way to enrol a factor of a type.
+    /// Returns a session's challenge for enrolling a factor of a type.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn enrollment(&self, user: &UserId, session: &SessionId, mfa_type: MfaType) -> Result<Option<Challenge>> {
         let begun = bound(&self.db, user, &Purpose::Enroll(session.clone())).await?;
         Ok(begun.filter(|begun| begun.mfa_type == mfa_type))
     }
 
-    /// Forgets what has waited for a code for too long.
+    /// Deletes expired challenges, except challenges that another write has locked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_challenges(&self, now: Timestamp) -> Result<()> {
         let over = challenge::Column::ExpiresAt.lte(iso(now));
         let over = challenge::Column::Id.in_subquery(not_held::<challenge::Entity>(challenge::Column::Id, over));
@@ -143,19 +145,20 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps others from changing a user's factors, password or codes until the end of this write; false when there is no such user.
+    /// Locks a user until this write ends, so that no other write changes the user's factors, password or codes. Returns false if the user
+    /// does not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hold_user(&self, id: &UserId) -> Result<bool> {
         use sea_orm::QuerySelect;
         Ok(user::Entity::find_by_id(id.as_str()).lock_exclusive().one(&self.db).await.map_err(error)?.is_some())
     }
 
-    /// Spends the code of a step of a user's device: true once for each step, and never for an earlier one.
+    /// Uses up the code of a time step of a user's TOTP device. Returns true once per step, and never for a step before the last one used.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn spend_step(&self, user: &UserId, step: i64) -> Result<bool> {
         let newer = factor::Column::UserId.eq(user.as_str()).and(factor::Column::MfaType.eq(MfaType::Totp.name()));
         let newer = newer.and(factor::Column::LastStep.lt(step));
@@ -163,10 +166,10 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Spends a recovery code: true once.
+    /// Uses up a recovery code. Returns true only the first time.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn spend_recovery_code(&self, user: &UserId, digest: Vec<u8>, now: Timestamp) -> Result<bool> {
         use recovery_code::Column::{Digest, UsedAt, UserId};
         let unused = UserId.eq(user.as_str()).and(Digest.eq(digest)).and(UsedAt.is_null());
@@ -174,10 +177,11 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Gives a user a confirmed factor, in place of one of the same type.
+    /// Stores a confirmed factor of a user, in place of one of the same type.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn put_factor(&self, id: &FactorId, user: &UserId, new: NewFactor, now: Timestamp) -> Result<()> {
         let row = factor::ActiveModel {
             id: Set(id.to_string()),
@@ -196,10 +200,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a factor of a type from a user; with the last one, the recovery codes go. False when there is none.
+    /// Deletes a user's factor of a type. If no factor is left, also deletes the recovery codes. Returns false if the user has no such
+    /// factor.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_factor(&self, user: &UserId, mfa_type: MfaType) -> Result<bool> {
         let of_type = factor::Column::UserId.eq(user.as_str()).and(factor::Column::MfaType.eq(mfa_type.name()));
         let done = factor::Entity::delete_many().filter(of_type).exec(&self.db).await.map_err(error)?;
@@ -210,10 +215,10 @@ impl Tx {
         Ok(done.rows_affected == 1)
     }
 
-    /// Takes all factors, codes and challenges from a user. Answers how many factors there were.
+    /// Deletes all factors, recovery codes and challenges of a user. Returns how many factors there were.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_factors(&self, user: &UserId) -> Result<u64> {
         let of_user = factor::Column::UserId.eq(user.as_str());
         let done = factor::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
@@ -222,10 +227,11 @@ impl Tx {
         Ok(done.rows_affected)
     }
 
-    /// Gives a user these recovery codes, by their digests, and takes all others.
+    /// Replaces all recovery codes of a user. `codes` holds their digests.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn put_recovery_codes(&self, user: &UserId, codes: Vec<KeptCode>, now: Timestamp) -> Result<()> {
         let of_user_rows = recovery_code::Column::UserId.eq(user.as_str());
         recovery_code::Entity::delete_many().filter(of_user_rows).exec(&self.db).await.map_err(error)?;
@@ -243,10 +249,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Suspends the keys of a user that were minted under a second factor, and names them.
+    /// Suspends the keys of a user that were minted with a second factor. Returns their ids and names.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn suspend_keys_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<(ApiKeyId, String)>> {
         let sql = "UPDATE api_keys SET suspended_at = $1 WHERE user_id = $2 AND suspended_at IS NULL \
                    AND amr LIKE '%\"mfa\"%' RETURNING id, name";

@@ -1,7 +1,7 @@
 //! Brings the schema up to date, one node at a time.
 //!
-//! The migration library takes no lock of its own, so that two nodes starting together would race: here PostgreSQL's advisory
-//! lock, or a lock on a file beside the SQLite database, is held until the caller has prepared its first rows too.
+//! The migration library takes no lock, so two nodes that start together would race. This module holds an advisory lock on PostgreSQL, or a
+//! lock on a file next to the SQLite database, until the caller has also inserted its first rows.
 
 use std::fs::File;
 
@@ -13,10 +13,10 @@ use super::connect::Place;
 use super::{Store, error, statement};
 use crate::error::{Error, Result};
 
-/// Any number that no other program on the same database uses: "keytower" in ASCII.
+/// Key of the advisory lock, unlikely to be used by another program on the same database: "keytower" in ASCII.
 const LOCK: i64 = 0x6b65_7974_6f77_6572;
 
-/// The right to prepare the database, held by one node at a time until it is dropped.
+/// The start-up lock. One node at a time holds it; dropping it releases it.
 #[derive(Debug)]
 pub struct Prepared {
     _file: Option<File>,
@@ -24,10 +24,11 @@ pub struct Prepared {
 }
 
 impl Store {
-    /// Waits for the start-up lock and makes sure that this program knows the schema.
+    /// Waits for the start-up lock, then checks that the schema is not newer than this program.
     ///
     /// # Errors
-    /// `Invalid` when the schema is newer than this program, `Unavailable` when the database is away.
+    /// `Invalid` if the schema is newer than this program.
+    /// `Unavailable` if the database is unreachable.
     pub async fn prepare(&self) -> Result<Prepared> {
         let lock = match &self.place {
             Place::File(path) => {
@@ -50,24 +51,25 @@ impl Store {
     /// Brings the schema up to date.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn migrate(&self, _: &Prepared) -> Result<()> {
         Migrator::up(&self.write, None).await.map_err(error)
     }
 
-    /// Tells whether the schema is the one this program knows.
+    /// Returns true if every migration of this program has been applied.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn is_migrated(&self) -> Result<bool> {
         let applied = applied_steps(&self.credentials).await?;
         Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
     }
 
-    /// Makes sure that the schema is the one this program knows.
+    /// Checks that the schema is the one of this program.
     ///
     /// # Errors
-    /// `Invalid` when it is another, `Unavailable` when the database is away.
+    /// `Invalid` if the schema is newer or older.
+    /// `Unavailable` if the database is unreachable.
     pub async fn expect_schema(&self) -> Result<()> {
         self.refuse_newer_schema().await?;
         match self.is_migrated().await? {

@@ -1,6 +1,7 @@
-//! The only SQL. [`Store`] reads; [`Store::begin`] takes a permit and gives the [`Tx`] that writes; [`Tx::commit`] makes it last.
+//! All SQL of the service. [`Store`] reads. [`Store::begin`] takes a permit and returns a [`Tx`], which writes; [`Tx::commit`] makes the
+//! write durable.
 //!
-//! The same code runs on SQLite and on PostgreSQL. SQLite: write-ahead log, `synchronous=FULL`, one writer and several readers.
+//! The same code runs on SQLite and on PostgreSQL. SQLite runs with a write-ahead log, `synchronous=FULL`, one writer and several readers.
 
 mod attempts;
 mod audit;
@@ -55,11 +56,11 @@ use crate::domain::principal::Principal;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// The database.
+/// A handle to the database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     read: DatabaseConnection,
-    /// Only for what a use of a credential reads, and for health.
+    /// Reserved for looking up credentials, for health checks and for canceling lists.
     credentials: DatabaseConnection,
     lanes: Arc<lanes::Lanes>,
     write: DatabaseConnection,
@@ -68,7 +69,7 @@ pub struct Store {
     place: connect::Place,
 }
 
-/// A write in progress. Dropped without [`Tx::commit`], it leaves no trace.
+/// A write transaction. Dropping it without [`Tx::commit`] rolls it back.
 #[derive(Debug)]
 pub struct Tx {
     db: DatabaseTransaction,
@@ -80,11 +81,12 @@ pub struct Tx {
 }
 
 impl Store {
-    /// Starts a write that `permit` allows, about some users: waits for its turn, and takes its locks. `scribe` writes of it in the audit
-    /// log.
+    /// Begins a write that `permit` allows: waits for its turn, then locks `users` (on PostgreSQL). `scribe` supplies the clock, the
+    /// randomness and the codes for its audit log entries.
     ///
     /// # Errors
-    /// `TooMany` when the caller has too many changes under way, `Unavailable` when the database is away or a lock is held for too long.
+    /// `TooMany` if the caller has too many changes in progress.
+    /// `Unavailable` if the database is unreachable, or a turn or a lock takes too long.
     pub async fn begin(&self, permit: Permit, users: Users, scribe: Scribe) -> Result<Tx> {
         let turn = self.queue.turn(&permit).await?;
         let options = TransactionOptions {
@@ -100,13 +102,13 @@ impl Store {
         Ok(Tx { db, permit, users, scribe, notes: audit::Notes::default(), _turn: turn })
     }
 
-    /// How many statements this store has sent so far.
+    /// Returns the number of statements that this store has sent so far.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// Closes the connections, so that SQLite folds its log into the file.
+    /// Closes the connections, so that SQLite merges its write-ahead log into the database file.
     pub async fn close(&self) {
         self.lanes.close().await;
         for connection in [&self.read, &self.credentials, &self.write] {
@@ -122,48 +124,49 @@ impl Store {
 }
 
 impl Tx {
-    /// Who writes; nobody where the operation is open to anybody and no credential was shown.
+    /// Returns the principal that writes; `None` if the operation requires no credential and the request had none.
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.permit.actor()
     }
 
-    /// The permit of this write.
+    /// Returns the permit of this write.
     #[must_use]
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
 
-    /// The same write under a permit that was made anew for the caller's credential as it is now.
+    /// Replaces the permit of this write with a new one, based on the present state of the caller's credential.
     #[must_use]
     pub fn under(self, permit: Permit) -> Self {
         Self { permit, ..self }
     }
 
-    /// Tells whether this write keeps all others from changing a user.
+    /// Returns true if no other write can change the user until this write ends.
     #[must_use]
     pub fn is_alone_with_user(&self, id: &UserId) -> bool {
         self.users.has_changed(id) || self.db.get_database_backend() != DatabaseBackend::Postgres
     }
 
-    /// Keeps other writers out of a table until the end of this write, so that what was just read of it stays true.
+    /// Locks a table against other writers until this write ends, so that rows read from it stay as they are. Readers are not blocked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn alone_with(&self, entity: &'static str) -> Result<()> {
         self.lock(entity, "SHARE ROW EXCLUSIVE").await
     }
 
-    /// Waits for a writer who is [alone](Self::alone_with) with a table, and keeps others from being so until the end of this write.
+    /// Waits for a write that holds [`Tx::alone_with`] on a table, and blocks further ones until this write ends. Several writes can hold
+    /// this lock at the same time.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn beside(&self, entity: &'static str) -> Result<()> {
         self.lock(entity, "ROW EXCLUSIVE").await
     }
 
     async fn lock(&self, entity: &'static str, mode: &'static str) -> Result<()> {
-        // SQLite has one writer anyway.
+        // SQLite has only one writer.
         if self.db.get_database_backend() == DatabaseBackend::Postgres {
             let lock = format!("LOCK TABLE {entity} IN {mode} MODE");
             self.db.execute_unprepared(&lock).await.map_err(error)?;
@@ -171,19 +174,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the write last, its trace in the audit log included. Once this returns, it survives the death of the process.
+    /// Appends the audit log entries of this write and commits both. Once this returns, the write survives a crash of the process.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away; nothing was written then.
+    /// `Unavailable` if the database is unreachable; the write is rolled back, unless the connection broke after the server had committed.
+    /// `Internal` if the stored end of an audit log was edited or removed.
+    /// `Invalid` if a chosen id of an entry already exists in the log.
     pub async fn commit(self) -> Result<()> {
         self.append().await?;
         self.commit_untold().await
     }
 
-    /// Makes a write last that the audit log does not tell of, because nothing changes by it for anybody: what only counts.
+    /// Commits this write without an audit log entry: for bookkeeping, such as counters, that changes nothing for any user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away; nothing was written then.
+    /// `Unavailable` if the database is unreachable; the write is rolled back, unless the connection broke after the server had committed.
     pub async fn commit_untold(self) -> Result<()> {
         let operation = self.permit.operation().name();
         self.db.commit().await.map_err(error)?;
@@ -192,19 +197,20 @@ impl Tx {
     }
 }
 
-/// A statement with `$1`, `$2`, … (understood by both databases).
+/// Builds a statement with the placeholders `$1`, `$2`, …, which both databases accept.
 fn statement(backend: DatabaseBackend, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
 }
 
-/// The ids of rows that no other write holds. Whoever tidies up takes these: a write that holds one row of several may wait for another.
+/// Selects the ids of the matching rows that no other write has locked. Cleanups touch only these rows; otherwise a cleanup and a write
+/// that locks several of them could wait for each other.
 fn not_held<T: EntityTrait>(id: T::Column, which: Expr) -> SelectStatement {
     let mut rows = Query::select();
     rows.column(id).from(T::default()).and_where(which);
     rows.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).to_owned()
 }
 
-/// Tells a database that is away from a fault of ours.
+/// Converts a database error: `Unavailable` if the database is unreachable or busy, `Invalid` for NUL in a text, otherwise `Internal`.
 fn error(error: DbErr) -> Error {
     let away = match &error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
@@ -232,8 +238,8 @@ fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // PostgreSQL: connection, deadlock and the like, resources, a lock that is held, operator's intervention, system. SQLite: busy,
-            // locked, read-only, I/O, full, can't open.
+            // PostgreSQL: connection, transaction rollback (such as a deadlock), resources, lock timeout, operator intervention, system
+            // error. SQLite: busy, locked, read-only, I/O error, full, can't open.
             let postgres =
                 ["08", "40", "53", "55P03", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
             let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
@@ -243,12 +249,12 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// PostgreSQL keeps no NUL in text (character_not_in_repertoire).
+/// Returns true if PostgreSQL rejected a text because it contains NUL (character_not_in_repertoire).
 fn is_nul(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021")
 }
 
-/// The error of a write that belongs to a user: one who was deleted meanwhile is no fault of ours.
+/// Converts the error of inserting a row that references a user: `Unauthenticated` if the user was deleted in the meantime.
 fn of_user(cause: DbErr) -> Error {
     match cause.sql_err() {
         Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)) => Error::refused("the user was deleted meanwhile"),
@@ -256,7 +262,7 @@ fn of_user(cause: DbErr) -> Error {
     }
 }
 
-/// Tells whether a write failed because a unique value exists already.
+/// Returns true if a write failed because a unique value already exists.
 fn is_taken(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
 }

@@ -22,37 +22,37 @@ impl Store {
     /// Finds a local user by login name, compared exactly.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn find_login_user(&self, username: &str) -> Result<Option<LoginUser>> {
         let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
         let row = user::Entity::find().filter(by_name).one(&self.read).await.map_err(error)?;
         row.map(login_user).transpose()
     }
 
-    /// The local user who has a login name, compared exactly.
+    /// Returns the id of the local user with a login name, compared exactly.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn user_with_name(&self, username: &str) -> Result<Option<UserId>> {
         let by_name = user::Column::Username.eq(username).and(user::Column::Source.eq(LOCAL));
         let id = user::Entity::find().filter(by_name).select_only().column(user::Column::Id).into_tuple::<String>();
         Ok(id.one(&self.read).await.map_err(error)?.map(UserId::from))
     }
 
-    /// Tells whether any user exists.
+    /// Returns true if any user exists.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn has_users(&self) -> Result<bool> {
         Ok(user::Entity::find().count(&self.read).await.map_err(error)? > 0)
     }
 }
 
 impl Tx {
-    /// Tells whether any user exists, as this write sees it.
+    /// Returns true if any user exists, as this write sees it.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn has_users(&self) -> Result<bool> {
         Ok(user::Entity::find().count(&self.db).await.map_err(error)? > 0)
     }
@@ -60,7 +60,8 @@ impl Tx {
     /// Stores a new local user.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    /// `Invalid` if the name is already in use.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_user(&self, new: NewUser, now: Timestamp) -> Result<()> {
         let taken = username_taken(&new.username);
         let row = user::ActiveModel {
@@ -96,11 +97,12 @@ impl Tx {
         self.set_role(&new.id, &new.role).await
     }
 
-    /// Changes a user; what is `None` stays as it is. A new password is [set](Tx::set_password); another e-mail address ends the links that
-    /// were mailed to the one before.
+    /// Changes a user; `None` leaves a value unchanged. A new password takes effect as by [`Tx::set_password`]; a new e-mail address
+    /// invalidates the links that were mailed to the old one.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    /// `Invalid` if the name is already in use.
+    /// `Unavailable` if the database is unreachable.
     pub async fn update_user(&self, id: &UserId, change: &UserChange, now: Timestamp) -> Result<()> {
         let UserChange { username, name, password_hash, email_address, mobile_phone, internal } = change.clone();
         let taken = username.as_deref().map(username_taken);
@@ -131,11 +133,11 @@ impl Tx {
         }
     }
 
-    /// Gives a user another password. Their sessions end, but for one that is to stay, and so do logins and mailed links that wait. Answers
-    /// how many sessions ended.
+    /// Sets a user's password. Ends the user's sessions, except `stays`, and deletes pending challenges and mailed links. Returns how many
+    /// sessions ended.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_password(
         &self,
         id: &UserId,
@@ -148,36 +150,37 @@ impl Tx {
             .col_expr(user::Column::PasswordExpired, false.into())
             .col_expr(user::Column::PasswordUpdatedAt, iso(now).into());
         update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
-        // After the update, which waits for logins that hold the old password: what they begin is among these.
+        // This runs after the update, which waits for logins that have locked the old password, so that their new sessions end too.
         let ended = self.end_sessions_of(id, stays).await?;
         self.delete_challenges_of(id).await?;
         self.delete_resets_of(id).await?;
         Ok(ended)
     }
 
-    /// What a login reads of a user, as this write sees it.
+    /// Returns the part of a user that a login needs, as this write sees it.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn login_user(&self, id: &UserId) -> Result<Option<LoginUser>> {
         let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         row.map(login_user).transpose()
     }
 
-    /// The stored password of a user, which nobody changes until the end of this write; none when there is no such user.
+    /// Locks a user's password against changes until this write ends, and returns its hash; `None` if the user does not exist or has no
+    /// password.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hold_password(&self, id: &UserId) -> Result<Option<String>> {
         let row = user::Entity::find_by_id(id.as_str()).lock_shared().one(&self.db).await.map_err(error)?;
         Ok(row.and_then(|row| row.password_hash))
     }
 
-    /// Replaces the stored hash of a password by another hash of the same password, which nobody changes until the end of this write;
-    /// false when it is no longer the one that is stored.
+    /// Replaces the stored hash `old` with `new`, another hash of the same password, and locks it against changes until this write ends.
+    /// Returns false if `old` is no longer stored.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn replace_hash(&self, id: &UserId, old: &str, new: String) -> Result<bool> {
         let done = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, new.into())
@@ -188,10 +191,10 @@ impl Tx {
         Ok(done.rows_affected == 1)
     }
 
-    /// Gives a user one role and takes all others.
+    /// Replaces all roles of a user with one.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_role(&self, user: &UserId, role: &RoleId) -> Result<()> {
         let of_user = user_role::Column::UserId.eq(user.as_str());
         user_role::Entity::delete_many().filter(of_user).exec(&self.db).await.map_err(error)?;
@@ -200,20 +203,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a user, and with it its sessions and keys; false when there is none. Those whom it made go to whoever made it.
+    /// Deletes a user, including sessions and keys, and moves the user's children to the user's parent. Returns false if the user does not
+    /// exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_user(&self, id: &UserId) -> Result<bool> {
         self.orphan(id).await?;
         let done = user::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(done.rows_affected == 1)
     }
 
-    /// Users by their ids, in the order of these; those who do not exist are left out.
+    /// Returns users by id, in the order of `ids`. Omits users that do not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>> {
         let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
         let rows =
@@ -242,20 +246,20 @@ impl Tx {
         Ok(ids.into_iter().filter_map(|id| users.remove(id)).collect())
     }
 
-    /// The roles of a user now.
+    /// Returns the ids of the present roles of a user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn roles_of(&self, user: &UserId) -> Result<Vec<RoleId>> {
         let of_user = user_role::Column::UserId.eq(user.as_str());
         let rows = user_role::Entity::find().filter(of_user).all(&self.db).await.map_err(error)?;
         Ok(rows.into_iter().map(|row| RoleId::from(row.role_id)).collect())
     }
 
-    /// What a user may do now: what their roles allow, and their own permissions.
+    /// Returns the present rights of a user, from roles and own permissions.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn rights_of(&self, id: &UserId) -> Result<Rights> {
         let sql = "SELECT u.permissions, r.actions, r.platform FROM users u LEFT JOIN user_roles ur ON ur.user_id = u.id \
             LEFT JOIN roles r ON r.id = ur.role_id WHERE u.id = $1";
@@ -264,19 +268,20 @@ impl Tx {
         rows.iter().try_fold(Rights::NONE, |sum, row| Ok(sum.union(&role_rights(row)?).union(&own_rights(row)?)))
     }
 
-    /// The role of a preset.
+    /// Returns the id of the role of a preset.
     ///
     /// # Errors
-    /// `Internal` when it is missing, `Unavailable` when the database is away.
+    /// `Internal` if the role is missing.
+    /// `Unavailable` if the database is unreachable.
     pub async fn preset_role(&self, preset: &str) -> Result<RoleId> {
         let row = role::Entity::find().filter(role::Column::Preset.eq(preset)).one(&self.db).await.map_err(error)?;
         row.map(|row| RoleId::from(row.id)).ok_or_else(|| Error::internal(format!("no role with preset {preset}")))
     }
 
-    /// Who holds the preset, and may do anything.
+    /// Returns the active users that have the role of a preset.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn holders_of_preset(&self, preset: &str) -> Result<Vec<UserId>> {
         let sql = "SELECT ur.user_id FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
             JOIN users u ON u.id = ur.user_id WHERE r.preset = $1 AND u.status = 'ACTIVE'";
@@ -299,7 +304,7 @@ fn login_user(row: user::Model) -> Result<LoginUser> {
     })
 }
 
-/// The number of a user, which every user has.
+/// Returns the number of a user. Every user has one.
 pub(super) fn number(row: &user::Model) -> Result<i64> {
     row.number.ok_or_else(|| Error::internal("a user has no number"))
 }

@@ -1,4 +1,4 @@
-//! The policies, and what follows from them for users.
+//! The policies, and the marks for expired passwords that follow from them.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -15,10 +15,10 @@ use crate::domain::user::LOCAL;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// The policies in force.
+    /// Returns the policies in force.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn policy(&self) -> Result<Policy> {
         let row = global_settings::Entity::find().one(&self.read).await.map_err(error)?;
         let row = row.ok_or_else(missing)?;
@@ -27,10 +27,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Makes the policies while there are none, and the members that those of an earlier release lack; tells whether there were none.
+    /// Stores the default policies if there are none; otherwise adds the members that an earlier release did not store. Returns true if
+    /// there were none.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn ensure_policies(&self, id: &GlobalSettingsId) -> Result<bool> {
         let row = global_settings::Entity::find().lock_exclusive().one(&self.db).await.map_err(error)?;
         if let Some(row) = row {
@@ -47,20 +48,20 @@ impl Tx {
         Ok(true)
     }
 
-    /// The policies, which nobody else changes until the end of this write, and the id of their row.
+    /// Locks the policies until this write ends. Returns them and the id of their row.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hold_policy(&self) -> Result<(GlobalSettingsId, Policy)> {
         let row = global_settings::Entity::find().lock_exclusive().one(&self.db).await.map_err(error)?;
         let row = row.ok_or_else(missing)?;
         Ok((GlobalSettingsId::from(row.id), read_policy(&row.auth, &row.mfa)?))
     }
 
-    /// Puts other policies in force.
+    /// Replaces the policies.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn set_policy(&self, id: &GlobalSettingsId, policy: &Policy) -> Result<()> {
         let row = global_settings::ActiveModel {
             id: Unchanged(id.to_string()),
@@ -72,20 +73,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks a user whose password has expired.
+    /// Marks a user's password as expired.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn mark_expired_password(&self, id: &UserId) -> Result<()> {
         let update = user::Entity::update_many().col_expr(user::Column::PasswordExpired, true.into());
         update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Marks the users whose password was set at `expired` or earlier, and them alone. Answers how many marks changed.
+    /// Marks the passwords of local users that were set at `expired` or earlier as expired, and clears the mark of all others; `None`
+    /// clears every mark. Returns how many marks changed.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn mark_expired_passwords(&self, expired: Option<Timestamp>) -> Result<u64> {
         use user::Column::{PasswordExpired, PasswordUpdatedAt, Source};
         let mark = async |mark: bool, of: Expr| {
@@ -99,7 +101,7 @@ impl Tx {
     }
 }
 
-/// Reads the policies as the store keeps them.
+/// Parses the stored policies.
 pub(super) fn read_policy(auth: &str, mfa: &str) -> Result<Policy> {
     let wrong = |why| Error::internal(format!("global_settings: {why}"));
     let mut policy: Policy = serde_json::from_str(auth).map_err(wrong)?;

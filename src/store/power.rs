@@ -1,4 +1,4 @@
-//! VMs under a power operation: what decisions read, how a VM is held, and what an operation leaves behind.
+//! VMs in power operations: reads VMs and hosts, holds a VM during an operation, and stores the result.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,16 +13,16 @@ use crate::domain::power::{Host, Switched, Vm};
 use crate::domain::task::{EXECUTING, PENDING};
 use crate::error::Result;
 
-/// Says that a change holds a row (contract: EntityAsyncStatus).
+/// Column that is not NULL while a change holds the row (contract: EntityAsyncStatus).
 const HELD: &str = "entityAsyncStatus";
-/// How many ids go into one statement.
+/// Ids in one statement.
 const CHUNK: usize = 5_000;
 
 impl Tx {
-    /// Which of these ids are those of rows.
+    /// Returns the subset of `ids` that exist in the entity's table.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn existing(&self, entity: &'static Entity, ids: &[String]) -> Result<BTreeSet<String>> {
         let mut select = Sql::select();
         select.column("id").from(entity.table);
@@ -30,28 +30,28 @@ impl Tx {
         Ok(self.read_in(&select, "id", ids, read).await?.into_iter().collect())
     }
 
-    /// VMs by their ids. Those that do not exist are left out.
+    /// Returns VMs by id. Omits VMs that do not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn vms(&self, ids: &[String]) -> Result<Vec<Vm>> {
         let mut select = Sql::select();
         select.columns(["id", "name", "status", "in_recycle_bin", HELD, "cluster_id", "host_id"]).from(VM.table);
         self.read_in(&select, "id", ids, read_vm).await
     }
 
-    /// Hosts by their ids. Those that do not exist are left out.
+    /// Returns hosts by id. Omits hosts that do not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hosts(&self, ids: &[String]) -> Result<Vec<Host>> {
         self.read_in(&hosts(), "id", ids, read_host).await
     }
 
-    /// The hosts of clusters, by their ids.
+    /// Returns the hosts of clusters, given by cluster id.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hosts_of(&self, clusters: &[String]) -> Result<Vec<Host>> {
         self.read_in(&hosts(), "cluster_id", clusters, read_host).await
     }
@@ -65,7 +65,7 @@ impl Tx {
     ) -> Result<Vec<T>> {
         let mut found = Vec::new();
         for values in values.chunks(CHUNK) {
-            // No row has NUL in it, and PostgreSQL would not even compare it.
+            // No row contains NUL, and PostgreSQL rejects it even in a comparison.
             let values = values.iter().filter(|value| !value.contains('\0')).map(String::as_str);
             let mut select = select.clone();
             select.and_where(Expr::col(column).is_in(values)).order_by("id", Order::Asc);
@@ -76,10 +76,10 @@ impl Tx {
         Ok(found)
     }
 
-    /// Holds VMs. The caller is [alone](Tx::alone_with) with VMs, and has seen that nobody holds them.
+    /// Marks VMs as held. The caller must have locked the table by [`Tx::alone_with`] and checked that no change holds the VMs.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hold_vms(&self, ids: &[String]) -> Result<()> {
         for ids in ids.chunks(CHUNK) {
             let mut hold = update(VM.table);
@@ -89,10 +89,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Holds every VM again whose task is still going on: rows that replaced others know nothing of it.
+    /// Marks every VM with an unfinished task as held again, after an import has replaced rows and erased the marks.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn hold_vms_at_work(&self) -> Result<()> {
         let sql = format!(
             "UPDATE vms SET \"{HELD}\" = 'UPDATING' WHERE id IN \
@@ -102,10 +102,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets go of a VM and leaves it as it is.
+    /// Releases a VM without changing it.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn release_vm(&self, id: &str) -> Result<()> {
         let mut release = update(VM.table);
         release.value(HELD, SqlValue::String(None)).and_where(Expr::col("id").eq(id));
@@ -113,11 +113,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets go of a VM and writes down what became of it, and the numbers of VMs in each state of its cluster and hosts, as far as
-    /// these are counted at all.
+    /// Releases a VM, stores its new state and host, and updates the VM counts of its cluster and hosts, as far as these are known.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn switch_vm(&self, switched: &Switched) -> Result<()> {
         let Switched { vm, cluster, host, moved_to, from, to, stopped_at } = switched;
         let mut change = update(VM.table);
@@ -141,10 +140,10 @@ impl Tx {
         Ok(())
     }
 
-    /// How many VMs run on each of these hosts.
+    /// Returns the number of running VMs by host id. Omits hosts without a running VM.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn running_on(&self, hosts: &[String]) -> Result<HashMap<String, i64>> {
         let mut select = Sql::select();
         select.column("host_id").expr_as(Func::count(Expr::col("id")), "number").from(VM.table);
@@ -165,7 +164,7 @@ impl Tx {
         self.add(table, id, column, by).await
     }
 
-    /// Adds to a number, unless it is unknown or would leave what it can be.
+    /// Adds `by` to a count, unless the count is NULL or the result would be negative or too large for an `i32`.
     async fn add(&self, table: &'static str, id: Option<&str>, column: &'static str, by: i32) -> Result<()> {
         let Some(id) = id else { return Ok(()) };
         let (least, most) = (Ord::max(0, -by), i32::MAX - Ord::max(0, by));

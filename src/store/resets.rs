@@ -1,4 +1,4 @@
-//! Mailed links that set another password.
+//! Mailed links for resetting a password.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::ExprTrait;
@@ -11,10 +11,10 @@ use crate::domain::id::UserId;
 use crate::error::Result;
 
 impl Store {
-    /// Whose link it is; nobody's when it is none, spent or over.
+    /// Returns the user that a link was mailed to; `None` if the link is unknown, already used or expired.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn reset(&self, digest: &[u8], now: Timestamp) -> Result<Option<UserId>> {
         let live = Column::Digest.eq(digest).and(Column::ExpiresAt.gt(iso(now)));
         let row = Entity::find().filter(live).one(&self.read).await.map_err(error)?;
@@ -23,10 +23,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a link by its digest, in place of others of the same user.
+    /// Stores a link by its digest, in place of the user's earlier links.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_reset(
         &self,
         id: String,
@@ -47,10 +48,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Spends a link: answers whose it was, once.
+    /// Uses up a link and returns its user; `None` if the link is unknown, already used or expired.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn spend_reset(&self, digest: Vec<u8>, now: Timestamp) -> Result<Option<UserId>> {
         let sql = "DELETE FROM password_resets WHERE digest = $1 AND expires_at > $2 RETURNING user_id";
         let query = statement(self.db.get_database_backend(), sql, [digest.into(), iso(now).into()]);
@@ -58,19 +59,19 @@ impl Tx {
         row.map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).transpose()
     }
 
-    /// Forgets the links of a user.
+    /// Deletes the links of a user.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_resets_of(&self, user: &UserId) -> Result<()> {
         Entity::delete_many().filter(Column::UserId.eq(user.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Forgets the links that are over, but for those that another write ends already.
+    /// Deletes expired links, except links that another write has locked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_resets(&self, now: Timestamp) -> Result<()> {
         let over = not_held::<Entity>(Column::Id, Column::ExpiresAt.lte(iso(now)));
         Entity::delete_many().filter(Column::Id.in_subquery(over)).exec(&self.db).await.map_err(error)?;

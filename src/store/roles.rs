@@ -1,4 +1,4 @@
-//! Roles beside the presets: made, changed, deleted.
+//! Creates, changes, deletes and reads roles.
 
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::ExprTrait;
@@ -14,10 +14,10 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Those of some ids that are roles'.
+    /// Returns the subset of `ids` that are ids of roles.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn roles_among(&self, ids: &[String]) -> Result<Vec<String>> {
         let among = role::Entity::find().filter(role::Column::Id.is_in(ids)).select_only().column(role::Column::Id);
         among.into_tuple().all(&self.read).await.map_err(error)
@@ -25,10 +25,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a new role. The caller is [alone](Tx::alone_with) with roles, so that its name stays unique.
+    /// Stores a new role. The caller must hold the lock of [`Tx::alone_with`] for roles, so that the name stays unique.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    /// `Invalid` if the name is already in use.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_role(&self, new: NewRole) -> Result<()> {
         self.expect_free(&new.name, &new.id).await?;
         let row = role::ActiveModel {
@@ -42,10 +43,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a role; `None` leaves as it is. The caller is [alone](Tx::alone_with) with roles.
+    /// Changes a role; `None` leaves a value unchanged. The caller must hold the lock of [`Tx::alone_with`] for roles.
     ///
     /// # Errors
-    /// `Invalid` when the name is taken, `Unavailable` when the database is away.
+    /// `Invalid` if the name is already in use.
+    /// `Unavailable` if the database is unreachable.
     pub async fn update_role(&self, id: &RoleId, name: Option<&str>, actions: Option<&Actions>) -> Result<()> {
         if let Some(name) = name {
             self.expect_free(name, id).await?;
@@ -62,21 +64,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a role, and takes it from every key that has it.
+    /// Deletes a role, and removes it from every user and key that has it.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_role(&self, id: &RoleId) -> Result<()> {
         role::Entity::delete_by_id(id.as_str()).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Roles by their ids, in the order of these; those that do not exist are left out.
+    /// Returns roles by id, in the order of `ids`. Omits roles that do not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn roles(&self, ids: &[RoleId]) -> Result<Vec<Role>> {
-        // No row has NUL in it, and PostgreSQL would not even compare it.
+        // No row contains NUL, and PostgreSQL rejects it even in a comparison.
         let known = ids.iter().map(RoleId::as_str).filter(|id| !id.contains('\0'));
         let among = role::Column::Id.is_in(known);
         let rows = role::Entity::find().filter(among).all(&self.db).await.map_err(error)?;
@@ -85,10 +87,10 @@ impl Tx {
         Ok(roles)
     }
 
-    /// Who has a role.
+    /// Returns the users that have a role.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn holders_of(&self, id: &RoleId) -> Result<Vec<UserId>> {
         let with = user_role::Entity::find().filter(user_role::Column::RoleId.eq(id.as_str()));
         let rows = with.all(&self.db).await.map_err(error)?;
@@ -104,7 +106,7 @@ impl Tx {
     }
 }
 
-/// Reads a role as the store keeps it.
+/// Converts a stored role.
 fn read_role(row: role::Model) -> Result<Role> {
     let actions = parse_actions(&row.actions)?;
     let self_service = row.platform == SELF_SERVICE;

@@ -1,4 +1,4 @@
-//! Sessions: begun, used, ended.
+//! Stores, reads, updates and ends sessions.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,22 @@ use crate::domain::session::{Session, SessionInfo};
 use crate::error::{Error, Result};
 
 impl Store {
-    /// The sessions of a user that are not over, newest first.
+    /// Returns the unexpired sessions of a user, newest first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn sessions_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
         sessions_of(&self.read, user, now).await
     }
 }
 
 impl Tx {
-    /// Stores a new session, and forgets those that are over. One that a portal token names is found by the digest of that.
+    /// Stores a new session and deletes expired ones. `digest` is the digest of the portal token that identifies the session, if it has
+    /// one.
     ///
     /// # Errors
-    /// `Unauthenticated` when the user was deleted meanwhile, `Unavailable` when the database is away.
+    /// `Unauthenticated` if the user was deleted in the meantime.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_session(&self, new: &Session, digest: Option<Vec<u8>>) -> Result<()> {
         let row = session::ActiveModel {
             id: Set(new.id.to_string()),
@@ -44,15 +46,15 @@ impl Tx {
             user_id: Set(new.user.to_string()),
         };
         session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
-        // After the insert, which waits for whoever deletes the user, and without those that another write holds: whoever deletes a
-        // user would wait for the sessions that this write holds, and this one for theirs.
+        // This runs after the insert, which waits for a write that deletes the user, and skips sessions that another write has locked.
+        // Otherwise a write that deletes a user would wait for the sessions locked here, and this write for the sessions locked there.
         self.forget_sessions(session::Column::ExpiresAt.lt(iso(new.created_at))).await
     }
 
-    /// Forgets the sessions that nobody has used since a moment, but for those that another write holds.
+    /// Deletes the sessions that were last used at `since` or earlier, except sessions that another write has locked.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_unused_sessions(&self, since: Timestamp) -> Result<()> {
         use session::Column::{CreatedAt, LastSeenAt};
         let since = iso(since);
@@ -68,27 +70,27 @@ impl Tx {
         Ok(())
     }
 
-    /// The sessions of a user that are not over, as this write sees them, newest first.
+    /// Returns the unexpired sessions of a user, newest first, as this write sees them.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn sessions_of(&self, user: &UserId, now: Timestamp) -> Result<Vec<SessionInfo>> {
         sessions_of(&self.db, user, now).await
     }
 
-    /// A session as this write sees it; none when it was ended.
+    /// Returns a session as this write sees it; `None` if it has ended.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>> {
         let row = session::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         Ok(row.map(read).transpose()?.map(|info| info.session))
     }
 
-    /// Notes that a second factor was proven in a session; false when it was ended meanwhile.
+    /// Records that the user proved a second factor in a session. Returns false if the session has ended.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn prove_session(&self, id: &SessionId, amr: &[&str], now: Timestamp) -> Result<bool> {
         let update = session::Entity::update_many()
             .col_expr(session::Column::MfaAt, iso(now).into())
@@ -97,31 +99,31 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Notes that the password was proven anew in a session.
+    /// Records that the user proved the password again in a session.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn prove_password(&self, id: &SessionId, now: Timestamp) -> Result<()> {
         let update = session::Entity::update_many().col_expr(session::Column::PasswordAt, iso(now).into());
         update.filter(session::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Frees a session from the duty to change the password.
+    /// Clears the mark of a session that its user must change the password.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn free_session(&self, id: &SessionId) -> Result<()> {
         let update = session::Entity::update_many().col_expr(session::Column::PasswordExpired, false.into());
         update.filter(session::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Writes down when sessions were used. One that another write holds is left as it is: it is being ended, or in use right now, and
-    /// whoever holds it may wait for another one of these.
+    /// Records when sessions were last used. Skips a session that another write has locked: that write ends it or records a use itself, and
+    /// may wait for another of these sessions.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn see_sessions(&self, seen: &BTreeMap<SessionId, Timestamp>) -> Result<()> {
         for (id, at) in seen {
             let at = iso(*at);
@@ -133,20 +135,20 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends a session of a user; false when there is none.
+    /// Ends a session of a user. Returns false if the user has no such session.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn delete_session(&self, user: &UserId, id: &SessionId) -> Result<bool> {
         let one = session::Column::Id.eq(id.as_str()).and(session::Column::UserId.eq(user.as_str()));
         let done = session::Entity::delete_many().filter(one).exec(&self.db).await.map_err(error)?;
         Ok(done.rows_affected == 1)
     }
 
-    /// Ends the sessions of a user, but for one that is to stay. Answers how many.
+    /// Ends the sessions of a user, except `but`. Returns how many ended.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn end_sessions_of(&self, user: &UserId, but: Option<&SessionId>) -> Result<u64> {
         let mut of_user = session::Column::UserId.eq(user.as_str());
         if let Some(stays) = but {
@@ -156,10 +158,10 @@ impl Tx {
         Ok(done.rows_affected)
     }
 
-    /// Ends the sessions that began at a moment or earlier.
+    /// Ends the sessions that began at `moment` or earlier.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn end_sessions_begun_by(&self, moment: Timestamp) -> Result<()> {
         let begun = session::Column::CreatedAt.lte(iso(moment));
         session::Entity::delete_many().filter(begun).exec(&self.db).await.map_err(error)?;

@@ -1,4 +1,4 @@
-//! What a database needs before it serves: facts about itself, the preset roles, an organization, signing keys.
+//! The rows that a database needs before it is used: facts about itself, the preset roles, an organization, signing keys.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -23,14 +23,14 @@ pub struct SigningKeyRow {
     pub public_key: Vec<u8>,
     /// The private half, sealed.
     pub sealed_private_key: Vec<u8>,
-    /// When it begins to sign.
+    /// When the key starts to sign.
     pub active_from: Timestamp,
-    /// When the last token that it signed is over; open for the newest.
+    /// When the last token signed by the key expires; `None` for the newest key.
     pub retired_at: Option<Timestamp>,
 }
 
 impl SigningKeyRow {
-    /// Tells whether the last token that it signed is over.
+    /// Returns true if the last token signed by the key has expired.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.retired_at.is_some_and(|at| at <= now)
@@ -38,10 +38,10 @@ impl SigningKeyRow {
 }
 
 impl Store {
-    /// Reads a fact about this database; none before its first migration.
+    /// Returns a fact about this database; `None` if it is not set, as before the first migration.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn fact(&self, name: &str) -> Result<Option<String>> {
         if !SchemaManager::new(&self.read).has_table("meta").await.map_err(error)? {
             return Ok(None);
@@ -50,10 +50,10 @@ impl Store {
         Ok(row.map(|row| row.value))
     }
 
-    /// The signing keys, oldest first.
+    /// Returns the signing keys, oldest first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>> {
         let query = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom);
         let rows = query.all(&self.read).await.map_err(error)?;
@@ -62,20 +62,21 @@ impl Store {
 }
 
 impl Tx {
-    /// Keeps a fact about this database.
+    /// Stores a new fact about this database.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_fact(&self, name: &str, value: String) -> Result<()> {
         let row = meta::ActiveModel { id: Set(name.to_owned()), value: Set(value) };
         meta::Entity::insert(row).exec_without_returning(&self.db).await.map_err(error)?;
         Ok(())
     }
 
-    /// Makes the role of a preset, or brings it to what this release says; false when it is that already. `id` is used for a new one.
+    /// Creates the role of a preset, or updates it to this release's definition. Returns false if it is up to date. `id` is used for a new
+    /// role.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn put_preset(&self, preset: &Preset, id: &RoleId) -> Result<bool> {
         let by_preset = role::Column::Preset.eq(preset.name);
         let existing = role::Entity::find().filter(by_preset).one(&self.db).await.map_err(error)?;
@@ -101,10 +102,10 @@ impl Tx {
         Ok(true)
     }
 
-    /// Makes the organization while there is none; false when there is one.
+    /// Creates the organization. Returns false if there is one already.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn ensure_organization(&self, id: &OrganizationId, name: &str) -> Result<bool> {
         if organization::Entity::find().count(&self.db).await.map_err(error)? > 0 {
             return Ok(false);
@@ -114,10 +115,10 @@ impl Tx {
         Ok(true)
     }
 
-    /// The signing keys, oldest first, as this write sees them.
+    /// Returns the signing keys, oldest first, as this write sees them.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn signing_keys(&self) -> Result<Vec<SigningKeyRow>> {
         let query = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom);
         let rows = query.all(&self.db).await.map_err(error)?;
@@ -127,7 +128,7 @@ impl Tx {
     /// Stores a new signing key.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_signing_key(&self, key: &SigningKeyRow, now: Timestamp) -> Result<()> {
         let row = signing_key::ActiveModel {
             id: Set(key.id.to_string()),
@@ -142,10 +143,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Says when the last token of every key that had no end so far is over.
+    /// Sets `retired_at` of every key that has none: `at` is when the last token of the key expires.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn retire_signing_keys(&self, at: Timestamp) -> Result<()> {
         let open = signing_key::Column::RetiredAt.is_null();
         let update = signing_key::Entity::update_many().col_expr(signing_key::Column::RetiredAt, iso(at).into());
@@ -153,10 +154,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets the signing keys whose last token is over.
+    /// Deletes the signing keys whose last token has expired.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn forget_signing_keys(&self, now: Timestamp) -> Result<()> {
         let over = signing_key::Column::RetiredAt.lte(iso(now));
         signing_key::Entity::delete_many().filter(over).exec(&self.db).await.map_err(error)?;

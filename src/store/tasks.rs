@@ -1,4 +1,4 @@
-//! Tasks: keytower's own, which end when they are due, and what other systems report. Only its own have a `due_at`.
+//! Tasks: keytower's own, which end when they are due, and tasks that other systems report. Only keytower's own have a `due_at`.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -14,27 +14,27 @@ use crate::domain::task::{DueTask, EXECUTING, NewTask, Own, PENDING, Step, TaskC
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Result};
 
-/// How many ids go into one statement.
+/// Ids in one statement.
 const CHUNK: usize = 5_000;
-/// How many new tasks go into one statement.
+/// New tasks in one statement.
 const BATCH: usize = 100;
 
-/// A task as a change of it reads it.
+/// The part of a task that a change checks.
 #[derive(Debug, Clone)]
 pub struct TaskHead {
     /// Id.
     pub id: TaskId,
-    /// Whether it is keytower's own, which only its work changes.
+    /// Whether it is keytower's own, which only the service itself changes.
     pub is_own: bool,
-    /// Whether it says what went wrong.
+    /// Whether it has an error message.
     pub has_error_message: bool,
 }
 
 impl Store {
-    /// Tells whether a task of keytower's own is to be begun or ended now.
+    /// Returns true if a task of keytower's own must be started or ended now.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn has_work(&self, now: Timestamp) -> Result<bool> {
         let waiting = Condition::any().add(Column::Status.eq(PENDING)).add(over(now));
         let found = Entity::find().filter(own()).filter(waiting).limit(1).one(&self.read).await.map_err(error)?;
@@ -46,17 +46,18 @@ impl Tx {
     /// Stores a new task.
     ///
     /// # Errors
-    /// `Invalid` when there is one with this id, `Unavailable` when the database is away.
+    /// `Invalid` if a task with this id exists.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_task(&self, new: NewTask, now: Timestamp) -> Result<()> {
         let taken = text!("id {:?} is another task's", "id {:?} 已被其他任务使用", new.id.as_str());
         let inserted = Entity::insert(row_of(new, now)).exec_without_returning(&self.db).await;
         inserted.map(drop).map_err(|cause| if is_taken(&cause) { Error::invalid(taken) } else { error(cause) })
     }
 
-    /// Stores new tasks whose ids were generated, a hundred a statement.
+    /// Stores new tasks with generated ids, 100 in each statement.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn insert_tasks(&self, new: Vec<NewTask>, now: Timestamp) -> Result<()> {
         let mut new = new.into_iter().map(|new| row_of(new, now)).peekable();
         while new.peek().is_some() {
@@ -66,10 +67,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a task; what is `None` stays as it is.
+    /// Changes a task; `None` leaves a value unchanged.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn update_task(&self, id: &TaskId, change: TaskChange) -> Result<()> {
         let mut row = ActiveModel { id: Unchanged(id.to_string()), ..Default::default() };
         put(&mut row, change);
@@ -79,10 +80,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Tasks as a change of them reads them, in the order of their ids. Those that do not exist are left out.
+    /// Returns the heads of tasks, ordered by id within each 5,000 of `ids`. Omits tasks that do not exist.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn task_heads(&self, ids: &[String]) -> Result<Vec<TaskHead>> {
         let mut found = Vec::new();
         for ids in ids.chunks(CHUNK) {
@@ -99,10 +100,10 @@ impl Tx {
         Ok(found)
     }
 
-    /// Begins every task of keytower's own that waits, and answers how many these are.
+    /// Starts every pending task of keytower's own. Returns how many.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn begin_tasks(&self, now: Timestamp) -> Result<u64> {
         let begin = Entity::update_many()
             .col_expr(Column::Status, EXECUTING.into())
@@ -112,10 +113,10 @@ impl Tx {
         Ok(begin.exec(&self.db).await.map_err(error)?.rows_affected)
     }
 
-    /// The tasks of keytower's own whose end has come, at most so many, the longest due first.
+    /// Returns the running tasks of keytower's own that are due, at most `most`, the longest due first.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn due_tasks(&self, now: Timestamp, most: u64) -> Result<Vec<DueTask>> {
         let due = Entity::find().filter(own()).filter(over(now));
         let due = due.order_by_asc(Column::DueAt).order_by_asc(Column::Id).limit(most);
@@ -123,7 +124,7 @@ impl Tx {
     }
 }
 
-/// Tasks that this release knows how to do. Those that a later one left behind wait for it.
+/// Selects keytower's own tasks that this release can perform. Unknown tasks, which a later release stored, wait for that release.
 fn own() -> Condition {
     let known = Column::ResourceMutation.is_in(Power::ALL.map(Power::mutation));
     Condition::all().add(Column::DueAt.gt("")).add(known)
@@ -133,7 +134,7 @@ fn over(now: Timestamp) -> Condition {
     Condition::all().add(Column::Status.eq(EXECUTING)).add(Column::DueAt.lte(iso(now)))
 }
 
-/// The row of a new task. Every column is set, so that rows of one statement agree.
+/// Returns the row of a new task. Sets every column, so that all rows of one statement have the same columns.
 fn row_of(new: NewTask, now: Timestamp) -> ActiveModel {
     let NewTask { id, internal, own, state } = new;
     let or = |value: &str| Set(value.to_owned());
@@ -195,7 +196,7 @@ fn due_task(row: Model) -> Result<DueTask> {
     })
 }
 
-/// Puts into a row what changes.
+/// Sets the changed columns of a row.
 fn put(row: &mut ActiveModel, change: TaskChange) {
     fn set<T: Into<sea_orm::Value>>(to: &mut sea_orm::ActiveValue<T>, value: Option<T>) {
         if let Some(value) = value {

@@ -1,27 +1,27 @@
-//! Which headers go through, either way. Lists of what may, for a list of what may not is never complete: no credential, no cookie, no
-//! `Host`, nothing that belongs to one connection (RFC 9110, section 7.6.1), and none of the two ids of the request.
+//! Headers that are forwarded to the upstream and back. Only listed headers are, since a list of forbidden ones would never be complete: no
+//! credential, no cookie, no `Host`, nothing that belongs to one connection (RFC 9110, section 7.6.1), and neither id of the request.
 
 use hyper::header::{
     ACCEPT, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use hyper::{HeaderMap, Response};
 
-/// What bodies are when nobody says anything else.
+/// The default type of a body.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The federated CloudTower that a call is for (contract section 1.6).
+/// Names the federated CloudTower that a request is for (contract section 1.6).
 const SITE: HeaderName = HeaderName::from_static("external-cloudtower-id");
 
 static FORTH: [HeaderName; 4] = [ACCEPT, CONTENT_LANGUAGE, CONTENT_TYPE, SITE];
 
 static BACK: [HeaderName; 5] = [CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER];
 
-/// What goes on to the upstream.
+/// Returns the headers that are forwarded to the upstream.
 pub(super) fn forth(given: &HeaderMap) -> HeaderMap {
     through(given, &FORTH)
 }
 
-/// What comes back from it.
+/// Removes the headers that are not forwarded to the caller.
 pub(super) fn back<B>(mut answer: Response<B>) -> Response<B> {
     *answer.headers_mut() = through(answer.headers(), &BACK);
     answer

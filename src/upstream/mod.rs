@@ -1,7 +1,8 @@
-//! The CloudTower that keytower may stand in front of: requests to it under keytower's own credential, which is renewed when it dies.
+//! Client of the CloudTower behind keytower: sends requests with keytower's own credential, and logs in again when it expires.
 //!
-//! Nothing of a caller's credential comes in here, and nothing of the upstream's goes out. An answer is streamed, and its head and every
-//! piece of it have their time. Redirects are not followed: the credential would go where nobody has sent it.
+//! The caller's credential is never sent to the upstream, and keytower's is never sent to a caller. An answer is streamed, with a time
+//! limit for its head and for each piece of its body. Redirects are not followed, since they would send the credential to an address that
+//! nobody configured.
 
 mod headers;
 mod pace;
@@ -30,32 +31,33 @@ use crate::error::{Error, Kind, Result};
 use pace::{Broken, Paced};
 use session::{Session, Token};
 
-/// How long a connection may idle: less than the 5 s of a server on Node.js, so that none is used in the moment of its end.
+/// How long a connection may be idle: less than the 5 s of a Node.js server, so that no request uses a connection just as the server closes
+/// it.
 const IDLE: Duration = Duration::from_secs(4);
-/// Idle connections kept.
+/// Maximum number of idle connections.
 const IDLE_MAX: usize = 32;
-/// Most bytes of an answer that is read here rather than streamed.
+/// Maximum size of an answer that is read whole rather than streamed, in bytes.
 const READ_MAX: usize = 64 * 1024 * 1024;
-/// Most characters of an upstream's own words in a message.
+/// Maximum length of an upstream's own words in a message, in characters.
 const TOLD: usize = 300;
 
-/// An answer, its body still on the way.
+/// An answer whose body is still arriving.
 pub type Answer = Response<Paced>;
 
-/// A request as a caller made it.
+/// A request to forward.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// Method.
     pub method: Method,
-    /// The route, without what stands before it.
+    /// The route, without the prefix `/v2/api/`.
     pub route: &'a str,
-    /// All headers of the caller's request; few of them go on.
+    /// All headers of the caller's request; only few are forwarded.
     pub headers: &'a HeaderMap,
     /// The whole body, so that it can be sent again.
     pub body: Bytes,
 }
 
-/// An upstream.
+/// A client of the upstream.
 pub struct Upstream {
     url: String,
     timeout: Duration,
@@ -65,10 +67,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Prepares for an upstream; it is not asked anything yet.
+    /// Creates a client; does not connect yet.
     ///
     /// # Errors
-    /// `Invalid` when the certificates to trust can't be read.
+    /// `Invalid` if the file of certificates or the API key can't be used.
     pub fn new(settings: &UpstreamSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -92,17 +94,18 @@ impl Upstream {
         })
     }
 
-    /// What a caller needs for the routes that are handed on.
+    /// Returns what a caller needs for each forwarded route.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// Hands a request on. Whatever the upstream answers to it is an answer, but for what concerns keytower itself: its
-    /// credential, and where the upstream is.
+    /// Forwards a request and returns the answer, whatever its status. Only a 401 and a redirect are errors, since they concern keytower's
+    /// credential and the address of the upstream.
     ///
     /// # Errors
-    /// `BadGateway` and `GatewayTimeout`.
+    /// - `BadGateway` if the upstream is unreachable, rejects keytower's credential or redirects.
+    /// - `GatewayTimeout` if the upstream does not begin its answer in time.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer> {
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or_else(|_| {
             let time = humantime::format_duration(self.timeout);
@@ -114,10 +117,11 @@ impl Upstream {
         Ok(headers::back(answer.map(|body| Paced::new(body, self.timeout))))
     }
 
-    /// Asks for something and reads the answer whole.
+    /// Sends a POST request and reads the whole answer.
     ///
     /// # Errors
-    /// `BadGateway` for every answer but a success, and `GatewayTimeout`.
+    /// - `BadGateway` as for [`Upstream::send`], for every status but 200, and if the answer can't be read.
+    /// - `GatewayTimeout` if the upstream does not begin its answer in time, or falls silent within it.
     pub async fn read(&self, route: &str, body: &Value) -> Result<String> {
         let headers = HeaderMap::new();
         let request = Request { method: Method::POST, route, headers: &headers, body: body.to_string().into() };
@@ -147,7 +151,7 @@ impl Upstream {
         }
     }
 
-    /// One request and the head of its answer.
+    /// Sends one request and waits for the head of its answer.
     async fn ask(&self, request: &Request<'_>, token: Option<&Token>) -> Result<Response<Incoming>> {
         let mut sent = hyper::Request::new(Full::new(request.body.clone()));
         *sent.method_mut() = request.method.clone();
@@ -182,7 +186,7 @@ impl std::fmt::Debug for Upstream {
     }
 }
 
-/// It is our credential that is bad, not the caller's: no 401.
+/// Returns the error of a rejected credential of keytower's own: not a 401, since the caller's credential is valid.
 fn refused(why: impl std::fmt::Display) -> Error {
     let text = text!(
         "the upstream does not accept keytower's own credential: its settings have to be put right",
@@ -191,7 +195,7 @@ fn refused(why: impl std::fmt::Display) -> Error {
     Error::bad_gateway(text, why)
 }
 
-/// Reads an answer's body to its end.
+/// Reads the whole body of an answer.
 async fn whole(body: Paced) -> Result<String> {
     let broken =
         |why: String| Error::bad_gateway(text!("the upstream's answer could not be read", "无法读取上游的应答"), why);
@@ -204,7 +208,7 @@ async fn whole(body: Paced) -> Result<String> {
     String::from_utf8(body.to_bytes().into()).map_err(|error| broken(error.to_string()))
 }
 
-/// An error and what caused it, which its own text leaves out.
+/// Describes an error with its causes, which its own text leaves out.
 fn causes(error: &hyper_util::client::legacy::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

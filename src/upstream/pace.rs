@@ -1,4 +1,4 @@
-//! A body that may not fall silent.
+//! A body with a time limit for each piece.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-/// An answer's body on its way: every piece of it has its time, counted from when somebody asks for it.
+/// The body of an answer, with a time limit for each piece, counted from when the reader asks for it.
 #[derive(Debug)]
 pub struct Paced {
     body: Incoming,
@@ -15,10 +15,10 @@ pub struct Paced {
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-/// Why a body did not come to its end.
+/// Why a body ended early.
 #[derive(Debug)]
 pub enum Broken {
-    /// It fell silent.
+    /// No piece arrived within the time limit.
     Silent,
     /// The connection broke.
     Off(hyper::Error),

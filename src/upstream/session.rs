@@ -1,4 +1,4 @@
-//! What keytower shows to the upstream: an API key as it is, or the token of a login, of which there is one at a time.
+//! Keytower's credential for the upstream: an API key as it is, or the token of a login. At most one login runs at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,34 +16,34 @@ use crate::domain::secret::{Password, UpstreamCredential};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// After a login that was refused none is tried for so long: the upstream would count them, and lock the user out.
+/// Time without logins after a rejected one: the upstream may count rejected logins and lock the user out.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A credential that is good as far as anybody knows.
+/// A credential that is valid as far as keytower knows.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
-    /// Which login it came from. Two logins may give the same text, so that the text can't tell them apart.
+    /// Number of the login it came from. Two logins may return the same text, so the text can't tell them apart.
     number: u64,
 }
 
 impl Token {
-    /// Reads one; `None` when it can't stand in a header.
+    /// Creates a token; `None` if the text is not valid in a header.
     fn new(text: &str, number: u64) -> Option<Self> {
         let mut header = HeaderValue::from_str(text).ok().filter(|header| !header.is_empty())?;
         header.set_sensitive(true);
         Some(Self { header, number })
     }
 
-    /// As it goes into `Authorization`.
+    /// Returns the value for `Authorization`.
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 }
 
-/// The login and what came of it.
+/// The login and the token from it.
 pub(super) struct Session {
-    /// A user and its password; none for an API key, which no login renews.
+    /// Username and password; `None` for an API key, which no login renews.
     login: Option<(String, Password)>,
     held: Mutex<Held>,
     clock: Arc<dyn Clock>,
@@ -68,13 +68,13 @@ impl Session {
         Ok(Self { login, held: Mutex::new(held), clock })
     }
 
-    /// Tells whether a dead token can be replaced.
+    /// Returns whether a rejected token can be replaced.
     pub(super) fn is_renewable(&self) -> bool {
         self.login.is_some()
     }
 
-    /// The token; another one than `dead`. Whoever comes while somebody logs in waits for what comes of it, so that many requests
-    /// with one dead token make one login. Whoever logs in and goes away leaves the login to the next.
+    /// Returns a token other than `dead`, logging in if necessary. Requests that arrive during a login wait for its result, so that many
+    /// requests with one dead token cause one login. If a request is dropped while it logs in, the next one logs in.
     pub(super) async fn token(&self, upstream: &Upstream, dead: Option<&Token>) -> Result<Token> {
         let mut held = self.held.lock().await;
         let number = held.token.as_ref().map_or(0, |token| token.number);
@@ -105,7 +105,7 @@ impl Session {
     }
 }
 
-/// Logs in; the inner error is the status of a refusal.
+/// Logs in; the inner error is the status of a rejected login (4xx).
 async fn log_in(
     upstream: &Upstream,
     username: &str,

@@ -1,7 +1,7 @@
-//! Whom to trust as an `https` upstream: the public authorities, or the certificates of a file.
+//! Which certificates an `https` upstream may have: those of the public authorities, or those that a file allows.
 //!
-//! An appliance comes with a certificate that it has signed itself, often for another name than it is called by. Whoever puts that very
-//! certificate into the file means that machine, so that it is good without a name; whatever else the file holds is an authority.
+//! An appliance has a self-signed certificate, often for a name other than the one in its URL. A server certificate that is in the file is
+//! therefore accepted for any name, and at any date. Any other one must come from an authority in the file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use crate::config::read_certificates;
 use crate::error::{Error, Result};
 
-/// The client's part of TLS.
+/// Returns the TLS configuration of the client.
 ///
 /// # Errors
-/// `Invalid` when the file can't be read or holds no certificate.
+/// `Invalid` if the file can't be read or contains no usable certificate.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig> {
     let provider = Arc::new(aws::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
@@ -29,7 +29,7 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig> {
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// The certificates of a file.
+/// Verifies servers by the certificates of a file.
 #[derive(Debug)]
 struct Trusted {
     themselves: Vec<CertificateDer<'static>>,

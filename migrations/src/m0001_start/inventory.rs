@@ -3,7 +3,7 @@
 use crate::maker::Column;
 use crate::maker::Type::{Bool, Float, Int, Json, Long, Text};
 
-/// datacenters: name, type, never null.
+/// Columns of `datacenters`.
 pub(super) const DATACENTERS: &[Column] = &[
     ("cluster_num", Int, false),
     ("failure_data_space", Long, false),
@@ -19,7 +19,7 @@ pub(super) const DATACENTERS: &[Column] = &[
     ("vm_num", Int, false),
 ];
 
-/// clusters: name, type, never null.
+/// Columns of `clusters`.
 pub(super) const CLUSTERS: &[Column] = &[
     ("application_highest_version", Text, false),
     ("applications", Json, false),
@@ -104,7 +104,7 @@ pub(super) const CLUSTERS: &[Column] = &[
     ("zones", Json, false),
 ];
 
-/// hosts: name, type, never null.
+/// Columns of `hosts`.
 pub(super) const HOSTS: &[Column] = &[
     ("access_ip", Text, false),
     ("allocable_cpu_cores_for_vm_exclusive", Int, false),
@@ -177,7 +177,7 @@ pub(super) const HOSTS: &[Column] = &[
     ("zone", Json, false),
 ];
 
-/// vms: name, type, never null.
+/// Columns of `vms`.
 pub(super) const VMS: &[Column] = &[
     ("backup_plans", Json, false),
     ("bios_uuid", Text, false),

@@ -1,7 +1,7 @@
-//! The first schema: people, roles, keys, sessions, signing keys, and the inventory.
+//! The first schema: users, roles, keys, sessions, signing keys, and the inventory.
 //!
-//! Text is compared byte by byte on both databases: SQLite does so by default, PostgreSQL by `COLLATE "C"`. Moments are text in
-//! one fixed form that sorts like time.
+//! Text is compared byte by byte on both databases: SQLite does so by default, PostgreSQL by `COLLATE "C"`. Timestamps are text in one
+//! fixed format that sorts chronologically.
 
 mod inventory;
 

@@ -1,27 +1,27 @@
-//! The chain that holds the rows of a log together, and what says where it ends.
+//! The chain of codes that links the rows of an audit log, and the sealed record of its end.
 
 use super::Log;
 
-/// Makes the codes of a chain.
+/// Computes the codes of a chain, with a key that is not in the database.
 pub trait Chain: Send + Sync {
-    /// The code over bytes.
+    /// Returns the code of the bytes.
     fn code(&self, bytes: &[u8]) -> Vec<u8>;
 }
 
-/// A row of a log, as the chain sees it.
+/// The content of a row that its code covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its place: 1 for the first.
+    /// Position in the log, from 1.
     pub seq: i64,
-    /// The values of [`Log::columns`].
+    /// Values of [`Log::columns`].
     pub values: Vec<Option<String>>,
 }
 
 impl Link {
-    /// The code that the row must carry behind a row with the code `previous`.
+    /// Returns the code that the row must carry if the row before it has the code `previous`.
     ///
-    /// A value stands behind the name of its column, and one that is absent not at all, so that a later release can add a column
-    /// without breaking the chains that exist.
+    /// Each value follows the name of its column, and missing values are left out, so that a later release can add a column without
+    /// breaking existing chains.
     #[must_use]
     pub fn code(&self, log: Log, previous: &[u8], chain: &dyn Chain) -> Vec<u8> {
         let mut parts: Vec<&[u8]> = vec![log.table().as_bytes(), previous];
@@ -34,24 +34,25 @@ impl Link {
     }
 }
 
-/// Where a chain ends. Kept beside the log and sealed, so that its last rows can't be cut off unnoticed.
+/// The end of a chain. The store keeps it apart from the rows and sealed, so that nobody can cut off the last rows unnoticed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
-    /// The place of the last row; 0 for none.
+    /// Position of the last row; 0 if the log is empty.
     pub seq: i64,
-    /// That row's code.
+    /// Code of that row.
     pub code: Vec<u8>,
 }
 
 impl Head {
-    /// The seal of the head itself. A row has an even number of parts behind the first three, so that no row's code is a seal.
+    /// Returns the code of the head itself. A row has an even number of parts after the first three and a head has one, so that no code of
+    /// a row is a valid seal.
     #[must_use]
     pub fn seal(&self, log: Log, chain: &dyn Chain) -> Vec<u8> {
         chain.code(&written(&[log.table().as_bytes(), &self.code, &self.seq.to_be_bytes(), b"head"]))
     }
 }
 
-/// Parts in a row, each behind its length, so that no two lists of parts are written alike.
+/// Joins the parts, each after its length, so that different lists of parts give different bytes.
 fn written(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
@@ -65,7 +66,7 @@ fn written(parts: &[&[u8]]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Shows what is coded.
+    /// Returns the bytes themselves, so that tests can compare them.
     struct Plain;
     impl Chain for Plain {
         fn code(&self, bytes: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
-//! The audit log: what it says of one thing that was done or tried, and the chain that holds its rows together.
+//! The audit log: entries for actions that were done or tried, and the chain that links the rows.
 //!
-//! There are two logs of one form: what people and their keys do stands in one, what the service does of its own accord or on the
-//! operator's word in the other. Each row carries its place in its log and a code over itself and the code of the row before, made
-//! with a key that is not in the database. Whoever edits, removes or moves a row breaks the chain there.
+//! There are two logs of the same form: one for actions of users and their keys, one for actions of the service and its operator. Each row
+//! carries its position in its log and a code over itself and the code of the row before, made with a key that is not in the database.
+//! Editing, removing or moving a row breaks the chain there.
 
 mod chain;
 
@@ -17,17 +17,17 @@ use super::id::{AuditLogId, UserId};
 use super::principal::{CredentialRef, Principal};
 use super::text::Text;
 
-/// How something ended.
+/// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was done.
+    /// The action was done.
     Succeeded,
-    /// It was refused, or went wrong.
+    /// The action was refused or failed.
     Failed,
 }
 
 impl Outcome {
-    /// `UserAuditLogStatus` (the contract's spelling).
+    /// Returns the value of `UserAuditLogStatus`, in the contract's spelling.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,43 +37,43 @@ impl Outcome {
     }
 }
 
-/// What a row says beside who, from where, and with what.
+/// An entry to be written. The write fills in action, author, address, times and id where the entry has `None`.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// For people. Never holds a secret.
+    /// Message for people. Never holds a secret.
     pub message: Text,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was done; the operation's name where absent.
+    /// What was done; `None` means the name of the operation.
     pub action: Option<String>,
-    /// Type of what it was done to.
+    /// Type of the object.
     pub resource_type: Option<String>,
-    /// Id of what it was done to.
+    /// Id of the object.
     pub resource_id: Option<String>,
-    /// The cluster it belongs to.
+    /// Id of the cluster that the object belongs to.
     pub cluster: Option<String>,
-    /// Who did it, where that is not the caller.
+    /// Author; `None` means the caller.
     pub by: Option<Author>,
-    /// From where, where that is not the caller's address.
+    /// Client address; `None` means the caller's.
     pub address: Option<String>,
-    /// When it began and ended, where that is not now.
+    /// Start and end; `None` means now.
     pub times: Option<(Option<Timestamp>, Option<Timestamp>)>,
-    /// The row's id, where somebody else chose it.
+    /// Id of the row; `None` generates one.
     pub id: Option<AuditLogId>,
 }
 
-/// Who did something.
+/// The author of an action.
 #[derive(Debug, Clone)]
 pub struct Author {
     /// The user.
     pub id: UserId,
-    /// The login name, which outlives the user.
+    /// The login name, which the log keeps after the user is deleted.
     pub username: String,
-    /// The credential, for example the name of an API key.
+    /// Description of the credential, for example the name of an API key.
     pub credential: Option<String>,
 }
 
-/// A principal as the author of what it does.
+/// Describes a principal as the author of its actions.
 impl From<&Principal> for Author {
     fn from(principal: &Principal) -> Self {
         let credential = match &principal.credential {
@@ -86,7 +86,7 @@ impl From<&Principal> for Author {
 }
 
 impl Entry {
-    /// Something that was done.
+    /// Returns an entry for an action that was done.
     #[must_use]
     pub fn done(message: Text) -> Self {
         Self {
@@ -103,25 +103,25 @@ impl Entry {
         }
     }
 
-    /// Something that was refused, or went wrong.
+    /// Returns an entry for an action that was refused or failed.
     #[must_use]
     pub fn failed(message: Text) -> Self {
         Self { outcome: Outcome::Failed, ..Self::done(message) }
     }
 
-    /// The same, of something.
+    /// Sets the type and the id of the object.
     #[must_use]
     pub fn of(self, kind: &str, id: impl ToString) -> Self {
         Self { resource_type: Some(kind.to_owned()), resource_id: Some(id.to_string()), ..self }
     }
 
-    /// The same, by somebody who is not the caller.
+    /// Sets an author other than the caller.
     #[must_use]
     pub fn by(self, author: Author) -> Self {
         Self { by: Some(author), ..self }
     }
 
-    /// The same, under another name than that of the operation that writes it down.
+    /// Sets an action other than the name of the operation that writes the entry.
     #[must_use]
     pub fn called(self, action: &str) -> Self {
         Self { action: Some(action.to_owned()), ..self }
@@ -131,17 +131,17 @@ impl Entry {
 /// One of the two logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// What people and their keys do.
+    /// Actions of users and their keys.
     User,
-    /// What the service and its operator do.
+    /// Actions of the service and its operator.
     System,
 }
 
 impl Log {
-    /// Both.
+    /// Both logs.
     pub const ALL: [Self; 2] = [Self::User, Self::System];
 
-    /// The table.
+    /// Returns the name of its table.
     #[must_use]
     pub fn table(self) -> &'static str {
         match self {
@@ -150,7 +150,8 @@ impl Log {
         }
     }
 
-    /// The columns that the code covers: all but those of the chain itself. Their order is part of it: a new one goes to the end.
+    /// Returns the columns that the code covers: all except those of the chain itself. Their order is part of the code, so that a new
+    /// column goes to the end.
     #[must_use]
     pub fn columns(self) -> &'static [&'static str] {
         match self {
@@ -188,26 +189,27 @@ impl Log {
     }
 }
 
-/// Most kinds of refusals that wait to be written down: what strangers can fill the log with in the time between.
+/// Maximum number of kinds of refusals that wait to be written: it bounds the rows that unauthenticated callers can add to the log at a
+/// time.
 const REFUSALS_MAX: usize = 100;
 
-/// What is alike in refusals that are written down as one.
+/// A kind of refusal: equal ones are counted and written as one row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
-    /// From where.
+    /// Client address.
     pub address: Option<IpAddr>,
-    /// What was tried.
+    /// Action that was tried.
     pub action: String,
-    /// Why it was refused.
+    /// Reason of the refusal.
     pub cause: String,
 }
 
-/// What was refused to strangers and is not written down yet: counted, and bounded, whoever tries how much.
+/// Refusals of unauthenticated callers that are not in the audit log yet: counted by kind, so that many attempts need little memory.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<BTreeMap<Refusal, u64>>);
 
 impl Refusals {
-    /// Counts some that are alike. Those that are of one kind too many count as one more.
+    /// Counts `times` refusals of one kind. Beyond the maximum number of kinds, new kinds are counted together, one sum for each action.
     pub fn note(&self, refusal: Refusal, times: u64) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = waiting.len() < REFUSALS_MAX || waiting.contains_key(&refusal);
@@ -218,7 +220,7 @@ impl Refusals {
         *waiting.entry(kind).or_default() += times;
     }
 
-    /// Takes them out, each with its number.
+    /// Removes and returns all refusals, each with its count.
     pub fn take(&self) -> BTreeMap<Refusal, u64> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

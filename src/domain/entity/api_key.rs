@@ -1,5 +1,5 @@
-//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), when it was made, and how its owner had proven who they were:
-//! `amr` (RFC 8176), `auth_time` and `auth_address`.
+//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), when it was minted, and how its owner was authenticated then: `amr` (RFC
+//! 8176), `auth_time` and `auth_address`.
 
 use super::{Entity, Field, Join, Kind, Relation, USER, USER_ROLE_NEXT};
 

@@ -1,9 +1,9 @@
-//! [`USER_AUDIT_LOG`] and [`SYSTEM_AUDIT_LOG`]: the fields as the contract has them (section 5), and which credential was used.
+//! [`USER_AUDIT_LOG`] and [`SYSTEM_AUDIT_LOG`]: the fields of the contract (section 5), and the credential that was used.
 
 use super::enums::USER_AUDIT_LOG_STATUS;
 use super::{CLUSTER, Entity, Field, Join, Kind, Relation, USER};
 
-/// What somebody did, or tried to do.
+/// An action that a user did or tried to do.
 pub static USER_AUDIT_LOG: Entity = Entity {
     name: "UserAuditLog",
     plural: "userAuditLogs",
@@ -34,7 +34,7 @@ pub static USER_AUDIT_LOG: Entity = Entity {
     ],
 };
 
-/// What the service did of its own accord, or on the word of the operator at the machine.
+/// An action of the service itself or of the operator at the machine.
 pub static SYSTEM_AUDIT_LOG: Entity = Entity {
     name: "SystemAuditLog",
     plural: "systemAuditLogs",

@@ -1,4 +1,4 @@
-//! [`CLUSTER`]: the fields of a Cluster as the contract has them (section 5; 3.1 for users and roles).
+//! [`CLUSTER`]: the fields of a `Cluster` (contract section 5).
 
 use super::enums::{
     ARCHITECTURE, CLUSTER_CONNECTOR_ERROR_CODE, CLUSTER_TYPE, CONNECT_STATE, ENTITY_ASYNC_STATUS, HYPERVISOR,

@@ -1,4 +1,4 @@
-//! [`DATACENTER`]: the fields of a Datacenter as the contract has them (section 5; 3.1 for users and roles).
+//! [`DATACENTER`]: the fields of a `Datacenter` (contract section 5).
 
 use super::shapes::LABEL_SHAPE;
 use super::{CLUSTER, Entity, Field, Join, Kind, ORGANIZATION, Relation};

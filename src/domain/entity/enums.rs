@@ -1,4 +1,4 @@
-//! The enumerations of the contract's objects: a name and the values allowed.
+//! The enumerations of the contract's objects: their names and allowed values.
 
 use super::Enumeration;
 

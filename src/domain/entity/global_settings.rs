@@ -1,4 +1,4 @@
-//! [`GLOBAL_SETTINGS`]: the policies, as the contract has them (section 1.5).
+//! [`GLOBAL_SETTINGS`]: the policies, with the fields of the contract (section 1.5).
 
 use super::shapes::{AUTH_SETTINGS_SHAPE, VM_RECYCLE_BIN_SHAPE};
 use super::{Entity, Field, Kind};

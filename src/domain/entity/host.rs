@@ -1,4 +1,4 @@
-//! [`HOST`]: the fields of a Host as the contract has them (section 5; 3.1 for users and roles).
+//! [`HOST`]: the fields of a `Host` (contract section 5).
 
 use super::enums::{CPU_FAN_SPEED_UNIT, ENTITY_ASYNC_STATUS, HOST_STATE, HOST_STATUS, IOMMU_STATUS};
 use super::shapes::{

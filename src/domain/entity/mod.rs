@@ -1,8 +1,8 @@
-//! Every object of the wire, described once: its fields, their types, columns and relations (contract sections 3.1 and 5).
+//! The description of every object of the API: its fields, their types, columns and relations (contract sections 3.1 and 5).
 //!
-//! From these descriptions come the GraphQL types and inputs, the OpenAPI schemas, the check of list requests, the check of an
-//! imported inventory, and the SQL that reads and writes rows. Nothing about a field is written anywhere else; only the shipped
-//! migrations repeat the columns, because a shipped step must never change, and the suite compares the two.
+//! The GraphQL types and inputs, the OpenAPI schemas, the check of list requests, the check of an imported inventory, and the SQL that
+//! reads and writes rows all derive from these descriptions. Only the shipped migrations repeat the columns, because a shipped migration
+//! must never change; a test compares the two.
 
 mod api_key;
 mod audit_log;
@@ -51,17 +51,17 @@ pub static ENTITIES: [&Entity; 12] = [
 pub struct Entity {
     /// GraphQL type name.
     pub name: &'static str,
-    /// GraphQL list field.
+    /// Name of the GraphQL list field.
     pub plural: &'static str,
-    /// REST: `get-<route>` and `get-<route>-connection`. Empty when the contract has no route for it.
+    /// REST routes: `get-<route>` and `get-<route>-connection`. Empty if the contract has no route for it.
     pub route: &'static str,
-    /// Table.
+    /// Name of its table.
     pub table: &'static str,
     /// Fields, in the contract's order.
     pub fields: &'static [Field],
 }
 
-/// What an object consists of; by itself, one that is kept only inside another.
+/// The fields of an object: of an entity, or of an object that is stored only inside another.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// GraphQL type name.
@@ -75,35 +75,35 @@ pub struct Shape {
 pub struct Enumeration {
     /// GraphQL type name.
     pub name: &'static str,
-    /// Values allowed.
+    /// Allowed values.
     pub values: &'static [&'static str],
 }
 
 /// One field.
 #[derive(Debug)]
 pub struct Field {
-    /// Name on the wire, and of the column.
+    /// Name on the wire and of the column.
     pub name: &'static str,
-    /// What it holds.
+    /// Type of its value.
     pub kind: Kind,
-    /// Present and never null.
+    /// Whether it is always present and never null.
     pub required: bool,
-    /// Whether the contract's object has it. REST answers nothing else; GraphQL, where a client names what it wants, answers it too.
+    /// Whether the contract's object has it. REST returns only such fields; GraphQL also returns the others, to clients that select them.
     pub contract: bool,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug)]
 pub enum Kind {
     /// An id.
     Id,
     /// Text.
     Text,
-    /// Text for people in both languages: a column of the field's name for English, one with `_zh` behind it for Chinese.
+    /// Text for people in both languages: the column with the field's name holds English, the one with the suffix `_zh` Chinese.
     Localized,
-    /// The text of an API key: shown in the answer to its mint only; found by its digest only.
+    /// The text of an API key: only the answer to the mint shows it, and the store finds it only by its digest.
     Key,
-    /// A moment, ISO 8601 in UTC with milliseconds.
+    /// A time, ISO 8601 in UTC with milliseconds.
     DateTime,
     /// True or false.
     Bool,
@@ -113,7 +113,7 @@ pub enum Kind {
     Long,
     /// Double.
     Float,
-    /// One of a closed list.
+    /// One value of a closed list.
     Enum(&'static Enumeration),
     /// List of texts.
     Texts,
@@ -123,9 +123,9 @@ pub enum Kind {
     Floats,
     /// A nested object without a list of its own.
     Object(&'static Shape),
-    /// A list of such objects.
+    /// A list of nested objects.
     Objects(&'static Shape),
-    /// A JSON object whose members nobody fixed.
+    /// A JSON object with arbitrary members.
     Json,
     /// At most one row of another entity.
     One(Relation),
@@ -138,20 +138,20 @@ pub enum Kind {
 pub struct Relation {
     /// The other entity.
     pub target: &'static Entity,
-    /// How its rows are found.
+    /// How to find its rows.
     pub join: Join,
-    /// Which of its fields REST shows here.
+    /// Fields of the other entity that REST shows here.
     pub brief: &'static [&'static str],
 }
 
-/// How the rows of a relation are found.
+/// How to find the rows of a relation.
 #[derive(Debug, Clone, Copy)]
 pub enum Join {
-    /// By a column of this table that holds the other's id.
+    /// By a column of this table that holds the other row's id.
     Own(&'static str),
     /// By a column of the other table that holds this row's id.
     Reverse(&'static str),
-    /// Through a table of pairs: its name, the column with this row's id, the column with the other's.
+    /// Through a table of pairs: its name, the column with this row's id, the column with the other row's id.
     Through(&'static str, &'static str, &'static str),
 }
 
@@ -182,7 +182,7 @@ impl Field {
         Self { name, kind, required: false, contract: false }
     }
 
-    /// Tells whether the field is a scalar, which conditions compare (contract 4.2).
+    /// Returns whether the field is a scalar, which conditions can compare (contract 4.2).
     #[must_use]
     pub fn is_scalar(&self) -> bool {
         matches!(
@@ -200,8 +200,9 @@ impl Field {
         )
     }
 
-    /// What conditions on this field speak of: the rows of a relation, or objects kept here that have an id. Those are rows of the
-    /// contract's that have no list here; an object without an id is a value, which has an order and no conditions.
+    /// Returns the shape of the rows of a relation, or of nested objects that have an id: conditions on this field apply to them. Nested
+    /// objects with an id are rows of the contract that have no list here; one without an id is a plain value, which has an order but no
+    /// conditions.
     #[must_use]
     pub fn related(&self) -> Option<Shape> {
         match &self.kind {
@@ -211,8 +212,8 @@ impl Field {
         }
     }
 
-    /// Tells whether an `orderBy` can name the field: a scalar, or a value of several members, which is ordered by its text. Not a
-    /// key's text: its order would tell about it.
+    /// Returns whether an `orderBy` can name the field: a scalar, or a plain value of several members, which is ordered by its text. A
+    /// key's text is excluded, because its order would reveal something about it.
     #[must_use]
     pub fn is_orderable(&self) -> bool {
         match &self.kind {
@@ -222,7 +223,7 @@ impl Field {
         }
     }
 
-    /// The relation, if the field is one.
+    /// Returns the relation, if the field is one.
     #[must_use]
     pub fn relation(&self) -> Option<&Relation> {
         match &self.kind {
@@ -233,7 +234,7 @@ impl Field {
 }
 
 impl Shape {
-    /// Name of the `where` input type.
+    /// Returns the name of the `where` input type.
     #[must_use]
     pub fn where_input(&self) -> String {
         format!("{}WhereInput", self.name)
@@ -251,40 +252,40 @@ impl Entity {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Fields that hold one plain value.
+    /// Returns the scalar fields.
     pub fn scalars(&self) -> impl Iterator<Item = &'static Field> + use<> {
         self.fields.iter().filter(|field| field.is_scalar())
     }
 
-    /// Fields that an `orderBy` can name.
+    /// Returns the fields that an `orderBy` can name.
     pub fn orderable(&self) -> impl Iterator<Item = &'static Field> + use<> {
         self.fields.iter().filter(|field| field.is_orderable())
     }
 
-    /// The values that an `orderBy` can have.
+    /// Returns the values that an `orderBy` can have.
     pub fn orders(&self) -> impl Iterator<Item = String> + use<> {
         self.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)))
     }
 
-    /// What its rows consist of.
+    /// Returns the shape of its rows.
     #[must_use]
     pub const fn shape(&self) -> Shape {
         Shape { name: self.name, fields: self.fields }
     }
 
-    /// Name of the `where` input type.
+    /// Returns the name of the `where` input type.
     #[must_use]
     pub fn where_input(&self) -> String {
         self.shape().where_input()
     }
 
-    /// Name of the `orderBy` enumeration.
+    /// Returns the name of the `orderBy` enumeration.
     #[must_use]
     pub fn order_input(&self) -> String {
         format!("{}OrderByInput", self.name)
     }
 
-    /// Name of the connection type.
+    /// Returns the name of the connection type.
     #[must_use]
     pub fn connection(&self) -> String {
         format!("{}Connection", self.name)

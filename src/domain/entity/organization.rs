@@ -1,4 +1,4 @@
-//! [`ORGANIZATION`]: the fields of a Organization as the contract has them (section 5; 3.1 for users and roles).
+//! [`ORGANIZATION`]: the fields of an `Organization` (contract section 5).
 
 use super::{DATACENTER, Entity, Field, Join, Kind, Relation};
 

@@ -1,4 +1,4 @@
-//! [`USER_ROLE_NEXT`]: the fields of a UserRoleNext as the contract has them (section 5; 3.1 for users and roles).
+//! [`USER_ROLE_NEXT`]: the fields of a `UserRoleNext` (contract sections 3.1 and 5).
 
 use super::enums::{USER_ROLE_PLATFORM, USER_ROLE_PRESET};
 use super::{Entity, Field, Join, Kind, Relation, USER};

@@ -1,10 +1,10 @@
-//! [`TASK`]: the fields of a Task as the contract has them (sections 5 and 6).
+//! [`TASK`]: the fields of a `Task` (contract sections 5 and 6).
 
 use super::enums::{TASK_STATUS, TASK_TYPE};
 use super::shapes::STEP_SHAPE;
 use super::{CLUSTER, Entity, Field, Join, Kind, Relation, USER};
 
-/// Work that goes on beside the request that asked for it.
+/// Work that continues after the request that started it.
 pub static TASK: Entity = Entity {
     name: "Task",
     plural: "tasks",

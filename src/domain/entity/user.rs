@@ -1,10 +1,10 @@
-//! [`USER`]: the fields of a User as the contract has them (section 5; 3.1 for users and roles).
+//! [`USER`]: the fields of a `User` (contract sections 3.1 and 5).
 
 use super::enums::{USER_ROLE, USER_SOURCE};
 use super::shapes::PASSWORD_RECOVER_QA_SHAPE;
 use super::{Entity, Field, Join, Kind, Relation, USER_ROLE_NEXT};
 
-/// A person (or service) that can log in and hold keys.
+/// A person or service that can log in and own keys.
 pub static USER: Entity = Entity {
     name: "User",
     plural: "users",

@@ -1,4 +1,4 @@
-//! [`VM`]: the fields of a Vm as the contract has them (section 5; 3.1 for users and roles).
+//! [`VM`]: the fields of a `Vm` (contract section 5).
 
 use super::enums::{
     ENTITY_ASYNC_STATUS, VM_CLOCK_OFFSET, VM_DISK_IO_POLICY, VM_DISK_IO_RESTRICT_TYPE, VM_FIRMWARE,

@@ -2,12 +2,12 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the tree, and a whole list request |
-//! | `operator` | which operators a field has, and what its members of a `where` are called |
-//! | `read` | from JSON to the tree, with messages that say what is allowed |
+//! | this file | the tree, and a whole list request |
+//! | `operator` | operators of each field, and the names of its members in a `where` |
+//! | `read` | parser from JSON to the tree, with messages that say what is allowed |
 //!
-//! Conditions follow SQL's three-valued logic, as the contract's engine does: a comparison with a missing value is unknown, the
-//! opposite of unknown is unknown, and only what is true is listed.
+//! Conditions follow SQL's three-valued logic, as the contract's engine does: a comparison with a missing value is unknown, the negation of
+//! unknown is unknown, and a list has only the rows for which the condition is true.
 
 pub mod operator;
 mod read;
@@ -22,34 +22,34 @@ pub use operator::{Operator, Quantifier};
 /// A whole list request.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// What is listed.
+    /// Type of the listed objects.
     pub entity: &'static Entity,
-    /// Which rows.
+    /// Condition on the rows.
     pub filter: Filter,
-    /// In which order; by id when absent.
+    /// Order; `None` means by id.
     pub order: Option<Order>,
-    /// Which part of them.
+    /// Window of the ordered rows.
     pub page: Page,
-    /// In which language their texts are compared and answered.
+    /// Language in which texts are compared and answered.
     pub language: Language,
 }
 
 /// A condition on a row.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// All of these hold; none at all is true.
+    /// All conditions are true; an empty list is true.
     All(Vec<Filter>),
-    /// One of these holds; none at all is false.
+    /// At least one condition is true; an empty list is false.
     Any(Vec<Filter>),
-    /// This does not hold.
+    /// The condition is false.
     Not(Box<Filter>),
-    /// The field compares so with these values: one of them, but for `_in` and `_not_in`.
+    /// A comparison of the field with one value, or with a list of values for `_in` and `_not_in`.
     Compare(&'static Field, Operator, Vec<Scalar>),
-    /// The field is one of these API keys, by digest. Made by the service from a comparison of a key's text.
+    /// The field is one of these API keys, by digest. The service makes this from a comparison with a key's text.
     Digests(Vec<Vec<u8>>),
-    /// So many related rows match, or objects kept in the row.
+    /// The given number of related rows, or of objects stored in the row, match.
     Related(&'static Field, Quantifier, Box<Filter>),
-    /// There is no related row, or object.
+    /// There is no related row or object.
     Unrelated(&'static Field),
 }
 
@@ -58,7 +58,7 @@ pub enum Filter {
 pub enum Scalar {
     /// No value.
     Null,
-    /// Text, ids, enumerations and moments.
+    /// Text, ids, enumerations and times.
     Text(String),
     /// 32-bit and 64-bit integers.
     Integer(i64),
@@ -69,7 +69,7 @@ pub enum Scalar {
 }
 
 impl Query {
-    /// Everything, in order of id.
+    /// Returns a query for all rows, in the order of their ids.
     #[must_use]
     pub fn all(entity: &'static Entity) -> Self {
         Self {
@@ -81,24 +81,24 @@ impl Query {
         }
     }
 
-    /// The rows whose field is one of these values.
+    /// Returns a query for the rows whose field is one of these values.
     #[must_use]
     pub fn having(entity: &'static Entity, field: &'static Field, values: Vec<Scalar>) -> Self {
         Self { filter: Filter::Compare(field, Operator::In, values), ..Self::all(entity) }
     }
 
-    /// Every row that a `where` matches.
+    /// Returns a query for all rows that a `where` matches.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn matching(entity: &'static Entity, conditions: Map<String, Value>) -> Result<Self, Text> {
         Ok(Self { filter: read::filter(entity.shape(), Some(&conditions.into()))?, ..Self::all(entity) })
     }
 
-    /// Reads a list body: `{where, orderBy, first, last, skip, after, before}`, every member optional and nullable.
+    /// Parses the body of a list request: `{where, orderBy, first, last, skip, after, before}`, every member optional and nullable.
     ///
     /// # Errors
-    /// What is wrong and what is allowed.
+    /// The text says what is wrong and what is allowed.
     pub fn parse(entity: &'static Entity, list: &Map<String, Value>) -> Result<Self, Text> {
         const MEMBERS: [&str; 7] = ["where", "orderBy", "first", "last", "skip", "after", "before"];
         if let Some(unknown) = list.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
@@ -119,7 +119,7 @@ impl Query {
 }
 
 impl Filter {
-    /// Changes the comparisons of a tree.
+    /// Replaces each comparison in the tree by the result of `change`.
     #[must_use]
     pub fn map(self, change: &dyn Fn(&'static Field, Operator, Vec<Scalar>) -> Self) -> Self {
         let all = |filters: Vec<Self>| filters.into_iter().map(|filter| filter.map(change)).collect();

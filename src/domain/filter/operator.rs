@@ -1,17 +1,17 @@
-//! Which operators a field has (contract section 4.2). REST's check, the GraphQL inputs and the OpenAPI schemas all ask here.
+//! The operators of each field (contract section 4.2), for the check of REST requests, the GraphQL inputs and the OpenAPI schemas.
 
 use crate::domain::entity::{Field, Kind, Shape};
 
 /// How a field is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
-    /// Equal; with null, missing.
+    /// Equal; with null: has no value.
     Equals,
-    /// Not equal; with null, present.
+    /// Not equal; with null: has a value.
     Not,
-    /// One of.
+    /// Equal to one of the values.
     In,
-    /// None of.
+    /// Equal to none of the values.
     NotIn,
     /// Less.
     Lt,
@@ -21,9 +21,9 @@ pub enum Operator {
     Gt,
     /// Greater or equal.
     Gte,
-    /// Has this text in it; case counts, and no character is a wildcard.
+    /// Contains this text; case-sensitive, without wildcards.
     Contains,
-    /// Does not have this text in it.
+    /// Does not contain this text.
     NotContains,
     /// Begins with this text.
     StartsWith,
@@ -35,16 +35,16 @@ pub enum Operator {
     NotEndsWith,
 }
 
-/// How many related rows, or objects kept in the row, must match.
+/// How many related rows, or objects stored in the row, must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantifier {
-    /// The one there is; there must be one.
+    /// The only one, which must exist.
     One,
     /// At least one.
     Some,
-    /// None that does not; true when there is none at all.
+    /// All; true if there are none.
     Every,
-    /// None that does.
+    /// None.
     None,
 }
 
@@ -53,11 +53,11 @@ pub enum Quantifier {
 pub enum Member {
     /// A scalar field and how it is compared.
     Scalar(&'static Field, Operator),
-    /// A field that conditions can speak of, what it consists of, and how many of its rows or objects must match.
+    /// A relation or nested object, its shape, and how many of its rows or objects must match.
     Related(&'static Field, Shape, Quantifier),
 }
 
-/// All operators, in such an order that every kind of field has the first so many of them.
+/// All operators, ordered so that each kind of field except keys has a prefix of this list.
 const ALL: &[Operator] = &[
     Operator::Equals,
     Operator::Not,
@@ -74,11 +74,11 @@ const ALL: &[Operator] = &[
     Operator::EndsWith,
     Operator::NotEndsWith,
 ];
-/// Any other operator on a key's text would be an oracle that recovers it.
+/// The operators of a key's text: any other one would be an oracle that reveals the text step by step.
 const KEY: &[Operator] = &[Operator::Equals, Operator::In];
 
 impl Operator {
-    /// What stands behind the field's name.
+    /// Returns the suffix that it adds to the name of the field.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl Operator {
         }
     }
 
-    /// Tells whether it takes a list of values.
+    /// Returns whether it takes a list of values.
     #[must_use]
     pub fn takes_list(self) -> bool {
         matches!(self, Self::In | Self::NotIn)
@@ -107,7 +107,7 @@ impl Operator {
 }
 
 impl Quantifier {
-    /// What stands behind the relation's name.
+    /// Returns the suffix that it adds to the name of the relation.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ impl Quantifier {
 }
 
 impl Field {
-    /// The operators of a scalar field; none for anything else.
+    /// Returns the operators of a scalar field; empty for other fields.
     #[must_use]
     pub fn operators(&self) -> &'static [Operator] {
         let first = |count| ALL.get(..count).unwrap_or(ALL);
@@ -134,7 +134,7 @@ impl Field {
         }
     }
 
-    /// The quantifiers of what conditions can speak of; none for anything else.
+    /// Returns the quantifiers of a relation, or of a nested object that has conditions; empty for other fields.
     #[must_use]
     pub fn quantifiers(&self) -> &'static [Quantifier] {
         match self.kind {
@@ -145,7 +145,7 @@ impl Field {
     }
 }
 
-/// The members that a `where` on such an object can have beside AND, OR and NOT, by name.
+/// Returns the members that a `where` on an object of this shape can have, by name, except AND, OR and NOT.
 pub fn members(shape: Shape) -> impl Iterator<Item = (String, Member)> {
     shape.fields.iter().flat_map(|field| {
         let scalars = field

@@ -1,4 +1,4 @@
-//! From JSON to the tree of a `where`.
+//! Parses the JSON of a `where` into a [`Filter`].
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,18 +12,18 @@ use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{ENTITIES, Field, Kind, Shape};
 use crate::domain::text::{Text, text};
 
-/// Most values of a whole `where`; each is one parameter of a statement, of which SQLite takes 32,766 and PostgreSQL 65,535.
+/// Maximum number of values in a whole `where`; each is one parameter of a statement, of which SQLite takes 32,766 and PostgreSQL 65,535.
 const VALUES_MAX: usize = 30_000;
-/// Most conditions of a whole `where`.
+/// Maximum number of conditions in a whole `where`.
 const CONDITIONS_MAX: usize = 5_000;
-/// Most conditions on related rows: PostgreSQL plans each beside all others, and 200 take it half a minute.
+/// Maximum number of conditions on related rows: PostgreSQL plans each together with all others, and 200 take it half a minute.
 const RELATIONS_MAX: usize = 100;
-/// Deepest nesting of AND, OR, NOT and relations. The time in which PostgreSQL plans nested relations doubles with every four levels.
+/// Maximum nesting of AND, OR, NOT and relations. The time that PostgreSQL needs to plan nested relations doubles with every four levels.
 const DEPTH_MAX: usize = 24;
 
 type Members = HashMap<&'static str, HashMap<String, Member>>;
 
-/// The members of every `where`, by what it speaks of and name.
+/// The members of every `where`, by name of the object's type and name of the member.
 static MEMBERS: LazyLock<Members> = LazyLock::new(|| {
     let mut known = Members::new();
     ENTITIES.into_iter().for_each(|entity| learn(entity.shape(), &mut known));
@@ -37,7 +37,7 @@ fn learn(shape: Shape, known: &mut Members) {
     }
 }
 
-/// Reads a `where`; absent or null, it is true.
+/// Parses a `where`; an absent or null one is true for every row.
 pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text> {
     let mut reader = Reader { values: 0, conditions: 0, relations: 0 };
     match input {
@@ -46,7 +46,7 @@ pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text
     }
 }
 
-/// Reads, and counts what it reads.
+/// Parses, and counts values, conditions and relations against their limits.
 struct Reader {
     values: usize,
     conditions: usize,
@@ -154,7 +154,7 @@ impl Reader {
     }
 }
 
-/// Reads one value for a field. Numbers may be sent as text, as CloudTower's own pages do.
+/// Parses one value for a field. Numbers can be sent as text, as CloudTower's own pages do.
 fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, Text> {
     let wrong = |allowed: Text| Err(text!("{path} must be ", "{path} 必须是").then(&allowed));
     let given_text = |text: &str| Ok(Scalar::Text(text.to_owned()));
@@ -162,7 +162,7 @@ fn scalar(field: &Field, path: &str, value: &Value) -> Result<Scalar, Text> {
         return Ok(Scalar::Null);
     }
     match (&field.kind, value) {
-        // GraphQL writes ids as numbers too.
+        // In GraphQL an id can also be a number.
         (Kind::Id, Value::Number(number)) if number.is_u64() => given_text(&number.to_string()),
         (Kind::Id | Kind::Text | Kind::Localized | Kind::Key, Value::String(given)) if !given.contains('\0') => {
             given_text(given)

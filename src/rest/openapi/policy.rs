@@ -1,11 +1,11 @@
-//! What changes the policies.
+//! Schemas of the routes that change the policies.
 
 use serde_json::{Map, Value, json};
 
 use super::{closed, members, reference};
 use crate::domain::policy::ACCESS_LIST_MAX;
 
-/// The schemas of the bodies.
+/// Returns the schemas of the bodies.
 pub(super) fn schemas() -> Map<String, Value> {
     let number = |text: &str| json!({ "type": "integer", "format": "int32", "minimum": 0, "description": text });
     let security = members(json!({

@@ -1,4 +1,4 @@
-//! The audit log beside the writes that fill it: what was refused, what other systems report, and the check of the chain.
+//! The audit log apart from the transactions that fill it: refusals, reports of other systems, and the check of the chain.
 
 mod reports;
 mod verify;
@@ -16,12 +16,12 @@ use crate::error::{Error, Kind, Result};
 pub use reports::{ReportRequest, create};
 pub use verify::{End, Fault, Findings, verify};
 
-/// Writes down that a change was refused, or went wrong. The request is answered as it would be anyway: a log that can't be written
-/// is told to the operator.
+/// Records that a change was refused or failed. The answer to the request stays the same; if the audit log can't be written, a line in the
+/// service's log tells the operator.
 pub(super) async fn refused(app: &App, caller: &Caller, action: &str, error: &Error) {
     let Some(why) = told(error) else { return };
     if caller.principal.is_none() {
-        // A login that failed has left its row.
+        // A failed login has been recorded already.
         if error.kind() != Kind::LoginFailed {
             stranger(app, caller.address, action, why.en());
         }
@@ -32,7 +32,7 @@ pub(super) async fn refused(app: &App, caller: &Caller, action: &str, error: &Er
     }
 }
 
-/// What the audit log tells of an error; nothing where the database is away, or another node's to write to.
+/// Returns what the audit log says about an error; `None` if the database is unreachable or another node is the one that may write.
 fn told(error: &Error) -> Option<Text> {
     match error.kind() {
         Kind::Unavailable | Kind::Passive => None,
@@ -47,38 +47,38 @@ fn told(error: &Error) -> Option<Text> {
         | Kind::LoginFailed
         | Kind::Unauthenticated
         | Kind::Internal => Some(error.text().clone()),
-        // The error may quote what was sent, and a secret may have been sent in the wrong place.
+        // The error may quote the request, which may hold a secret in the wrong place.
         Kind::Invalid | Kind::MethodNotAllowed | Kind::Timeout | Kind::TooLarge | Kind::UnsupportedMediaType => {
             Some(text!("the request was not valid", "请求无效"))
         }
     }
 }
 
-/// Writes one row that belongs to no write.
+/// Records one entry in a transaction of its own.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn record(app: &App, caller: &Caller, action: &str, entry: Entry) -> Result<()> {
     let tx = app.begin(&authorize(caller, Operation::Record)?).await?;
     tx.note(entry.called(action));
     tx.commit().await
 }
 
-/// Notes that a credential was refused.
+/// Notes that a credential was rejected.
 pub fn credential_refused(app: &App, address: Option<IpAddr>, error: &Error) {
     stranger(app, address, "authenticate", error.cause().unwrap_or_default());
 }
 
-/// Notes what was refused to somebody who is not known. It is written down with others like it by [`write_refusals`], so that
-/// whoever tries much fills no disk and waits no longer than anybody else.
+/// Notes a refusal to an unknown caller. [`write_refusals`] later writes one row for many equal ones, so that a caller with many attempts
+/// neither fills the disk nor waits longer than others.
 pub(super) fn stranger(app: &App, address: Option<IpAddr>, action: &str, cause: &str) {
     app.refusals.note(Refusal { address, action: action.to_owned(), cause: cause.to_owned() }, 1);
 }
 
-/// Writes down what was refused to strangers since the last time.
+/// Writes the refusals to unknown callers that were noted since the last call.
 ///
 /// # Errors
-/// `Unavailable` when the database is away; it is written the next time then.
+/// `Unavailable` if the database is unreachable; the next call writes them then.
 pub async fn write_refusals(app: &App) -> Result<()> {
     let refusals = app.refusals.take();
     if refusals.is_empty() {

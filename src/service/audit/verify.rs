@@ -1,4 +1,4 @@
-//! The check of the audit logs: reads all rows in order, makes the code of each anew, and tells of every place where the chain breaks.
+//! Verifies the audit logs: reads all rows in order, computes the code of each again, and reports every place where the chain breaks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +10,20 @@ use crate::domain::audit::{Chain, Head, Log};
 use crate::error::{Error, Result};
 use crate::store::{Found, Store};
 
-/// Rows of a log that are checked at a time, between two signs of progress.
+/// Rows checked between two progress reports.
 const STRIDE: u64 = 1_000;
 
-/// Something wrong with a log.
+/// A fault in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The row is not what was written in its place.
+    /// The row is not the one that was written in its place.
     Edited {
         /// Its place.
         seq: i64,
         /// Its id.
         id: String,
     },
-    /// The row does not follow from the one ahead of it, which is at fault itself.
+    /// The row does not follow from the row before it, which is faulty itself.
     Unlinked {
         /// Its place.
         seq: i64,
@@ -37,11 +37,11 @@ pub enum Fault {
         /// Its id.
         id: String,
     },
-    /// Rows are missing in the middle or at the start: the first and the last place.
+    /// Rows are missing at the start or in the middle: the first and the last place.
     Missing(i64, i64),
     /// Rows are missing at the end: the first and the last place.
     CutOff(i64, i64),
-    /// What tells where the log ends was edited or removed.
+    /// The record of where the log ends was edited or removed.
     NoEnd,
     /// The log does not hold the end that was noted earlier.
     NotAsNoted(End),
@@ -67,7 +67,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Where a log ended at some time: to be noted elsewhere, and compared later.
+/// The end of a log at some time, to be noted elsewhere and compared later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// Which log.
@@ -100,19 +100,19 @@ impl FromStr for End {
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// How many rows were checked.
+    /// Number of rows checked.
     pub rows: u64,
-    /// The last of them.
+    /// The last row checked.
     pub end: End,
-    /// What is wrong.
+    /// Faults found.
     pub faults: Vec<Fault>,
 }
 
-/// Checks both logs from end to end, and that they hold the ends `noted`. Tells `progress` how many rows of which are checked so
-/// far. What is written meanwhile is left to the next check.
+/// Checks both logs from end to end, and that they hold the ends in `noted`. Calls `progress` with the number of rows of a log that are
+/// checked so far. Rows written meanwhile are left to the next check.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub async fn verify(
     store: &Store,
     chain: &dyn Chain,
@@ -133,7 +133,7 @@ async fn check(
     noted: &[End],
     progress: &mut impl FnMut(Log, u64),
 ) -> Result<Findings> {
-    // Read first: rows that are written meanwhile stand behind it.
+    // Read the end first: rows that are written meanwhile come after it.
     let said = store.audit_head(log).await?;
     let said = said.filter(|(head, seal)| head.seal(log, chain) == *seal).map(|(head, _)| head);
     let noted: Vec<&End> = noted.iter().filter(|end| end.log == log).collect();
@@ -167,7 +167,7 @@ async fn check(
     Ok(Findings { rows, end: End { log, head }, faults })
 }
 
-/// Rows behind the end. Between two looks at the end, so that none of them was written meanwhile.
+/// Finds rows after the end. Reads the end twice, so that rows written meanwhile do not count.
 async fn outside(store: &Store, log: Log) -> Result<Vec<Fault>> {
     let end = async || Ok::<_, Error>(store.audit_head(log).await?.map_or(0, |(head, _)| head.seq));
     let mut rows = store.links(log, end().await?.saturating_add(1), STRIDE).await?;
@@ -176,16 +176,16 @@ async fn outside(store: &Store, log: Log) -> Result<Vec<Fault>> {
     Ok(rows.into_iter().map(|row| Fault::Outside { seq: row.seq, id: row.id }).collect())
 }
 
-/// A log on its way from end to end.
+/// State of the check of one log.
 struct Walk<'a> {
     log: Log,
     chain: &'a dyn Chain,
     rows: u64,
     last: Head,
-    /// Whether the last row is what was written there.
+    /// Whether the last row is the one that was written there.
     sound: bool,
     faults: Vec<Fault>,
-    /// Of the ends that were noted, those that stand here.
+    /// The noted ends that the log holds.
     seen: Vec<&'a End>,
 }
 

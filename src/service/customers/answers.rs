@@ -1,4 +1,4 @@
-//! Answers to security questions: three of one's own, hashed like passwords, compared exactly.
+//! Answers to security questions: each user has three, hashed like passwords and compared exactly.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,13 @@ use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// Sets the caller's answers, in place of those before.
+/// Sets the caller's answers, in place of earlier ones.
 ///
 /// # Errors
-/// `Invalid` for other than three different questions that there are, and for answers that are empty, too long or not different;
-/// `Forbidden` for a key, `StepUp` without a fresh second factor, `Unavailable` when the database is away.
+/// - `Invalid` if there are not exactly three different known questions, or the answers are empty, too long or not different.
+/// - `Forbidden` if the caller authenticated with an API key.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn update(app: &App, permit: &Permit, questions: &[i64], answers: Vec<Password>) -> Result<()> {
     let permit = permit.require(Operation::UpdateSecurityAnswers)?;
     let (_, user) = own_session(&permit)?;
@@ -48,18 +50,18 @@ pub async fn update(app: &App, permit: &Permit, questions: &[i64], answers: Vec<
     tx.commit().await
 }
 
-/// To which questions a user has answers.
+/// Returns the numbers of the questions that a user has answered.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn which(app: &App, user: &UserId) -> Result<Vec<i64>> {
     Ok(app.store.answers_of(user).await?.into_iter().map(|answer| answer.question).collect())
 }
 
-/// Tells whether somebody knows the answer to a question of a user.
+/// Tells whether `answer` is the user's answer to a question.
 ///
 /// # Errors
-/// `Unavailable` when the database is away.
+/// `Unavailable` if the database is unreachable.
 pub(in crate::service) async fn is_right(app: &App, user: &UserId, question: i64, answer: Password) -> Result<bool> {
     let stored = app.store.answers_of(user).await?.into_iter().find(|known| known.question == question);
     let verdict = app.passwords.verify(answer, stored.map(|known| known.hash)).await?;

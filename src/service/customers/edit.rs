@@ -1,4 +1,4 @@
-//! Users made and changed.
+//! Creates and changes users.
 
 use std::collections::BTreeSet;
 
@@ -26,22 +26,24 @@ use crate::service::classic_keys::{check_restriction, loosens};
 use crate::service::{audit, directory, letters};
 use crate::store::Users;
 
-/// A user that somebody asks for.
+/// A user to create.
 #[derive(Debug)]
 pub struct NewCustomer {
     /// Login name.
     pub username: String,
-    /// Everything else; the username in it is not looked at.
+    /// Everything else; its username is ignored.
     pub change: CustomerChange,
     /// Password; without one, the user can't log in.
     pub password: Option<Password>,
 }
 
-/// Makes a user below the caller, with a role that allows nothing and without permissions. Answers their number.
+/// Creates a user below the caller, with a role without actions and without permissions. Returns the user's number.
 ///
 /// # Errors
-/// `Invalid` for a name that is taken, and for names, passwords and other members that are not allowed; `Forbidden` for a caller who does
-/// not manage users and for a key that is not classic, `StepUp` without a fresh second factor, `Unavailable` when the database is away.
+/// - `Invalid` if the name is taken, or a name, password or other member is not allowed.
+/// - `Forbidden` if the caller does not manage users or uses a key that is not classic.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn create(app: &App, permit: &Permit, wanted: NewCustomer) -> Result<i64> {
     let permit = permit.require(Operation::CreateCustomer)?;
     expect_user_management(app, permit.principal()?)?;
@@ -93,14 +95,17 @@ pub async fn edit(app: &App, permit: &Permit, number: i64, change: CustomerChang
     edit_all(app, permit, vec![(number, change)]).await
 }
 
-/// Changes users: all of them, or none. Oneself, or, for who manages users, whoever does not hold more than oneself. Each member that
-/// changes asks for its own operation.
+/// Changes users: all of them, or none. A caller may change themselves; a caller who manages users may also change users whose rights do
+/// not exceed their own. Each changed member requires an operation of its own.
 ///
 /// # Errors
-/// `NotFound` for a user whom the caller does not see, `Invalid` for too many users, for one who is named twice, for members that are not
-/// allowed, for a state of the caller's own and for the last ROOT who is active; `Forbidden` for a user who holds more than the caller, for
-/// a key that is not classic, and for a key that changes what makes its owner; `StepUp` for what needs a fresh proof; `Unavailable` when
-/// the database is away.
+/// - `NotFound` if the caller does not see a user.
+/// - `Invalid` if there are too many users, a user is named twice, a member is not allowed, the status of the caller would change, or no
+///   active ROOT would be left.
+/// - `Forbidden` if a user holds rights that the caller does not hold, the caller uses a key that is not classic, or a key changes the
+///   names, the address or the login restrictions of its own owner.
+/// - `StepUp` if a changed member requires a fresh proof.
+/// - `Unavailable` if the database is unreachable.
 pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerChange)>) -> Result<()> {
     let permit = permit.require(Operation::EditCustomer)?;
     check_number(&permit, changes.len())?;
@@ -114,7 +119,7 @@ pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerCha
     for (_, change) in &changes {
         check(change)?;
     }
-    // Found without a lock, and read again with theirs: a number is never given to another user.
+    // Find the users without a lock, lock them, and read them again: a number is never given to another user.
     let users = app.store.customers(Which::Numbers(numbers.into_iter().collect())).await?;
     let users = Users::changed(users.into_iter().map(|user| user.id));
     let at_work = Change::begin(app, &permit, users).await?;
@@ -133,7 +138,7 @@ pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerCha
     Ok(())
 }
 
-/// Asks for the operation of each member that changes.
+/// Checks the operation that each changed member requires.
 fn expect_allowed(at_work: &Change, user: &Customer, change: &CustomerChange) -> Result<()> {
     let is_self = user.id == at_work.actor.user;
     let (mut needed, mut makes_owner) = (Vec::new(), false);
@@ -204,7 +209,8 @@ async fn apply(app: &App, at_work: &Change, user: &Customer, change: &CustomerCh
     Ok(())
 }
 
-/// Refuses whoever is neither the user nor manages them; a user whom they don't even see is not there.
+/// Rejects a caller who is neither the user nor manages users, and a user with rights that the caller does not hold. A user that the caller
+/// does not see is not found.
 async fn expect_reach(app: &App, at_work: &Change, user: &Customer) -> Result<()> {
     let actor = &at_work.actor;
     if user.id == actor.user {
@@ -238,11 +244,13 @@ fn check(change: &CustomerChange) -> Result<()> {
     change.address_restriction.as_deref().map_or(Ok(()), |addresses| check_restriction(addresses).map(drop))
 }
 
-/// Tells whether a password is that of a user whom the caller sees. It counts like a login.
+/// Tells whether a password is that of a user whom the caller sees. A wrong password counts like a failed login.
 ///
 /// # Errors
-/// `NotFound` for a user whom the caller does not see, `TooMany` after too many wrong ones, `Forbidden` for a key that is not classic,
-/// `Unavailable` when the database is away.
+/// - `NotFound` if the caller does not see the user.
+/// - `TooMany` after too many wrong passwords.
+/// - `Forbidden` if the caller uses a key that is not classic.
+/// - `Unavailable` if the database is unreachable.
 pub async fn is_password(app: &App, permit: &Permit, number: i64, password: Password) -> Result<bool> {
     let permit = permit.require(Operation::CheckPassword)?;
     let user = super::Viewer::of(&permit)?.one(app, number).await?;

@@ -1,7 +1,7 @@
-//! Users as SoftLayer's face serves them (contract, sections 5.2 to 5.5): who sees whom, what hangs on them, and their changes.
+//! Users as the SoftLayer API shows them (contract, sections 5.2 to 5.5): visibility, related objects and changes.
 //!
-//! A caller sees their own user and all users below; a caller with the right to manage users sees all. Any other user does not exist for
-//! them (`visibility`).
+//! A caller sees their own user and all users below; a caller with the right to manage users sees all. To a caller, all other users do not
+//! exist (`visibility`).
 
 mod answers;
 mod edit;
@@ -20,10 +20,11 @@ use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
-/// Refuses the API keys of whoever has a second factor, where the settings ask for SoftLayer's rule.
+/// Rejects API keys of users with a second factor, if the settings apply SoftLayer's rule.
 ///
 /// # Errors
-/// `Forbidden`, or `Unavailable` when the database is away.
+/// - `Forbidden` if the key is rejected.
+/// - `Unavailable` if the database is unreachable.
 pub async fn admit(app: &App, principal: &Principal) -> Result<()> {
     if app.settings.softlayer_keys_with_mfa || !principal.is_key() || !app.store.has_factor(principal.number).await? {
         return Ok(());

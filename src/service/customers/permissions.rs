@@ -1,4 +1,4 @@
-//! Permissions given to users below, and taken from them; and other parents.
+//! Permissions of users below the caller (give and take), and changes of their parents.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +19,11 @@ use crate::store::Users;
 /// Gives a user below the caller permissions that the caller has.
 ///
 /// # Errors
-/// `NotFound` for a user whom the caller does not see, `Invalid` for oneself, for users who are not below, for names that are no
-/// permission's and for permissions that the caller lacks; `Forbidden` for a caller who does not manage users and for a key that is not
-/// classic, `Unavailable` when the database is away.
+/// - `NotFound` if the user does not exist.
+/// - `Invalid` if the user is not below the caller, a permission does not exist, or the caller does not have it.
+/// - `Forbidden` if the caller does not manage users, uses a key that is not classic, or does not hold all rights of the user.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable.
 pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> Result<()> {
     let permit = permit.require(Operation::GivePermissions)?;
     check_number(&permit, names.len())?;
@@ -43,10 +45,11 @@ pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> 
     at_work.tx.commit().await
 }
 
-/// Takes permissions from a user below the caller, and, if that is wished, from everybody below that user.
+/// Takes permissions from a user below the caller, and with `cascade` from all users below that user.
 ///
 /// # Errors
-/// Like [`give`]; `Invalid` too for a permission that comes with the user's role.
+/// Like [`give`], but the caller needs neither the permissions nor a fresh second factor. With `cascade`, also `Unavailable` if a user came
+/// below meanwhile and would lose permissions.
 pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cascade: bool) -> Result<()> {
     let permit = permit.require(Operation::TakePermissions)?;
     check_number(&permit, names.len())?;
@@ -72,12 +75,15 @@ pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cas
     at_work.tx.commit().await
 }
 
-/// Gives a user below the caller another parent: the caller, or somebody else below.
+/// Gives a user below the caller another parent: the caller, or another user below the caller.
 ///
 /// # Errors
-/// `NotFound` for users whom the caller does not see, `Invalid` for oneself, for users who are not below, for a parent who is the user or
-/// below them, or already the parent, and for a parent who lacks permissions of the user unless they are to be taken; `Forbidden` for a
-/// caller who does not manage users and for a key that is not classic, `Unavailable` when the database is away.
+/// - `NotFound` if the user or the parent does not exist or is not below the caller.
+/// - `Invalid` if the user is the caller; if the parent is the user, is below the user or is the user's parent already; or if the parent
+///   does not hold permissions of the user and `cascade` does not take them.
+/// - `Forbidden` if the caller does not manage users or uses a key that is not classic.
+/// - `StepUp` if the second factor was not proven recently.
+/// - `Unavailable` if the database is unreachable, or a user came below meanwhile and would lose permissions.
 pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64, cascade: bool) -> Result<()> {
     let permit = permit.require(Operation::AssignParent)?;
     let user = app.store.customer(number).await?.ok_or_else(no_such_user)?;
@@ -116,14 +122,14 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
     at_work.tx.commit().await
 }
 
-/// Begins for users who may change: those of whom something may be taken.
+/// Begins a change with locks on the users that may change: those that may lose permissions.
 async fn begin(app: &App, permit: &Permit, which: Which) -> Result<Change> {
     expect_user_management(app, permit.principal()?)?;
     let users = app.store.customers(which).await?;
     Change::begin(app, permit, Users::changed(users.into_iter().map(|user| user.id))).await
 }
 
-/// Refuses to go on for a user who came below while the change waited.
+/// Rejects a user who came below only while the change waited for its locks.
 fn expect_locked(at_work: &Change, user: &Customer) -> Result<()> {
     match at_work.tx.is_alone_with_user(&user.id) {
         true => Ok(()),
@@ -145,7 +151,7 @@ async fn own(at_work: &Change) -> Result<Customer> {
     own.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
 }
 
-/// A user below the caller, whose permissions are to change.
+/// Returns a user below the caller, to change their permissions.
 async fn below(at_work: &Change, number: i64, step: Step) -> Result<Customer> {
     let user = at_work.tx.customer(number).await?.ok_or_else(no_such_user)?;
     if user.id == at_work.actor.user {

@@ -1,9 +1,9 @@
-//! Who sees whom. The types say it: a face renders what it is handed, and reads relations only of users that the caller sees.
+//! Visibility of users, enforced by types: an API renders what it receives, and reads relations only of users that the caller sees.
 //!
 //! | type | holds | made for |
 //! |---|---|---|
-//! | [`VisibleUser`] | everything of a user | users that the caller sees: the caller, users below, and with the right to manage users all |
-//! | [`UserOutline`] | number, login name, name to show | the parent, the master and authors of events, when the caller does not see them |
+//! | [`VisibleUser`] | everything of a user | users that the caller sees: the caller and users below; with the right to manage users, all users |
+//! | [`UserOutline`] | number, login name, display name | the parent, the master and authors of events, if the caller does not see them |
 //!
 //! The logins of a user are shown to that user, to callers with `MANAGE_AUDIT_LOG`, and to an ancestor whose rights cover the user's.
 
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::service::lists;
 use crate::store::{Budget, FactorRow, Projection};
 
-/// A user that the caller sees. Only [`Viewer`] makes one.
+/// A user that the caller sees. Only [`Viewer`] creates one.
 #[derive(Debug, Clone)]
 pub struct VisibleUser(Customer);
 
@@ -40,23 +40,23 @@ impl Deref for VisibleUser {
     }
 }
 
-/// What every caller may know of a user that is the parent of a visible user, the master, or the author of a visible event.
+/// What every caller may know about the parent of a visible user, the master, and the author of a visible event.
 #[derive(Debug, Clone)]
 pub struct UserOutline {
-    /// Number, which stands for the id on the wire.
+    /// Number, which the API uses as the id.
     pub number: i64,
     /// Login name.
     pub username: String,
-    /// Name to show.
+    /// Display name.
     pub name: String,
 }
 
-/// A user to whom a visible object refers.
+/// A user that a visible object refers to.
 #[derive(Debug, Clone)]
 pub enum RelatedUser {
     /// The caller sees the user.
     Visible(Box<VisibleUser>),
-    /// The caller does not.
+    /// The caller does not see the user.
     Outline(UserOutline),
 }
 
@@ -65,13 +65,13 @@ pub enum RelatedUser {
 pub struct Account {
     /// Name of the organization.
     pub company_name: String,
-    /// When the master was made.
+    /// When the master was created.
     pub created_at: Option<Timestamp>,
     /// The master's e-mail address.
     pub email: Option<String>,
-    /// The master's first name, as far as the profile has it.
+    /// The master's first name, if the profile has it.
     pub first_name: Option<String>,
-    /// The master's last name, as far as the profile has it.
+    /// The master's last name, if the profile has it.
     pub last_name: Option<String>,
 }
 
@@ -83,17 +83,18 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// The caller.
+    /// Returns the viewer for a request.
     ///
     /// # Errors
-    /// `Unauthenticated` without a credential; `Forbidden` if the session has a duty to fulfil first.
+    /// - `Unauthenticated` if the caller shows no credential.
+    /// - `Forbidden` if the session has a duty to fulfill first.
     pub fn of(permit: &Permit) -> Result<Self> {
         permit.check(Operation::ReadCustomers)?;
         let actor = permit.principal()?.clone();
         Ok(Self { actor, below: OnceLock::new() })
     }
 
-    /// The caller's principal.
+    /// Returns the caller's principal.
     #[must_use]
     pub fn actor(&self) -> &Principal {
         &self.actor
@@ -103,7 +104,7 @@ impl Viewer {
         self.actor.rights.allows(Action::MANAGE_USER_AND_ROLE)
     }
 
-    /// The caller and everybody below, read once.
+    /// Returns the caller and all users below; reads them once.
     async fn below(&self, app: &App) -> Result<&BTreeSet<UserId>> {
         if let Some(below) = self.below.get() {
             return Ok(below);
@@ -116,7 +117,7 @@ impl Viewer {
     /// Tells whether a user is the caller or below the caller.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn is_self_or_below(&self, app: &App, user: &UserId) -> Result<bool> {
         Ok(*user == self.actor.user || self.below(app).await?.contains(user))
     }
@@ -134,45 +135,49 @@ impl Viewer {
         })
     }
 
-    /// The users that the caller sees, by number; at most `most`.
+    /// Returns the users that the caller sees, at most `most`, ordered by number.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn all(&self, app: &App, most: u64) -> Result<Vec<VisibleUser>> {
         let which = if self.sees_all() { Which::All } else { Which::Below(self.actor.user.clone()) };
         Ok(app.store.customers_at_most(which, most).await?.into_iter().map(VisibleUser).collect())
     }
 
-    /// A user that the caller sees, by number.
+    /// Returns a user that the caller sees, by number.
     ///
     /// # Errors
-    /// `NotFound` if the user does not exist or the caller does not see them; `Unavailable` when the database is away.
+    /// - `NotFound` if the user does not exist or the caller does not see them.
+    /// - `Unavailable` if the database is unreachable.
     pub async fn one(&self, app: &App, number: i64) -> Result<VisibleUser> {
         let user = app.store.customers(Which::Number(number)).await?.pop().ok_or_else(no_such_user)?;
         if self.sees(app, &user.id).await? { Ok(VisibleUser(user)) } else { Err(no_such_user()) }
     }
 
-    /// The caller's own user.
+    /// Returns the caller's own user.
     ///
     /// # Errors
-    /// `Unauthenticated` if the user was deleted meanwhile; `Unavailable` when the database is away.
+    /// - `Unauthenticated` if the user was deleted meanwhile.
+    /// - `Unavailable` if the database is unreachable.
     pub async fn own(&self, app: &App) -> Result<VisibleUser> {
         let own = app.store.customers(Which::Number(self.actor.number)).await?.pop();
         own.map(VisibleUser).ok_or_else(|| Error::refused("the user was deleted meanwhile"))
     }
 
-    /// The user without a parent.
+    /// Returns the master: the user without a parent.
     ///
     /// # Errors
-    /// `Internal` if there is none; `Unavailable` when the database is away.
+    /// - `Internal` if there is no master.
+    /// - `Unavailable` if the database is unreachable.
     pub async fn master(&self, app: &App) -> Result<RelatedUser> {
         self.related(app, master(app).await?).await
     }
 
-    /// The account.
+    /// Returns the account.
     ///
     /// # Errors
-    /// `Internal` if there is no master; `Unavailable` when the database is away.
+    /// - `Internal` if there is no master.
+    /// - `Unavailable` if the database is unreachable.
     pub async fn account(&self, app: &App, permit: &Permit) -> Result<Account> {
         let master = master(app).await?;
         let (projection, budget) = (Projection::of(&ORGANIZATION, &["name"]), Budget::unlimited());
@@ -187,10 +192,10 @@ impl Viewer {
         })
     }
 
-    /// Users to whom visible objects refer, by their ids: in outline where the caller does not see them.
+    /// Returns users that visible objects refer to, by id: in outline if the caller does not see them.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn by_ids(&self, app: &App, ids: BTreeSet<UserId>) -> Result<BTreeMap<UserId, RelatedUser>> {
         let mut found = BTreeMap::new();
         for user in app.store.customers(Which::Ids(ids.into_iter().collect())).await? {
@@ -199,10 +204,11 @@ impl Viewer {
         Ok(found)
     }
 
-    /// The users that these users have made, by the id of the parent; at most `most`. Whoever sees a user sees the users below.
+    /// Returns the users that these users have created, at most `most`, by the id of the parent. A caller who sees a user also sees the
+    /// users below.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn children_of(
         &self,
         app: &App,
@@ -218,20 +224,20 @@ impl Viewer {
         Ok(found)
     }
 
-    /// The parents of users, by the id of the child.
+    /// Returns the parents of users, by the id of the child.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn parents_of(&self, app: &App, users: &[VisibleUser]) -> Result<BTreeMap<UserId, RelatedUser>> {
         let parents = self.by_ids(app, users.iter().filter_map(|user| user.parent.clone()).collect()).await?;
         let pair = |user: &VisibleUser| Some((user.id.clone(), parents.get(user.parent.as_ref()?)?.clone()));
         Ok(users.iter().filter_map(pair).collect())
     }
 
-    /// The permissions that users hold now. The master holds none by name.
+    /// Returns the permissions that users hold now, by user. The master holds none by name.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn permissions_of(
         &self,
         app: &App,
@@ -245,18 +251,18 @@ impl Viewer {
         Ok(users.iter().filter(|user| !user.is_master()).map(of).collect())
     }
 
-    /// The second factors of users.
+    /// Returns the second factors of users.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn factors_of(&self, app: &App, users: &[VisibleUser]) -> Result<Vec<FactorRow>> {
         app.store.factors_of(&ids(users)).await
     }
 
-    /// The numbers of the security questions that users have answered. Those of other users than the caller are left out.
+    /// Returns the numbers of the security questions that users have answered. Users other than the caller are left out.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn answers_of(&self, app: &App, users: &[VisibleUser]) -> Result<BTreeMap<UserId, Vec<i64>>> {
         let mut found = BTreeMap::new();
         for user in users.iter().filter(|user| user.id == self.actor.user) {
@@ -265,11 +271,11 @@ impl Viewer {
         Ok(found)
     }
 
-    /// The logins of users, newest first; at most `most`. Left out are those of users whose logins the caller must not see: see the head
-    /// of this file.
+    /// Returns the logins of users, newest first, at most `most`. Users whose logins the caller may not see are left out (see the module's
+    /// documentation).
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn logins_of(&self, app: &App, users: &[VisibleUser], most: u64) -> Result<Vec<LoginAttempt>> {
         app.store.logins_of(&self.with_visible_logins(app, ids(users)).await?, most).await
     }
@@ -282,15 +288,15 @@ impl Viewer {
         let below = self.below(app).await?;
         let reached: Vec<UserId> = users.into_iter().filter(|user| below.contains(user)).collect();
         let rights = app.store.rights_of_all(&reached).await?;
-        // A user who was deleted meanwhile has no rights to compare: not covered.
+        // A user who was deleted meanwhile has no rights to compare, so they are not covered.
         let covers = |theirs: &Rights| self.actor.rights.missing_action(theirs).is_none();
         Ok(reached.into_iter().filter(|user| is_own(user) || rights.get(user).is_some_and(covers)).collect())
     }
 
-    /// The newest rows of the audit log that the caller may see: the caller's own, or all with `MANAGE_AUDIT_LOG`.
+    /// Returns the newest rows of the audit log that the caller may see: the caller's own, or all with `MANAGE_AUDIT_LOG`.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Unavailable` if the database is unreachable.
     pub async fn events(&self, app: &App) -> Result<Vec<Event>> {
         let of = (!self.actor.rights.allows(Action::MANAGE_AUDIT_LOG)).then_some(&self.actor.user);
         app.store.events(of).await

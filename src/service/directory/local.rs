@@ -1,4 +1,4 @@
-//! The users that were made here.
+//! The directory of local users: those created in keytower.
 
 use async_trait::async_trait;
 
@@ -18,7 +18,7 @@ impl Directory for Local {
     }
 
     async fn check(&self, app: &App, username: &str, password: Password) -> Result<Checked> {
-        // No account has NUL in its name, and PostgreSQL would not even compare it.
+        // No username contains NUL, and PostgreSQL rejects it in a comparison.
         let user = match username.contains('\0') {
             true => None,
             false => app.store.find_login_user(username).await?,

@@ -1,4 +1,4 @@
-//! Who knows a user's password: one file for each source of users, behind one interface.
+//! Directories, which verify users' passwords: one file for each source of users, behind one interface.
 
 mod local;
 
@@ -17,26 +17,26 @@ pub(super) trait Directory: Sync {
     /// Its name on the wire (contract: `UserSource`).
     fn source(&self) -> &'static str;
 
-    /// Looks a name up and compares the password. A name that nobody has takes as long.
+    /// Looks up a username and verifies the password. An unknown username takes as long as a known one.
     async fn check(&self, app: &App, username: &str, password: Password) -> Result<Checked>;
 }
 
-/// What a directory says of a name and a password.
+/// Result of looking up a username and verifying a password.
 #[derive(Debug)]
 pub(super) struct Checked {
-    /// Whose name it is.
+    /// The user with this name.
     pub(super) user: Option<LoginUser>,
-    /// Whether the password is theirs.
+    /// Whether the password is right.
     pub(super) verdict: Verdict,
 }
 
-/// Every directory that is served.
+/// All supported directories.
 static DIRECTORIES: [&dyn Directory; 1] = [&local::Local];
 
-/// The directory of a source; without one, that of the users made here.
+/// Returns the directory of a source; by default that of local users.
 ///
 /// # Errors
-/// `Invalid` for a source that is not served, with those that are.
+/// `Invalid` if the source is not supported; the message names the supported ones.
 pub(super) fn of(source: Option<&str>) -> Result<&'static dyn Directory> {
     let Some(source) = source else { return Ok(&local::Local) };
     DIRECTORIES.into_iter().find(|directory| directory.source() == source).ok_or_else(|| {

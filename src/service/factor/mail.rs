@@ -1,4 +1,4 @@
-//! Codes by e-mail.
+//! Second factor: codes by e-mail.
 
 use async_trait::async_trait;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::mail::Letter;
 use crate::store::Tx;
 
-/// Codes have six digits.
+/// Number of different codes: they have six digits.
 const CODES: u32 = 1_000_000;
 
 pub(super) struct Mail;
@@ -57,7 +57,7 @@ impl Factor for Mail {
     }
 
     async fn spend(&self, app: &App, _: &Tx, _: &Holder, challenge: Option<&Challenge>, code: &Code) -> Result<bool> {
-        // The challenge goes with the code: the write ends it.
+        // The caller deletes the challenge, and the code with it.
         Ok(challenge.is_some_and(|challenge| is_right(app, challenge, code)))
     }
 
@@ -73,7 +73,7 @@ fn is_right(app: &App, challenge: &Challenge, code: &Code) -> bool {
     mark.is_some_and(|mark| app.vault.is_marked(&place(&challenge.id), code.expose(), mark))
 }
 
-/// Six digits, each number as likely as any other.
+/// Returns six random digits; all numbers are equally likely.
 fn new_code(random: &dyn Random) -> Result<String> {
     let mut bytes = [0; 4];
     loop {

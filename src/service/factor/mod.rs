@@ -1,4 +1,4 @@
-//! The second factors: one file for each, behind one interface. Whatever is spent works once, however many try at the same time.
+//! Second factors: one file for each, behind one interface. Each code works once, even if several requests present it at the same time.
 
 mod mail;
 mod recovery;
@@ -24,12 +24,12 @@ pub(super) trait Factor: Sync {
     /// Its type on the wire.
     fn mfa_type(&self) -> MfaType;
 
-    /// Sends a code for a challenge, where codes of this factor are sent.
+    /// Sends a code for a challenge; `None` if this factor sends no codes.
     async fn send(&self, _app: &App, _caller: &Caller, _to: Recipient<'_>) -> Result<Option<Sent>> {
         Ok(None)
     }
 
-    /// Spends a code of a user, as part of a write; false when it is wrong, too old, or spent already.
+    /// Spends a code of a user, as part of `tx`. Returns false if it is wrong, expired or already spent.
     async fn spend(
         &self,
         app: &App,
@@ -39,39 +39,39 @@ pub(super) trait Factor: Sync {
         code: &Code,
     ) -> Result<bool>;
 
-    /// Judges the code that is to prove a new factor; nothing when it is wrong.
+    /// Verifies the first code of a new factor; `None` if it is wrong.
     fn prove(&self, _app: &App, _challenge: &Challenge, _code: &Code) -> Option<NewFactor> {
         None
     }
 }
 
-/// To whom a code is sent, and for what.
+/// The user that a code is sent to, and its challenge.
 #[derive(Debug)]
 pub(super) struct Recipient<'a> {
     /// The user.
     pub(super) holder: &'a Holder,
     /// The challenge that the code belongs to.
     pub(super) challenge: &'a ChallengeId,
-    /// What that is for.
+    /// Purpose of the challenge.
     pub(super) purpose: &'a Purpose,
 }
 
 /// A code that was sent.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// What is kept of it.
+    /// Keyed digest of the code, for the store.
     pub(super) mark: Vec<u8>,
-    /// Where it went.
+    /// Address that the code was sent to.
     pub(super) address: String,
 }
 
-/// Every factor that is served.
+/// All supported factors.
 static FACTORS: [&dyn Factor; 3] = [&totp::Totp, &mail::Mail, &recovery::Recovery];
 
-/// The factor of a type.
+/// Returns the factor of a type.
 ///
 /// # Errors
-/// `Invalid` for a type that is not served, with those that are.
+/// `Invalid` if the type is not supported; the message names the supported ones.
 pub(super) fn of(mfa_type: MfaType) -> Result<&'static dyn Factor> {
     FACTORS.into_iter().find(|factor| factor.mfa_type() == mfa_type).ok_or_else(|| {
         let (name, served) = (mfa_type.name(), FACTORS.map(|factor| factor.mfa_type().name()).join(", "));
@@ -82,7 +82,7 @@ pub(super) fn of(mfa_type: MfaType) -> Result<&'static dyn Factor> {
     })
 }
 
-/// Tells a recovery code from a code of the factor itself by its form.
+/// Returns the type that a code belongs to: a code in the form of a recovery code is one, any other belongs to `mfa_type`.
 pub(super) fn meant(mfa_type: MfaType, code: &Code) -> MfaType {
     if recovery::has_form(code) { MfaType::TotpRecoveryCode } else { mfa_type }
 }

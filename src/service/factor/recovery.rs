@@ -1,7 +1,7 @@
-//! Codes that were written down for the day on which the device is gone.
+//! Second factor: recovery codes, which users write down in case they lose their device.
 //!
-//! A code has six groups of four letters and digits with hyphens between: 124 bits, so that a fast keyed digest is enough to keep it (ASVS
-//! 6.5.2 asks for a slow one below 112 bits). It is compared exactly as it was shown.
+//! A code consists of six groups of four letters and digits, joined by hyphens: 124 bits, so a fast keyed digest is enough to store it
+//! (ASVS 6.5.2 requires a slow one below 112 bits). It is compared exactly as it was shown.
 
 use async_trait::async_trait;
 
@@ -20,10 +20,10 @@ const WHAT: &str = "recovery code";
 
 pub(super) struct Recovery;
 
-/// Makes codes: their texts, and what is kept of them.
+/// Generates recovery codes: their texts, and the digests to store.
 ///
 /// # Errors
-/// `Internal` when randomness fails.
+/// `Internal` if randomness fails.
 pub(crate) fn new_codes(app: &App) -> Result<(Vec<String>, Vec<KeptCode>)> {
     let (mut texts, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..RECOVERY_CODES {

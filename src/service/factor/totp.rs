@@ -1,4 +1,4 @@
-//! Codes that a device computes.
+//! Second factor: time-based codes that the user's device computes (TOTP).
 
 use async_trait::async_trait;
 
@@ -13,10 +13,10 @@ use crate::store::Tx;
 
 pub(super) struct Totp;
 
-/// Makes a secret for a user's device: what the device takes over, and the sealed secret.
+/// Generates a secret: the enrollment data for the user's device, and the sealed secret to store.
 ///
 /// # Errors
-/// `Internal` when randomness or the crypto provider fails.
+/// `Internal` if randomness or the crypto provider fails.
 pub(crate) fn begin(app: &App, holder: &Holder) -> Result<(Enrollment, Vec<u8>)> {
     let secret = totp::new_secret(app.random.as_ref())?;
     let enrollment = totp::enrollment(&secret, &app.settings.issuer, &holder.username)?;

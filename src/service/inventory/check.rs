@@ -14,7 +14,7 @@ use crate::domain::entity::{Entity, Field, Kind};
 
 const TWICE: &str = "stands here twice";
 
-/// Something wrong in the file, at a byte of it.
+/// A problem in the text, with its byte offset.
 #[derive(Debug)]
 pub(super) struct Problem {
     offset: usize,
@@ -23,7 +23,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Tells the problem with its line in `text`.
+    /// Describes the problem with its line in `text`.
     pub(super) fn tell(&self, text: &str) -> String {
         let before = text.as_bytes().get(..self.offset).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -37,16 +37,16 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What becomes of members that no description has, and of values that an enumeration lacks where there need not be one.
+/// How to treat unknown members, and unknown values of optional enumerations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unknown {
-    /// They are mistakes: a person wrote the file.
+    /// Report them as mistakes: a person wrote the file.
     Refused,
-    /// They are left out: an upstream of a later release tells more than this one knows.
+    /// Leave them out: an upstream of a later release may send more than this one knows.
     LeftOut,
 }
 
-/// A record that was read, and where it stands.
+/// A record and where it was read.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) id: String,
@@ -56,7 +56,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The rows that a relation names and that are neither in the file nor in the database.
+    /// Returns a problem for each row that a relation names and that is neither in the file nor in the database.
     pub(super) fn dangling(&self, field: &Field, known: &HashSet<String>) -> Vec<Problem> {
         let named = match self.values.get(field.name) {
             Some(Value::Array(others)) => others.iter().collect(),
@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// The members of an object. JSON leaves open what a name that stands twice means: here it is a mistake.
+/// The members of an object. JSON does not define the meaning of a name that occurs twice; here it is a mistake.
 #[derive(Default)]
 struct Members<'a> {
     by_name: BTreeMap<String, &'a RawValue>,
@@ -137,7 +137,7 @@ pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Prob
     (lists, reader.problems)
 }
 
-/// Reads a page of an upstream's list. Each record is told by its id, for nobody knows a page by its lines.
+/// Reads a page of an upstream's list. Problems name a record by its id, since nobody sees the lines of a page.
 pub(super) fn read_page(entity: &'static Entity, text: &str) -> (Vec<Record>, Vec<Problem>) {
     let mut reader = Reader { text, unknown: Unknown::LeftOut, problems: Vec::new() };
     let records = match serde_json::from_str(text) {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         records
     }
 
-    /// Reads an object with these fields; `None` when there was a problem, which is noted.
+    /// Reads an object with these fields. Returns `None` if there was a problem, which is recorded.
     fn object(&mut self, fields: &[Field], raw: &'a RawValue, path: &str) -> Option<Map<String, Value>> {
         let Ok(Members { by_name: members, twice }) = Members::read(raw.get()) else {
             self.problem(raw, path, "must be an object");
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
             Kind::Many(_) => return self.list(raw, path, Self::reference),
             _ => {}
         }
-        // What is JSON by its grammar alone, like 1e999 or half a surrogate pair, is not a value yet.
+        // Some texts follow the JSON grammar but have no value, such as 1e999 or half a surrogate pair.
         let value = serde_json::from_str(raw.get()).map_err(|_| allowed(&field.kind));
         match value.and_then(|value| plain(&field.kind, value)) {
             Ok(value) => Some(value),
@@ -235,13 +235,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Tells whether a value that an enumeration lacks is to be left out.
+    /// Tells whether to leave out a value that its enumeration does not have.
     fn is_left_out(&self, field: &Field, raw: &RawValue) -> bool {
         let text = raw.get().starts_with('"');
         self.unknown == Unknown::LeftOut && text && !field.required && matches!(field.kind, Kind::Enum(_))
     }
 
-    /// A related row is an object with an id; whatever else it tells is kept by that row itself.
+    /// Reads a reference to a related row: an object with an id. The row's own record decides its other values.
     fn reference(&mut self, raw: &'a RawValue, path: &str) -> Option<Value> {
         let value: Option<Value> = serde_json::from_str(raw.get()).ok();
         match value {
@@ -271,19 +271,19 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { offset: self.offset(at), path: path.to_owned(), reason: reason.into() });
     }
 
-    /// Where a value stands: it is a part of the text, so that its address tells.
+    /// Returns the byte offset of a value, from its address: it is a slice of the text.
     fn offset(&self, at: &RawValue) -> usize {
         at.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
     }
 }
 
-/// The id that a record says it has, whatever else may be wrong with it.
+/// Returns the id that a record states, even if the record is invalid; empty if there is none.
 fn id_of(record: &RawValue) -> String {
     let record: Option<Value> = serde_json::from_str(record.get()).ok();
     record.and_then(|record| record.get("id")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Checks a value that is no object of ours, and brings moments into their one form.
+/// Checks a value that is not an object of ours, and normalizes times.
 fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
     let good = match kind {
         Kind::Id => value.as_str().is_some_and(|id| !id.is_empty() && !id.contains('\0')),

@@ -1,7 +1,7 @@
 //! Mirrors the inventory of the upstream: afterwards the local one holds what the upstream holds, and nothing else.
 //!
-//! Everything is read before the first row is written, so that no transaction waits for a network. Pages go by `id_gt`, which needs no
-//! row to stay where it is, until one is empty: a list that was cut short would look like rows that are gone.
+//! Everything is read before the first row is written, so that no transaction waits for the network. Paging goes by `id_gt`, which does not
+//! depend on the positions of rows, until a page is empty: a truncated list would look like deleted rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,25 +18,27 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::upstream::Upstream;
 
-/// Records asked for at a time: the public clients do so too.
+/// Records per page, as many as the public clients request.
 const PAGE: usize = 100;
 
-/// What became of a list.
+/// Result of mirroring a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mirrored {
     /// The entity's list, for example `vms`.
     pub list: &'static str,
     /// Rows that the upstream has.
     pub rows: usize,
-    /// Local rows that it no longer has.
+    /// Local rows that the upstream no longer has, and that were removed.
     pub removed: usize,
 }
 
-/// Mirrors the upstream. Tells `reading` and `writing` as it goes, and at last what became of each list.
+/// Mirrors the upstream. Calls `reading` and `writing` as it goes, and returns the result for each list. Changes nothing if it fails.
 ///
 /// # Errors
-/// `Invalid` when there is no upstream, or with every record that is wrong; `BadGateway` and `GatewayTimeout` when the upstream does not do
-/// its part; `Forbidden`; `Unavailable` when the database is away. Nothing is changed then.
+/// - `Invalid` if there is no upstream, or required related rows are missing; the message gives each problem.
+/// - `BadGateway` or `GatewayTimeout` if the upstream fails, sends invalid records or does not answer in time.
+/// - `Forbidden` if the caller does not hold all rights.
+/// - `Unavailable` if the database is unreachable.
 pub async fn sync(
     app: &App,
     permit: &Permit,
@@ -56,7 +58,7 @@ pub async fn sync(
     let tx = app.begin(&permit).await?;
     let totals = write(&tx, &lists, &tx.organization().await?, &mut writing).await?;
     let mut mirrored = Vec::new();
-    // The other way round: a row goes before the one that it belongs to.
+    // In reverse order: a row is deleted before the row that it belongs to.
     for ((entity, records), total) in lists.iter().zip(totals).rev() {
         let kept: HashSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let mut gone = tx.existing_ids(entity).await?;
@@ -71,7 +73,7 @@ pub async fn sync(
     Ok(mirrored)
 }
 
-/// Reads a whole list.
+/// Reads a whole list of the upstream.
 async fn read(upstream: &Upstream, entity: &'static Entity, reading: &mut impl FnMut(Progress)) -> Result<Vec<Record>> {
     let (list, route) = (entity.plural, format!("get-{}", entity.route));
     let rubbish = |why: String| Error::bad_gateway(format!("the upstream answers {route} with something else"), why);
@@ -82,7 +84,7 @@ async fn read(upstream: &Upstream, entity: &'static Entity, reading: &mut impl F
     let (mut records, mut seen) = (Vec::<Record>::new(), HashSet::new());
     loop {
         let done = records.len();
-        // What comes or goes while it is read makes the count a little wrong.
+        // Rows that appear or disappear meanwhile make the count inexact.
         if done < count {
             reading(Progress { list, done, of: count });
         }
@@ -105,8 +107,8 @@ async fn read(upstream: &Upstream, entity: &'static Entity, reading: &mut impl F
     }
 }
 
-/// Makes relations fit together: what one list names and another lacks came or went while they were read, or is not shown to us. It is
-/// left out where it may be.
+/// Removes references to rows that the other list does not hold: they appeared or disappeared during the reading, or are not visible to us.
+/// Returns a problem for each such reference that is required.
 fn fit(lists: &mut [(&'static Entity, Vec<Record>)]) -> Vec<Problem> {
     let ids = |records: &[Record]| records.iter().map(|record| record.id.clone()).collect::<HashSet<_>>();
     let known: HashMap<&str, HashSet<String>> =
@@ -118,7 +120,7 @@ fn fit(lists: &mut [(&'static Entity, Vec<Record>)]) -> Vec<Problem> {
             let Some(known) = known.get(relation.target.name) else { continue };
             for record in &mut *records {
                 match (&field.kind, relation.join) {
-                    // It follows from the rows on the other side.
+                    // A reverse list follows from the rows on the other side.
                     (_, Join::Reverse(_)) => drop(record.values.remove(field.name)),
                     (Kind::Many(_), _) => {
                         if let Some(Value::Array(others)) = record.values.get_mut(field.name) {

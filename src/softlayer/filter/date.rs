@@ -1,19 +1,19 @@
-//! Moments as clients write them into filters.
+//! Parses dates in filters, in the formats that clients send.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use crate::domain::clock::Timestamp;
 
-/// What is allowed, for people.
+/// Error text: the allowed formats.
 pub(super) const ALLOWED: &str = "a date is MM/DD/YYYY, MM/DD/YYYY HH:MM:SS or ISO 8601";
 
 const LONGEST: usize = 64;
-/// Years of two digits come first: those of four don't fit there.
+/// Formats with two-digit years come first; they reject four-digit years.
 const DAYS: &[&str] = &["%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d"];
 const MOMENTS: &[&str] = &["%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
 const WITH_OFFSET: &[&str] = &["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
 
-/// Reads a moment; one without an offset is in UTC, one without a time is the beginning of its day.
+/// Parses a date or a timestamp. Without an offset it is in UTC; without a time it is the start of the day.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if text.len() > LONGEST {

@@ -1,21 +1,21 @@
-//! Operations: what the value of a property is compared with, and how.
+//! Operations of a filter: tests of a property's value.
 //!
-//! | operation | passes |
+//! | operation | passes if |
 //! |---|---|
-//! | `v`, `!= v` | the value is `v`, case counting; is not |
-//! | `> v`, `>= v`, `< v`, `<= v` | the value stands after `v`, and so on |
-//! | `^= v`, `$= v`, `*= v` and with `!` | the value begins with `v`, ends with it, has it in it, or not; case does not count |
-//! | `_= v`, `!_= v` | the value is `v`, or is not; case does not count |
-//! | `~ v`, `!~ v` | the value has `v` in it, or not; case counts. `v` is plain text and no pattern |
-//! | `is null`, `not null` | there is no value; there is one |
-//! | `in`, `not in` | the value is one of the option `data`, or none |
-//! | `or`, `and` | one of the operations in the option `data` passes; all do |
-//! | `betweenDate` | from the option `startDate` to `endDate`, both included |
-//! | `greaterThanDate`, `lessThanDate` | after the option `date`; before |
-//! | `isDate` | on the day of the option `date` |
+//! | `v`, `!= v` | the value equals `v`, or does not; case-sensitive |
+//! | `> v`, `>= v`, `< v`, `<= v` | the value is greater than `v`, and so on |
+//! | `^= v`, `$= v`, `*= v`, and with `!` | the value begins with `v`, ends with it, contains it, or does not; case-insensitive |
+//! | `_= v`, `!_= v` | the value equals `v`, or does not; case-insensitive |
+//! | `~ v`, `!~ v` | the value contains `v`, or does not; case-sensitive. `v` is plain text, not a pattern |
+//! | `is null`, `not null` | the value is missing; the value exists |
+//! | `in`, `not in` | the value is in the list of the option `data`, or is not |
+//! | `or`, `and` | one of the operations in the option `data` passes; all of them pass |
+//! | `betweenDate` | the value is between the options `startDate` and `endDate`, inclusive |
+//! | `greaterThanDate`, `lessThanDate` | the value is after the option `date`; before it |
+//! | `isDate` | the value is on the day of the option `date` |
 //!
-//! A form with `!`, or `not`, passes exactly what the form without does not; so a missing value passes `!= v`. Dates are compared to the
-//! second, which is how they are answered.
+//! An operation with `!` or `not` passes exactly if the one without fails, so a missing value passes `!= v`. Dates are compared to the
+//! second, the precision of answers.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -27,7 +27,7 @@ use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
 use crate::softlayer::value::{Value, date_text};
 
-/// What is told of an operation that can't be read.
+/// Error text for a malformed operation.
 const ALLOWED: &str = "an operation is a value, one behind !=, >, >=, <, <=, ^=, $=, *=, _=, ~ or their forms with !, or one of \
     is null, not null, in, not in, or, and, orderBy, betweenDate, greaterThanDate, lessThanDate, isDate";
 
@@ -40,25 +40,25 @@ pub(super) struct Test {
 
 #[derive(Debug)]
 enum Check {
-    /// There is no value.
+    /// The value is missing.
     Missing,
-    /// It compares so with this one.
+    /// The comparison of the value with this one has such a result.
     Compare(fn(Ordering) -> bool, Value),
-    /// Its text has this one, in lower case unless case counts.
+    /// The text of the value contains `text` at `part`; `text` is lowercase unless the test is `exact` (case-sensitive).
     Text { part: Part, text: String, exact: bool },
-    /// It is one of these.
+    /// The value is one of these.
     Among(Vec<Value>),
-    /// It lies in this time, both ends included.
+    /// The value is in this period, inclusive.
     Between(Timestamp, Timestamp),
-    /// It is on the same day.
+    /// The value is on the same day (UTC).
     Day(Timestamp),
-    /// One of these passes.
+    /// At least one of these passes.
     Any(Vec<Test>),
     /// All of these pass.
     All(Vec<Test>),
 }
 
-/// Where in a value its text is looked for.
+/// Where to look for a text in a value.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Begin,
@@ -67,7 +67,7 @@ enum Part {
     Whole,
 }
 
-/// What stands in front of a value.
+/// The meaning of an operator sign in front of a value.
 #[derive(Clone, Copy)]
 enum Sign {
     Compare(fn(Ordering) -> bool),
@@ -75,7 +75,7 @@ enum Sign {
     Exact,
 }
 
-/// Of two that begin alike, the longer one comes first.
+/// Operator signs. A sign comes before any shorter sign that is a prefix of it.
 const SIGNS: &[(&str, bool, Sign)] = &[
     ("!^=", true, Sign::Text(Part::Begin)),
     ("!$=", true, Sign::Text(Part::End)),
@@ -95,7 +95,7 @@ const SIGNS: &[(&str, bool, Sign)] = &[
 ];
 
 impl Test {
-    /// Reads an operation and its options, other than `orderBy`.
+    /// Parses an operation and its options; `orderBy` is handled elsewhere.
     pub(super) fn read(property: &Property, operation: &Value, options: Option<&Value>) -> Result<Self, Fault> {
         let word = operation.as_text().unwrap_or_default();
         let moment = |option: &str| date_option(property, options, option);
@@ -116,7 +116,7 @@ impl Test {
         Ok(Self { opposite: word == "not in", check })
     }
 
-    /// Reads an operation that needs no options.
+    /// Parses an operation without options.
     fn literal(property: &Property, operation: &Value) -> Result<Self, Fault> {
         let Value::Text(text) = operation else {
             let value = typed(property, operation)?;
@@ -140,7 +140,7 @@ impl Test {
         Ok(Self { opposite, check })
     }
 
-    /// How many tests it consists of beside itself.
+    /// Returns the number of inner tests.
     pub(super) fn parts(&self) -> usize {
         match &self.check {
             Check::Any(tests) | Check::All(tests) => tests.len(),
@@ -148,7 +148,7 @@ impl Test {
         }
     }
 
-    /// How many values there are in its list.
+    /// Returns the number of values in its list.
     pub(super) fn values(&self) -> usize {
         match &self.check {
             Check::Among(values) => values.len(),
@@ -156,7 +156,7 @@ impl Test {
         }
     }
 
-    /// Tells whether a value passes.
+    /// Returns true if a value passes.
     pub(super) fn passes(&self, value: Option<&Value>) -> bool {
         let value = value.filter(|value| !value.is_null());
         self.opposite != self.check.holds(value)
@@ -196,7 +196,7 @@ impl Part {
     }
 }
 
-/// Reads `is null` as false and `not null` as true; nothing else is either.
+/// Parses `is null` as `Some(false)`, `not null` and `is not null` as `Some(true)`, and anything else as `None`.
 pub(super) fn presence(operation: &Value) -> Option<bool> {
     let words: Vec<String> = operation.as_text()?.split_whitespace().take(4).map(str::to_ascii_lowercase).collect();
     match words.join(" ").as_str() {
@@ -206,7 +206,7 @@ pub(super) fn presence(operation: &Value) -> Option<bool> {
     }
 }
 
-/// What is told of an operation that can't be read.
+/// Returns the fault for a malformed operation.
 pub(super) fn unreadable(property: &Property) -> Fault {
     refused(property, ALLOWED)
 }
@@ -215,7 +215,7 @@ fn literals(property: &Property, options: Option<&Value>) -> Result<Vec<Test>, F
     data(property, options)?.iter().map(|operation| Test::literal(property, operation)).collect()
 }
 
-/// A value as its property holds it.
+/// Converts a value to the type of its property.
 fn typed(property: &Property, value: &Value) -> Result<Value, Fault> {
     match (property.kind, value) {
         (_, Value::Text(text)) => typed_text(property, text),
@@ -262,7 +262,7 @@ fn seconds(moment: &Timestamp) -> i64 {
     moment.timestamp()
 }
 
-/// A value as text.
+/// Returns a value as text, for text tests.
 fn written(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Text(text) => Some(Cow::Borrowed(text)),

@@ -1,4 +1,4 @@
-//! The options of an operation: structs with a name and a list of values.
+//! Options of an operation: structs with a name and a list of values.
 
 use super::date;
 use crate::domain::clock::Timestamp;
@@ -6,7 +6,7 @@ use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
 use crate::softlayer::value::{Struct, Value};
 
-/// The values of an option; one alone need not be in a list.
+/// Returns the values of an option; a single value counts as a list of one.
 pub(super) fn option<'a>(options: Option<&'a Value>, name: &str) -> Option<&'a [Value]> {
     let named = |option: &&Struct| option.get("name").and_then(Value::as_text).as_deref() == Some(name);
     let option = list(options?).iter().filter_map(Value::as_struct).find(named)?;
@@ -20,12 +20,12 @@ fn list(value: &Value) -> &[Value] {
     }
 }
 
-/// The values of the option `data`.
+/// Returns the values of the option `data`.
 pub(super) fn data<'a>(property: &Property, options: Option<&'a Value>) -> Result<&'a [Value], Fault> {
     option(options, "data").ok_or_else(|| refused(property, "it needs the option 'data' with a list of values"))
 }
 
-/// The moment in an option of a property that holds one.
+/// Returns the date in an option; the property must hold a date.
 pub(super) fn date_option(property: &Property, options: Option<&Value>, name: &str) -> Result<Timestamp, Fault> {
     if property.kind != Kind::Date {
         return Err(refused(property, "it holds no date"));
@@ -38,7 +38,7 @@ pub(super) fn date_option(property: &Property, options: Option<&Value>, name: &s
     .ok_or_else(|| refused(property, &format!("it needs the option '{name}', and {}", date::ALLOWED)))
 }
 
-/// A fault that names a property and tells what is allowed.
+/// Returns a fault that names the property and says what is allowed.
 pub(super) fn refused(property: &Property, allowed: &str) -> Fault {
     Fault::invalid(format!("The filter on '{}' is not valid: {allowed}.", property.name))
 }

@@ -1,4 +1,4 @@
-//! From the struct of a call to a filter.
+//! Parses the struct of a call into a filter.
 
 use super::operation::{Test, presence, unreadable};
 use super::option::{option, refused};
@@ -8,18 +8,18 @@ use crate::softlayer::mask::Wanted;
 use crate::softlayer::types::{Kind, Property, Type};
 use crate::softlayer::value::Value;
 
-/// Deepest nesting of relations.
+/// Maximum nesting of relations.
 const DEPTH_MAX: usize = 64;
-/// Most conditions and orders of a filter, together with the relations that lead to them.
+/// Maximum number of conditions and sort orders of a filter, together with the relations that lead to them.
 const CONDITIONS_MAX: usize = 200;
-/// Most values of all lists of a filter.
+/// Maximum number of values in all lists of a filter.
 const VALUES_MAX: usize = 1_000;
 
-/// Reads a filter on rows of a datatype. What it says of them stands at its root, or under the relation that the method lists:
-/// under `users` for `SoftLayer_Account::getUsers`.
+/// Parses a filter on rows of a datatype. The conditions are at its root, or under the relation that the method lists: under `users`
+/// for `SoftLayer_Account::getUsers`.
 ///
 /// # Errors
-/// An operation of a known property that can't be read, with what is allowed; a filter that is no struct, or asks for too much.
+/// [`Fault::invalid`] if the filter is not a struct, exceeds a limit, or has a malformed operation on a known property.
 pub fn read(filter: &Value, relation: Option<&str>, kind: &'static Type) -> Result<Filter, Fault> {
     let mut reader = Reader { order: Vec::new(), path: Vec::new(), count: 0, values: 0 };
     let mut needs = Wanted::of(kind);
@@ -39,7 +39,7 @@ pub fn read(filter: &Value, relation: Option<&str>, kind: &'static Type) -> Resu
     Ok(Filter { conditions, order, needs })
 }
 
-/// The members of a struct; none of what holds nothing.
+/// Returns the members of a struct; no members for an empty value, and `None` for any other value.
 fn members(value: &Value) -> Option<&[(String, Value)]> {
     match value {
         Value::Struct(object) => Some(&object.members),
@@ -66,11 +66,11 @@ fn need_id(needs: &mut Wanted) {
 
 struct Reader {
     order: Vec<Order>,
-    /// The relations that lead to where it reads.
+    /// The relations that lead to the current position.
     path: Vec<&'static str>,
-    /// How many conditions, orders and relations it has read.
+    /// Number of conditions, sort orders and relations so far.
     count: usize,
-    /// How many values of lists it has read.
+    /// Number of values in lists so far.
     values: usize,
 }
 
@@ -84,7 +84,7 @@ impl Reader {
         members.iter().try_for_each(|(name, value)| self.member(name, value, needs, conditions))
     }
 
-    /// Reads what is said of a property; one that is not known is left alone.
+    /// Reads the conditions on a property; ignores an unknown one.
     fn member(
         &mut self,
         name: &str,

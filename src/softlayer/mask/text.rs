@@ -1,4 +1,4 @@
-//! The mask language.
+//! Parses the mask language.
 //!
 //! ```text
 //! mask  = list | "[" list "]"
@@ -6,16 +6,16 @@
 //! item  = name ["(" datatype ")"] ["[" list "]" | "." item]
 //! ```
 //!
-//! At the top, the names `mask` and `filteredMask` stand for the object itself. Space may stand between any two words.
+//! On the first level, the names `mask` and `filteredMask` stand for the object itself. White space is allowed between any two tokens.
 
 use super::{Wanted, bound, find, is_a, shown};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::types::Type;
 
-/// Longest mask, in bytes.
+/// Maximum length of a mask, in bytes.
 const LENGTH_MAX: usize = 64 * 1024;
 
-/// Reads a mask into what is wanted of its object.
+/// Parses a mask, and adds its properties to `wanted`.
 pub(super) fn read(text: &str, wanted: &mut Wanted) -> Result<(), Fault> {
     if text.len() > LENGTH_MAX {
         return Err(Fault::no_mask(1, LENGTH_MAX + 1, &format!("at most {LENGTH_MAX} bytes"), "more"));
@@ -23,12 +23,12 @@ pub(super) fn read(text: &str, wanted: &mut Wanted) -> Result<(), Fault> {
     Reader { text, rest: text, count: 0 }.whole(wanted)
 }
 
-/// Where the names at a place are looked up.
+/// The context in which a name is looked up.
 #[derive(Clone, Copy)]
 struct Place {
     /// The datatype.
     kind: &'static Type,
-    /// How many properties lead here; `None` where `mask` still stands for the object.
+    /// The number of properties that lead here; `None` while `mask` can still stand for the object.
     depth: Option<usize>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         self.inside(inner, below)
     }
 
-    /// What stands behind a name.
+    /// Parses the part after a name: an optional datatype, then `[...]` or `.` or nothing.
     fn inside(&mut self, wanted: &mut Wanted, place: Place) -> Result<(), Fault> {
         let kind = if self.take('(') { self.cast(place.kind)? } else { place.kind };
         let place = Place { kind, ..place };
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The datatype behind `(`: the one that the property has, or one that extends it.
+    /// Parses the datatype after `(`: that of the property, or one that extends it.
     fn cast(&mut self, kind: &'static Type) -> Result<&'static Type, Fault> {
         let Some(name) = self.word() else { return Err(self.fault("TYPE")) };
         if !self.take(')') {
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         (!word.is_empty()).then_some(word)
     }
 
-    /// A fault at the next word or sign.
+    /// Returns the fault for an unexpected token at the current position.
     fn fault(&mut self, expected: &str) -> Fault {
         self.rest = self.rest.trim_start();
         let before = self.text.strip_suffix(self.rest).unwrap_or(self.text);

@@ -1,4 +1,4 @@
-//! Answers and faults as bodies; none is ever empty, which clients take for an error.
+//! Encodes answers and faults as bodies. A body is never empty, because clients treat an empty one as an error.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,16 @@ use crate::softlayer::call::Reply;
 use crate::softlayer::fault::{Fault, PUBLIC};
 use crate::softlayer::value::{Struct, Value, date_text};
 
-/// What is told to all who may not in, whatever the reason.
+/// Text of every fault with status 401, whatever the reason.
 const DENIED: &str = "Access Denied. ";
 
-/// Writes an answer: its content type and its body.
+/// Encodes an answer; returns the content type and the body.
 #[must_use]
 pub fn encode(reply: &Reply, format: Format) -> (&'static str, String) {
     write(&reply.value, format)
 }
 
-/// Writes a fault. REST has its own text for a credential that is missing or refused (status 401), and no numeric codes.
+/// Encodes a fault. REST has one fixed text for status 401, and replaces numeric codes with [`PUBLIC`].
 #[must_use]
 pub fn encode_fault(fault: &Fault, format: Format) -> (&'static str, String) {
     let (code, text) = match fault.status {
@@ -50,7 +50,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A scalar as text.
+/// Returns a scalar as text; `None` for null, lists and objects.
 fn bare(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Text(text) => Some(Cow::Borrowed(text)),
@@ -62,7 +62,7 @@ fn bare(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// `<root>` with an element for each member, and `<item>` for each element of a list.
+/// Encodes a value as XML: a `<root>` with an element for each member of an object, and an `<item>` for each element of a list.
 fn xml(value: &Value) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
     element("root", value, &mut out);
@@ -85,7 +85,7 @@ fn is_name(name: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|sign| letter(sign) || sign.is_ascii_digit())
 }
 
-/// Writes a character of text; one that XML does not have becomes another.
+/// Writes a character of text; one that XML forbids becomes U+FFFD.
 fn escape(sign: char, out: &mut String) {
     match sign {
         '&' => out.push_str("&amp;"),

@@ -1,4 +1,4 @@
-//! JSON and the value tree.
+//! Converts between JSON and the value tree.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,13 +9,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::value::{Struct, Value, date_text};
 
-/// Deepest nesting that is read.
+/// Maximum nesting of a document.
 const DEPTH_MAX: usize = 64;
-/// Numbers from here on are too large.
+/// Upper bound (exclusive) of the absolute value of a float, 2^63: JSON integers beyond 64 bits arrive as floats, and are rejected.
 const LARGEST: f64 = 9_223_372_036_854_775_807.0;
 
-/// Reads JSON, members in the order in which they come. Two of the same name are refused: one reader would take the first for it and
-/// another the last. A member `complexType` names the datatype of its object, and is no member.
+/// Parses JSON; members keep their order. It rejects duplicate members: one reader would take the first, and another the last. A text
+/// member `complexType` names the datatype of its object, and is not a member of the result.
 pub(super) fn read(text: &[u8]) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Nested { depth: 0 }.deserialize(&mut reader).map_err(Fault::bad_request)?;
@@ -23,7 +23,7 @@ pub(super) fn read(text: &[u8]) -> Result<Value, Fault> {
     Ok(value)
 }
 
-/// A value in so many lists and objects.
+/// Deserializes a value that is nested in `depth` lists and objects.
 #[derive(Clone, Copy)]
 struct Nested {
     depth: usize,
@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for Nested {
     }
 }
 
-/// A value as JSON: dates are text, members stand in their order, and a number that is none is null.
+/// Serializes a value as JSON: dates become text, members keep their order, and NaN and infinity become null.
 pub(super) struct Written<'a>(pub(super) &'a Value);
 
 impl Serialize for Written<'_> {

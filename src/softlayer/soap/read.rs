@@ -1,4 +1,4 @@
-//! From bytes to a call.
+//! Decodes a SOAP envelope into a call.
 
 use crate::softlayer::call::{Arguments, Call};
 use crate::softlayer::fault::Fault;
@@ -6,13 +6,13 @@ use crate::softlayer::value::{Struct, Value};
 use crate::softlayer::xml::{self, Element};
 use crate::softlayer::{headers, scalar};
 
-/// Longest name of a method, in bytes.
+/// Maximum length of a method name, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Reads a call.
+/// Decodes a call.
 ///
 /// # Errors
-/// Those of [`xml::read`], of headers, and [`Fault::bad_request`].
+/// Those of [`xml::read`], of the headers, and [`Fault::bad_request`] if the body is not a well-formed call.
 pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     let (header, method) = envelope(xml::read(body)?)?;
     if method.name.len() > LONGEST_NAME {
@@ -33,7 +33,7 @@ pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     Ok(call)
 }
 
-/// What is in the header, and the one element in the body.
+/// Returns the elements of the header, and the only element of the body.
 fn envelope(root: Element) -> Result<(Vec<Element>, Element), Fault> {
     if root.name != "Envelope" {
         return Err(Fault::bad_request("it is no SOAP envelope"));
@@ -53,7 +53,7 @@ fn envelope(root: Element) -> Result<(Vec<Element>, Element), Fault> {
     }
 }
 
-/// Reads elements by their names.
+/// Reads elements as named members; rejects duplicate names.
 fn members(elements: Vec<Element>) -> Result<Vec<(String, Value)>, Fault> {
     let named = |mut element: Element| Ok((std::mem::take(&mut element.name), value(element)?));
     let members = elements.into_iter().map(named).collect::<Result<Vec<_>, Fault>>()?;
@@ -77,7 +77,7 @@ fn value(element: Element) -> Result<Value, Fault> {
 
 fn is_list(element: &Element) -> bool {
     let kind = element.kind.as_deref().unwrap_or_default();
-    // Clients name the elements of a list after their datatype, too.
+    // Some clients name the elements of a list after their datatype.
     let is_item = |child: &Element| child.name == "item" || child.name.starts_with("SoftLayer_");
     let items = !element.children.is_empty() && element.children.iter().all(is_item);
     element.array || kind.ends_with("Array") || items
@@ -90,7 +90,7 @@ fn list(element: Element) -> Result<Value, Fault> {
     element.children.into_iter().map(value).collect::<Result<_, _>>().map(Value::List)
 }
 
-/// Reads an element without elements in it: of a simple type as that, of one of SoftLayer's as an object without members, else as text.
+/// Reads an element without children: a value of its simple type, an empty object if its type is a SoftLayer datatype, else text.
 fn leaf(element: Element) -> Result<Value, Fault> {
     let kind = element.kind.unwrap_or_default();
     let read = match kind.as_str() {

@@ -1,4 +1,4 @@
-//! From an answer to text: the envelope as the live service writes it.
+//! Encodes an answer as a SOAP envelope, as the live service writes it.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,9 @@ use crate::softlayer::xml::Writer;
 const ENVELOPE: (&str, &str) = ("xmlns:SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/");
 const ENCODING: &str = "http://schemas.xmlsoap.org/soap/encoding/";
 
-/// Writes an answer. `namespace` is that of [`super::namespace`].
+/// Encodes an answer. `namespace` comes from [`super::namespace`].
 ///
-/// Objects have the properties that their datatype declares, in the order in which it declares them: clients pass over all others.
+/// An object has only the properties that its datatype declares, in that order: clients skip all others.
 #[must_use]
 pub fn encode(namespace: &str, method: &Method, reply: &Reply) -> String {
     let attributes = [
@@ -41,7 +41,7 @@ pub fn encode(namespace: &str, method: &Method, reply: &Reply) -> String {
     writer.finish()
 }
 
-/// Writes a fault. Its code is the name of an exception; the numbers of XML-RPC become that of [`PUBLIC`].
+/// Encodes a fault. The code is the name of an exception; numeric XML-RPC codes become [`PUBLIC`].
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> String {
     let code = if fault.code.starts_with(|first: char| first.is_ascii_alphabetic()) { &fault.code } else { PUBLIC };
@@ -57,7 +57,7 @@ pub fn encode_fault(fault: &Fault) -> String {
     writer.finish()
 }
 
-/// Writes an element with its type: `declared`, unless the value knows better.
+/// Writes an element with its `xsi:type`: the value's own type if it has one, else `declared`.
 fn write_value(writer: &mut Writer, name: &str, value: &Value, declared: Option<Kind>) {
     let (kind, text) = match value {
         Value::Bool(truth) => ("xsd:boolean", truth.to_string()),

@@ -1,4 +1,4 @@
-//! Every datatype that is served, with its properties (contract sections 3.4, 5 and 6).
+//! Every supported datatype, with its properties (contract sections 3.4, 5 and 6).
 
 use super::{Kind, Property, Type};
 

@@ -1,4 +1,4 @@
-//! From characters to the tree, within bounds.
+//! Parses XML into a tree of elements, within limits.
 
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion, escape};
@@ -7,14 +7,15 @@ use super::text::{characters, is_allowed, is_blank, local};
 use super::{Element, MAX_ATTRIBUTES, MAX_BODY, MAX_DEPTH, MAX_ELEMENTS};
 use crate::softlayer::fault::Fault;
 
-/// What is wrong with an event.
+/// Error text for an event.
 type Wrong = &'static str;
 
-/// Reads a body.
+/// Parses a body.
 ///
 /// # Errors
-/// [`Fault::not_well_formed`], also for what is more than is read, and for a DTD, an entity, or a processing instruction;
-/// [`Fault::unsupported_encoding`].
+/// - [`Fault::not_well_formed`] if the body is not well-formed, exceeds a limit (status 413 for its size), or has a DTD, an unknown entity
+///   or a processing instruction.
+/// - [`Fault::unsupported_encoding`] if its encoding is not supported.
 pub fn read(body: &[u8]) -> Result<Element, Fault> {
     if body.len() > MAX_BODY {
         let fault = Fault::not_well_formed(format_args!("it is longer than {MAX_BODY} bytes"));
@@ -38,14 +39,14 @@ pub fn read(body: &[u8]) -> Result<Element, Fault> {
     tree.root.filter(|_| tree.open.is_empty()).ok_or_else(|| Fault::not_well_formed("it ends too early"))
 }
 
-/// What was read so far.
+/// The elements read so far.
 #[derive(Default)]
 struct Tree {
-    /// The elements whose end was not yet read, outermost first.
+    /// The open elements, outermost first.
     open: Vec<Element>,
-    /// The outermost element, once its end was read.
+    /// The root element, after its end.
     root: Option<Element>,
-    /// How many elements there are.
+    /// Number of elements.
     elements: usize,
 }
 
@@ -119,7 +120,7 @@ impl Tree {
     }
 }
 
-/// An element without what is in it. Of its attributes only those are kept that codecs look at.
+/// Reads the start of an element. It keeps only the attributes that the codecs use.
 fn element(start: &BytesStart<'_>) -> Result<Element, Wrong> {
     let name = local(start.name().into_inner()).ok_or("the name of an element is none")?;
     let mut element = Element { name: name.to_owned(), ..Element::default() };

@@ -1,4 +1,4 @@
-//! From bytes to characters, and which characters and names XML allows.
+//! Decodes bytes to characters, and knows the characters and names that XML allows.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,25 @@ use quick_xml::events::{BytesDecl, BytesStart};
 
 use crate::softlayer::fault::Fault;
 
-/// What windows-1252 has in place of the characters from U+0080 to U+009F; it leaves five of them as they are.
+/// The characters of windows-1252 for the bytes 0x80 to 0x9F; five of these bytes are undefined there, and keep their code point.
 const WINDOWS: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
     '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// An encoding in which each byte is a character.
+/// A single-byte encoding.
 #[derive(Clone, Copy)]
 enum Narrow {
     Latin1,
     Windows,
 }
 
-/// The characters of a body. It is taken for UTF-8 whatever it declares, as clients declare ISO-8859-1 and send UTF-8; only where it
-/// is none, its declaration counts.
+/// Decodes a body. Valid UTF-8 is read as UTF-8, whatever the body declares, because clients declare ISO-8859-1 and send UTF-8. The
+/// declaration counts only if the body is not valid UTF-8.
 ///
 /// # Errors
-/// [`Fault::unsupported_encoding`], and [`Fault::not_well_formed`] where there are characters that XML forbids.
+/// - [`Fault::unsupported_encoding`] if the body is not UTF-8 and declares no supported encoding.
+/// - [`Fault::not_well_formed`] if it has characters that XML forbids.
 pub(super) fn characters(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = match std::str::from_utf8(body) {
@@ -36,7 +37,7 @@ pub(super) fn characters(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
     Ok(text)
 }
 
-/// The encoding that a body declares, where it is one that is read.
+/// Returns the encoding that a body declares; `None` if it is missing or not supported.
 fn declared(body: &[u8]) -> Option<Narrow> {
     const LONGEST: usize = 200;
     let head = body.get(..LONGEST).unwrap_or(body).strip_prefix(b"<?")?;
@@ -61,23 +62,23 @@ fn decode(body: &[u8], encoding: Narrow) -> String {
     body.iter().map(character).collect()
 }
 
-/// Tells whether XML 1.0 allows a character.
+/// Returns true if XML 1.0 allows a character.
 pub(in crate::softlayer) fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Tells whether a text is white space.
+/// Returns true if a text is only white space.
 pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-/// The local part of a name, where it is a name with at most one prefix.
+/// Returns the local part of a name; `None` if the name is invalid or has more than one prefix.
 pub(super) fn local(name: &str) -> Option<&str> {
     let (prefix, local) = name.split_once(':').map_or((None, name), |(prefix, local)| (Some(prefix), local));
     (prefix.is_none_or(is_simple_name) && is_simple_name(local)).then_some(local)
 }
 
-/// Tells whether a text is a name without a prefix.
+/// Returns true if a text is a valid name without a prefix.
 fn is_simple_name(text: &str) -> bool {
     text.starts_with(begins_name) && text.chars().all(|character| begins_name(character) || continues_name(character))
 }

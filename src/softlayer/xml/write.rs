@@ -1,9 +1,9 @@
-//! A writer whose answers are well-formed, whatever it is given.
+//! A writer that produces well-formed XML from any input.
 
 use super::MAX_WRITTEN_DEPTH;
 use super::text::{is_allowed, local};
 
-/// Writes elements.
+/// Writes an XML document into a string.
 #[derive(Debug)]
 pub struct Writer {
     out: String,
@@ -17,7 +17,7 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// Writes an element with attributes and what `content` writes into it. One whose name is none, or that would stand deeper than
+    /// Writes an element with attributes; `content` writes its content. An element with an invalid name, or nested deeper than
     /// [`MAX_WRITTEN_DEPTH`], is left out.
     pub fn element(&mut self, name: &str, attributes: &[(&str, &str)], content: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_WRITTEN_DEPTH || local(name).is_none() {
@@ -42,24 +42,25 @@ impl Writer {
         }
     }
 
-    /// Writes an element with text in it.
+    /// Writes an element that contains text.
     pub fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
         self.element(name, attributes, |inside| inside.text(text));
     }
 
-    /// Writes text. What XML forbids becomes U+FFFD.
+    /// Writes text. Characters that XML forbids become U+FFFD.
     pub fn text(&mut self, text: &str) {
         escape(text, false, &mut self.out);
     }
 
-    /// What was written.
+    /// Returns the document.
     #[must_use]
     pub fn finish(self) -> String {
         self.out
     }
 }
 
-/// Writes text so that a reader gets the same text. Line breaks would become spaces in attributes, and a return a line break.
+/// Escapes text so that a reader gets the same text back. Unescaped, line breaks and tabs in attributes would become spaces, and a carriage
+/// return would become a line break.
 fn escape(text: &str, attribute: bool, out: &mut String) {
     for character in text.chars() {
         match character {

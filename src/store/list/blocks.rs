@@ -1,4 +1,4 @@
-//! Long lists, read without a cursor: first which rows they hold, then these, some at a time. Between two reads no connection is held.
+//! Reads long lists without a cursor: first the ids of all rows, then the rows, a block at a time. No connection is held between two reads.
 
 use futures_util::TryStreamExt;
 use sea_orm::{DatabaseConnection, StreamTrait};
@@ -13,20 +13,20 @@ use crate::store::{Store, error};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Rows of a block.
+/// Rows in a block.
 pub const BLOCK: usize = 500;
 
-/// The ids of a long list that were not read yet, a block at a time: each block gives its memory back when it is taken.
+/// The ids of the rows of a long list that are not read yet, in blocks. Taking a block frees its memory.
 #[derive(Debug, Default)]
 pub struct Ids {
     blocks: VecDeque<Block>,
-    /// Whether the last id comes first.
+    /// Whether the ids are stored in reverse order.
     backward: bool,
-    /// The place of the list among its caller's whole lists, as long as the ids are held.
+    /// The list's place among its caller's whole lists, held as long as the ids.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Some ids, one after another in one text, and where each ends.
+/// Some ids, concatenated in one string, and the end of each.
 #[derive(Debug, Default)]
 struct Block {
     text: String,
@@ -34,13 +34,13 @@ struct Block {
 }
 
 impl Ids {
-    /// Tells whether none is left.
+    /// Returns true if no id is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
-    /// Takes the next ones, at most [`BLOCK`]; none at the end.
+    /// Removes and returns the next ids, at most [`BLOCK`]; empty at the end.
     pub fn take(&mut self) -> Vec<String> {
         let next = if self.backward { self.blocks.pop_back() } else { self.blocks.pop_front() };
         let Block { text, ends } = next.unwrap_or_default();
@@ -77,20 +77,21 @@ impl Block {
 }
 
 impl Store {
-    /// The ids of all rows of a list for a caller, in the order of the list.
+    /// Returns the ids of all rows of a list for a caller, in the order of the list.
     ///
     /// # Errors
-    /// Like [`Store::list`]; `TooMany` too when the caller holds the ids of 8 lists already.
+    /// Same as [`Store::list`].
+    /// `TooMany` also if the caller already holds the ids of 8 lists.
     pub async fn list_ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope) -> Result<Ids> {
         let place = self.lanes.whole(caller).await?;
         let ids = self.lanes.read(caller, async |db| read_ids(&db, query, scope).await).await?;
         Ok(Ids { _place: Some(place), ..ids })
     }
 
-    /// Those rows of a list for a caller that have these ids and are still there, in the order of the ids.
+    /// Returns the rows of a list that have these ids, in the order of the ids. Omits rows that were deleted in the meantime.
     ///
     /// # Errors
-    /// Like [`Store::list`].
+    /// Same as [`Store::list`].
     pub async fn list_block(
         &self,
         caller: Option<&UserId>,
@@ -117,7 +118,7 @@ async fn read_ids(db: &DatabaseConnection, query: &Query, scope: &Scope) -> Resu
     compile::order(database, query, &mut select);
     compile::limit(query, None, &mut select);
     select.column((query.entity.table, "id"));
-    // The end of a list is read from its end.
+    // With `last`, the statement returns the rows in reverse order.
     let mut ids = Ids { backward: query.page.last.is_some(), ..Ids::default() };
     let mut rows = db.stream_raw(database.build(&select)).await.map_err(error)?;
     while let Some(row) = rows.try_next().await.map_err(error)? {

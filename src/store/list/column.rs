@@ -1,11 +1,11 @@
-//! The expressions behind fields.
+//! SQL expressions for the fields of entities.
 
 use sea_orm::sea_query::{Alias, Expr, SimpleExpr};
 
 use crate::domain::entity::{Entity, Field, Kind};
 use crate::domain::text::Language;
 
-/// The expression behind a field. Two fields are derived from other tables rather than kept twice.
+/// Returns the SQL expression for a field. Two fields are computed from other tables instead of being stored twice.
 pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> SimpleExpr {
     match (entity.table, field.name) {
         ("users", "role") => Expr::cust(
@@ -20,7 +20,7 @@ pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> Simp
     }
 }
 
-/// The column of a text's Chinese version.
+/// Returns the column with the Chinese version of a text.
 pub(super) fn chinese(field: &Field) -> Alias {
     Alias::new(format!("{}_zh", field.name))
 }

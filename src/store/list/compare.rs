@@ -1,11 +1,11 @@
-//! Comparisons, written so that both databases understand the same by them.
+//! SQL comparisons that give the same result on both databases.
 
 use sea_orm::Value as SqlValue;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 
 use crate::domain::filter::{Operator, Scalar};
 
-/// A value compared with others; unknown where one of the two sides is missing.
+/// Returns the condition that compares a column with values. It is unknown (NULL) if the column is NULL, unless `values` contain null.
 pub(super) fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar]) -> SimpleExpr {
     let (nulls, present): (Vec<&Scalar>, Vec<&Scalar>) = values.iter().partition(|value| matches!(value, Scalar::Null));
     let has_null = !nulls.is_empty();
@@ -14,7 +14,7 @@ pub(super) fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar])
         Some(Scalar::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    // Nothing is known of a comparison with a missing value.
+    // A comparison with null is unknown.
     let unknown = || Expr::cust("NULL");
     match operator {
         Operator::Equals | Operator::In => {
@@ -41,10 +41,10 @@ pub(super) fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar])
     }
 }
 
-/// `LIKE` ignores case on SQLite and not on PostgreSQL, and has wildcards; these functions are the same on both.
+/// Uses functions that behave the same on both databases, unlike `LIKE`, which has wildcards and ignores case only on SQLite.
 fn contains(column: SimpleExpr, text: String) -> SimpleExpr {
     let without = Func::cust("replace").args([column.clone(), Expr::val(text.clone()), Expr::Constant("".into())]);
-    // Every text contains the empty one; a missing value is unknown.
+    // Every text contains the empty text; for NULL, the result is unknown.
     if text.is_empty() { column.clone().eq(column) } else { Expr::from(without).ne(column) }
 }
 
@@ -59,7 +59,7 @@ fn ends_with(column: SimpleExpr, text: String) -> SimpleExpr {
     if text.is_empty() { column.clone().eq(column) } else { Expr::from(end).eq(text) }
 }
 
-/// The number of characters, as both databases count them.
+/// Returns the number of characters, as both databases count them.
 fn length(text: &str) -> SimpleExpr {
     Expr::Constant(i32::try_from(text.chars().count()).unwrap_or(i32::MAX).into())
 }

@@ -1,5 +1,5 @@
-//! From a list request to SQL. The same rows come back from both databases: text compares byte by byte, and where a value is
-//! missing, ascending order puts it last and descending order first.
+//! Translates a list request to SQL. Both databases return the same rows: text compares byte by byte, and NULL sorts last in ascending and
+//! first in descending order.
 
 use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order as SqlOrder, Query as Sql, SelectStatement, SimpleExpr};
 use sea_orm::{DbBackend, QueryResult, Value as SqlValue};
@@ -16,10 +16,10 @@ use crate::domain::mfa::AMR_MFA;
 use crate::domain::text::{Language, Text};
 use crate::error::Result;
 
-/// The largest LIMIT; SQLite takes no OFFSET without one.
+/// The largest LIMIT. SQLite accepts no OFFSET without a LIMIT.
 const NO_LIMIT: u64 = i64::MAX as u64;
 
-/// The rows that a list request matches: no columns, no order yet.
+/// Selects the rows that a list request matches, without columns and order.
 pub(super) fn matching(database: DbBackend, query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
     let dialect = Dialect::of(database, query.language, &query.filter);
@@ -55,7 +55,7 @@ pub(super) fn columns(entity: &Entity, projection: &Projection, language: Langua
     }
 }
 
-/// The rows on the other side of a relation, for the given ids on this side, each telling which it belongs to.
+/// Selects the rows on the other side of a relation, for the given ids on this side. The column `PARENT` holds the id on this side.
 pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
     let table = relation.target.table;
     let mut select = Sql::select();
@@ -74,7 +74,7 @@ pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
     select
 }
 
-/// The order of a list; that of `last` is the reverse, so that the end comes first.
+/// Adds the order of a list, reversed for `last`, so that the end of the list comes first.
 pub(super) fn order(database: DbBackend, query: &Query, select: &mut SelectStatement) {
     let backward = query.page.last.is_some();
     let direction = |descending: bool| if descending { SqlOrder::Desc } else { SqlOrder::Asc };
@@ -87,13 +87,13 @@ pub(super) fn order(database: DbBackend, query: &Query, select: &mut SelectState
     select.order_by((query.entity.table, "id"), direction(backward));
 }
 
-/// The window of a list, of `most` rows at most: how many, and how many to skip.
+/// Returns the window of a list: its limit, which is at most `most`, and its offset.
 fn window(query: &Query, most: Option<u64>) -> (u64, u64) {
     let limit = [query.page.first, query.page.last, most].into_iter().flatten().min();
     (limit.unwrap_or(NO_LIMIT), query.page.skip)
 }
 
-/// Leaves the window of the rows.
+/// Restricts the rows to the window of the list.
 pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStatement) {
     if let (limit, skip) = window(query, most)
         && (limit < NO_LIMIT || skip > 0)
@@ -102,10 +102,11 @@ pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStateme
     }
 }
 
-/// The rows of a window in their order, found by their ids: who sorts rows and skips some carries all of their columns along.
+/// Selects the rows of a window in order, by a subquery for their ids. Without it, the database would carry all columns through the sort,
+/// even of skipped rows.
 ///
-/// The window stands in the text as numbers. For a parameter there the planners of both databases expect many rows, and sort the
-/// whole table where an index holds the first few in order.
+/// The SQL contains the window as numbers. With parameters, the planners of both databases would expect many rows and sort the whole table
+/// instead of reading the first few rows from an index.
 pub(super) fn windowed(
     database: DbBackend,
     query: &Query,
@@ -123,14 +124,14 @@ pub(super) fn windowed(
     select
 }
 
-/// Reads the place of one row in the order, for `after` and `before`.
+/// Selects the position of one row in the order, for `after` and `before`.
 pub(super) fn position(database: DbBackend, query: &Query, scope: &Scope, id: &str) -> SelectStatement {
     let mut select = matching(database, &Query::all(query.entity), scope);
     select.expr_as(ordered_by(database, query), "place").and_where(Expr::col((query.entity.table, "id")).eq(id));
     select
 }
 
-/// The rows behind (or ahead of) the row whose place is `at`.
+/// Returns the condition for the rows after (or before) the row `id`, whose position is `at`.
 pub(super) fn beyond(
     database: DbBackend,
     query: &Query,
@@ -146,7 +147,7 @@ pub(super) fn beyond(
     let by = || ordered_by(database, query);
     let own_id = || Expr::col((query.entity.table, "id"));
     let same_side = if after { own_id().gt(id) } else { own_id().lt(id) };
-    // Values grow along the list when ascending, and shrink when descending; missing ones stand at the end where values are greatest.
+    // Values grow along an ascending list and shrink along a descending one. NULL sorts as if it were greater than every value.
     let upward = after != descending;
     Ok(match place {
         Some(value) => {
@@ -159,7 +160,7 @@ pub(super) fn beyond(
     })
 }
 
-/// What a list is ordered by: a value of several members, by its text.
+/// Returns the expression that a list is ordered by. A field that is not a scalar is ordered by its JSON text.
 fn ordered_by(database: DbBackend, query: &Query) -> SimpleExpr {
     match &query.order {
         Some(order) if !order.field.is_scalar() => {
@@ -180,7 +181,7 @@ fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<
     })
 }
 
-/// Reads a plain field of a row as it goes over the wire.
+/// Reads a plain field of a row in its wire format.
 pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Result<Cell> {
     let missing = || if is_list(&field.kind) { Value::Array(Vec::new()) } else { Value::Null };
     let text_of = |name: &str| row.try_get_by::<Option<String>, _>(name).map_err(error);

@@ -1,4 +1,4 @@
-//! From the tree of a `where` to a condition in SQL.
+//! Translates the tree of a `where` to a SQL condition.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query as Sql, SimpleExpr};
@@ -10,17 +10,17 @@ use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::{Filter, Quantifier};
 use crate::domain::text::Language;
 
-/// For which database a condition is written, and for a reader of which language.
+/// The database that a condition is written for, and the language of its texts.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) database: DbBackend,
     pub(super) language: Language,
-    /// Whether each condition on related rows is planned apart from all others.
+    /// Whether PostgreSQL plans each condition on related rows separately.
     pub(super) apart: bool,
 }
 
-/// With more conditions on related rows than this, PostgreSQL plans each apart. Otherwise it plans them all as one join, whose order it
-/// searches for: a hundred take it many seconds, over empty tables too.
+/// With more conditions on related rows than this, PostgreSQL plans each separately. Otherwise it plans them as one join and searches for
+/// its best order, which takes many seconds for a hundred conditions, even over empty tables.
 const APART_FROM: usize = 8;
 
 impl Dialect {
@@ -30,7 +30,7 @@ impl Dialect {
     }
 }
 
-/// How many conditions on related rows there are.
+/// Counts the conditions on related rows.
 fn relations(filter: &Filter) -> usize {
     match filter {
         Filter::All(filters) | Filter::Any(filters) => filters.iter().map(relations).sum(),
@@ -41,17 +41,17 @@ fn relations(filter: &Filter) -> usize {
     }
 }
 
-/// What a condition speaks of.
+/// What a condition applies to.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     /// A row of an entity's table.
     Row(&'a Entity),
-    /// An object kept inside a row, and inside how many others.
+    /// A JSON object inside a row; the number is how many other objects contain it.
     Kept(usize),
 }
 
 impl Subject<'_> {
-    /// What an object kept inside this one is called.
+    /// Returns the depth of an object inside this one.
     fn inside(self) -> usize {
         match self {
             Self::Row(_) => 0,
@@ -59,7 +59,7 @@ impl Subject<'_> {
         }
     }
 
-    /// A field's value.
+    /// Returns the expression for a field's value.
     fn value(self, dialect: Dialect, field: &Field) -> SimpleExpr {
         match self {
             Self::Row(entity) => column(entity, field, dialect.language),
@@ -67,7 +67,7 @@ impl Subject<'_> {
         }
     }
 
-    /// A field's value as the text of its JSON.
+    /// Returns the expression for a field's value as JSON text.
     fn json(self, dialect: Dialect, field: &Field) -> SimpleExpr {
         match self {
             Self::Row(entity) => column(entity, field, dialect.language),
@@ -76,7 +76,7 @@ impl Subject<'_> {
     }
 }
 
-/// Names the objects that are kept inside a row, by their depth.
+/// Returns the SQL alias of the JSON objects at a depth.
 fn alias(depth: usize) -> Alias {
     Alias::new(format!("kept_{depth}"))
 }
@@ -85,7 +85,7 @@ fn kept(depth: usize) -> SimpleExpr {
     Expr::col((alias(depth), json::ITEM))
 }
 
-/// Whether a filter holds.
+/// Returns the SQL condition of a filter.
 pub(super) fn condition(dialect: Dialect, subject: Subject<'_>, filter: &Filter) -> SimpleExpr {
     let inner = |filter: &Filter| condition(dialect, subject, filter);
     let each = |filters: &[Filter]| filters.iter().map(inner).collect();
@@ -115,8 +115,8 @@ fn never() -> SimpleExpr {
     Expr::cust("1 = 0")
 }
 
-/// Joins conditions as a tree whose depth grows with the logarithm of their number. A chain would be as deep as it is long: writing
-/// it down takes the stack of a thread, and SQLite reads no more than 1,000 levels.
+/// Joins conditions as a balanced tree, whose depth grows with the logarithm of their number. A chain would be as deep as it is long:
+/// writing it as SQL could exhaust the stack, and SQLite accepts at most 1,000 levels.
 fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -> SimpleExpr) -> Option<SimpleExpr> {
     let right = conditions.split_off(conditions.len() / 2);
     if conditions.is_empty() {
@@ -125,7 +125,7 @@ fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -
     Some(with(join(conditions, with)?, join(right, with)?))
 }
 
-/// Whether there is a related row, or an object kept here, that matches; false or true, never unknown.
+/// Returns the condition that a related row or a nested object matches. It is true or false, never unknown.
 fn has(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -> SimpleExpr {
     match (&field.kind, subject) {
         (Kind::One(relation) | Kind::Many(relation), Subject::Row(entity)) => {
@@ -136,8 +136,8 @@ fn has(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -
     }
 }
 
-/// The related rows are found by a subquery that does not look at the row outside, so that it is run once. One that did would be
-/// run for every row, and within each run those inside it again: three levels over some thousand rows would take for ever.
+/// Finds related rows by an uncorrelated subquery, which the database runs once. A correlated one would run for every row, and each run
+/// would run the subqueries inside it again: three levels over a few thousand rows would never finish.
 fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filter) -> SimpleExpr {
     let target = relation.target;
     let matching = |column: &'static str| {
@@ -145,10 +145,10 @@ fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filt
         rows.column((target.table, column)).from(target.table);
         rows.and_where(Expr::col((target.table, column)).is_not_null());
         rows.and_where(condition(dialect, Subject::Row(target), filter));
-        // SQLite counts the levels of a condition together with all those around it, but for what stands in FROM.
+        // SQLite adds the depth of a condition to that of the conditions around it, except for a subquery in FROM.
         Sql::select().column(column).from_subquery(rows, "related").to_owned()
     };
-    // What stands behind IS TRUE is no join to PostgreSQL: it is planned by itself, and its rows are kept in a hash table.
+    // PostgreSQL does not turn `(…) IS TRUE` into a join: it plans the subquery separately and holds its rows in a hash table.
     let plan = |found: SimpleExpr| match dialect.apart {
         true => Expr::cust_with_expr("($1) IS TRUE", found),
         false => found,
@@ -169,7 +169,7 @@ fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filt
     }
 }
 
-/// What is kept in the row is looked at with it. Conditions on it stay in it, so that nothing multiplies.
+/// Checks the JSON objects inside each row by a correlated subquery. It reads only the row itself, so nesting does not multiply the work.
 fn has_object(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -> SimpleExpr {
     let depth = subject.inside();
     let objects = json::items(dialect.database, subject.json(dialect, field), field);

@@ -1,4 +1,4 @@
-//! What a list costs at most, estimated before anything runs: conditions times the rows that each may look at.
+//! Estimates the maximum cost of a list before it runs: conditions times the rows that each may check.
 
 use std::collections::HashMap;
 
@@ -10,21 +10,23 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{error, statement};
 
-/// Most looks of conditions at rows: more than either database does in the time that a list has.
+/// Maximum number of checks of a condition on a row: more than either database can do within the deadline of a list.
 const CEILING: u64 = 200_000_000;
-/// From so many conditions on, a list is estimated; fewer take no long time over any table.
+/// Minimum number of conditions for an estimate; fewer are fast over any table.
 const MANY: u64 = 100;
-/// What a condition on objects that are kept inside a row costs more than one on a column: their JSON is read.
+/// Cost factor of a condition on JSON objects, relative to one on a column, because the JSON is parsed.
 const KEPT: u64 = 4;
-/// So many values of one condition, which are looked up and not compared one by one, cost as much as a condition more.
+/// Number of values in one condition that cost as much as one more condition. The database looks values up instead of comparing them one by
+/// one.
 const VALUES: usize = 1_000;
-/// Rows on a page of a table that PostgreSQL has not counted yet.
+/// Assumed rows per page of a table that PostgreSQL has not counted yet.
 const ROWS_A_PAGE: i64 = 20;
 
-/// Refuses a list whose conditions would have to look at too many rows.
+/// Rejects a list whose conditions would check too many rows.
 ///
 /// # Errors
-/// `Invalid` above the ceiling, `Unavailable` when the database is away.
+/// `Invalid` if the estimate exceeds the ceiling.
+/// `Unavailable` if the database is unreachable.
 pub(super) async fn check(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
     let mut looks = HashMap::new();
     count(query.entity, &query.filter, 1, &mut looks);
@@ -46,8 +48,8 @@ pub(super) async fn check(db: &impl ConnectionTrait, query: &Query) -> Result<()
     )))
 }
 
-/// Adds how many conditions look at each row of each table. A related row is looked at once, wherever the row stands that it is
-/// related to; that one is looked at once more, to find it.
+/// Adds to `looks` how many conditions check each row of each table. A condition on a relation adds one check to the rows on either side,
+/// because its subquery runs once, not once per row.
 fn count(entity: &'static Entity, filter: &Filter, weight: u64, looks: &mut HashMap<&'static str, u64>) {
     let mut add = |table, more: u64| *looks.entry(table).or_default() += more.saturating_mul(weight);
     match filter {
@@ -71,7 +73,7 @@ fn count(entity: &'static Entity, filter: &Filter, weight: u64, looks: &mut Hash
     }
 }
 
-/// About how many rows a table has, by what the database knows without looking at them.
+/// Estimates the number of rows of a table without reading them.
 async fn rows(db: &impl ConnectionTrait, table: &'static str) -> Result<u64> {
     let database = db.get_database_backend();
     let sql = match database {
@@ -79,7 +81,7 @@ async fn rows(db: &impl ConnectionTrait, table: &'static str) -> Result<u64> {
             "SELECT CASE WHEN reltuples < 0 THEN pg_relation_size(oid) / 8192 * {ROWS_A_PAGE} ELSE CAST(reltuples AS BIGINT) END \
              FROM pg_class WHERE oid = CAST('{table}' AS regclass)"
         ),
-        // Each end is found by the table's own tree; both in one would read it all.
+        // SQLite finds MIN and MAX in the table's B-tree only in separate queries; both in one would read the whole table.
         _ => format!("SELECT (SELECT MAX(rowid) FROM {table}) - (SELECT MIN(rowid) FROM {table}) + 1"),
     };
     let row = db.query_one_raw(statement(database, &sql, [])).await.map_err(error)?;

@@ -1,4 +1,5 @@
-//! The ids of the rows that a list request matches, for whoever decides over them: what is decided is read by its own typed reads.
+//! Reads the ids of the rows that a list request matches, for operations on these rows. Such an operation then reads the rows by typed
+//! functions.
 
 use sea_orm::ConnectionTrait;
 
@@ -9,20 +10,23 @@ use crate::error::Result;
 use crate::store::{Store, Tx, error};
 
 impl Store {
-    /// The ids of the rows that match, at most one more than `most`, in order.
+    /// Returns the ids of the matching rows in order, at most `most` + 1, so that an excess is noticed.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Invalid` if the list is too costly or takes too long.
+    /// `TooMany` if the caller already reads too many lists.
+    /// `Unavailable` if the database is unreachable.
     pub async fn ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
         self.lanes.read(caller, async |db| ids(&db, query, scope, most).await).await
     }
 }
 
 impl Tx {
-    /// The ids of the rows that match, as this write sees them, at most one more than `most`, in order.
+    /// Returns the ids of the matching rows as this write sees them, in order, at most `most` + 1, so that an excess is noticed.
     ///
     /// # Errors
-    /// `Unavailable` when the database is away.
+    /// `Invalid` if the list is too costly.
+    /// `Unavailable` if the database is unreachable.
     pub async fn ids(&self, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
         ids(&self.db, query, scope, most).await
     }

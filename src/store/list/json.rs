@@ -1,20 +1,20 @@
-//! What rows keep as the text of JSON, unpacked by the database. Both have `->>` (SQLite since 3.38); PostgreSQL wants to be told
-//! that a text is JSON, and the two call the rows of a list by different names.
+//! SQL expressions that unpack JSON text in columns. Both databases have `->>` (SQLite since 3.38). PostgreSQL needs a cast to JSON, and
+//! the functions that expand an array to rows have different names.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, BinOper, Expr, ExprTrait, Func, FunctionCall, SimpleExpr};
 
 use crate::domain::entity::{Field, Kind};
 
-/// The column of [`items`].
+/// The column that [`items`] returns.
 pub(super) const ITEM: &str = "value";
 
-/// A member of a JSON object, as text that compares like a column's; missing when the object is, or the member is missing or null.
+/// Returns a member of a JSON object as text that compares like a text column; NULL if the object is NULL or the member is missing or null.
 pub(super) fn json_text(database: DbBackend, object: SimpleExpr, member: &'static str) -> SimpleExpr {
     bytewise(database, json(database, object).binary(BinOper::Custom("->>"), Expr::Constant(member.into())))
 }
 
-/// A text that compares byte by byte, though no column says so.
+/// Makes a text expression compare byte by byte, as text columns do.
 pub(super) fn bytewise(database: DbBackend, text: SimpleExpr) -> SimpleExpr {
     match database {
         DbBackend::Postgres => Expr::cust_with_expr("($1) COLLATE \"C\"", text),
@@ -22,7 +22,7 @@ pub(super) fn bytewise(database: DbBackend, text: SimpleExpr) -> SimpleExpr {
     }
 }
 
-/// A plain field of a JSON object.
+/// Returns a plain field of a JSON object, cast to the field's type.
 pub(super) fn value(database: DbBackend, object: SimpleExpr, field: &Field) -> SimpleExpr {
     let text = json_text(database, object, field.name);
     match field.kind {
@@ -33,7 +33,8 @@ pub(super) fn value(database: DbBackend, object: SimpleExpr, field: &Field) -> S
     }
 }
 
-/// The objects that a field keeps, as rows with one column, [`ITEM`]; none when the field is missing. One object is a list of one.
+/// Returns the JSON objects of a field as rows with one column, [`ITEM`]; no rows if the field is NULL. A single object counts as an array
+/// of one.
 pub(super) fn items(database: DbBackend, text: SimpleExpr, field: &Field) -> FunctionCall {
     let list = match field.kind {
         Kind::Object(_) => concat(concat(Expr::Constant("[".into()), text), Expr::Constant("]".into())),

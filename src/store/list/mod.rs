@@ -1,5 +1,5 @@
-//! Reads lists of any entity: `where`, order and window become one SQL statement, each relation asked for becomes one more,
-//! however many rows there are and however deep it stands.
+//! Reads lists of any entity. `where`, order and window become one SQL statement; each requested relation, at any depth, becomes one more
+//! for every 5,000 rows.
 
 mod blocks;
 mod column;
@@ -31,25 +31,25 @@ use crate::domain::text::Language;
 use crate::error::{Error, Result};
 use node::Cell;
 
-/// How many ids go into one statement; both databases take many more parameters than this.
+/// Ids in one statement. Both databases accept many more parameters.
 const CHUNK: usize = 5_000;
-/// The column that tells which row of the relation's other side a row belongs to.
+/// The column of a related row that holds the id of the row that it belongs to.
 const PARENT: &str = "parent__id";
 
-/// Which rows the caller may know of at all.
+/// The rows that the caller may see.
 #[derive(Debug, Clone)]
 pub enum Scope {
     /// All of them.
     All,
-    /// Only those whose `user_id` is this user.
+    /// Rows whose `user_id` is this user.
     OwnedBy(UserId),
-    /// Only users without a second factor; where roles are named, only those who have one of them.
+    /// Users without a second factor; if roles are given, only users with one of these roles.
     WithoutFactor(Option<Vec<String>>),
-    /// Only keys whose owner was authenticated without a second factor when they were minted.
+    /// Keys whose owner was authenticated without a second factor when the key was minted.
     MintedWithoutMfa,
 }
 
-/// A row, and the ids of rows it belongs with.
+/// A row, and the ids of the rows that it is linked to.
 struct Row {
     node: Node,
     links: HashMap<&'static str, String>,
@@ -65,11 +65,12 @@ struct Reading<'a> {
 type Load<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>>> + Send + 'a>>;
 
 impl Store {
-    /// Reads the rows of a list for a caller, with as much of each as the projection names.
+    /// Reads the rows of a list for a caller, with the fields and relations of the projection.
     ///
     /// # Errors
-    /// `Invalid` when the answer would not fit the budget or takes too long, `TooMany` when the caller reads too many lists already,
-    /// `Unavailable` when the database is away.
+    /// `Invalid` if the list is too costly, takes too long or exceeds the budget.
+    /// `TooMany` if the caller already reads too many lists.
+    /// `Unavailable` if the database is unreachable.
     pub async fn list(
         &self,
         caller: Option<&UserId>,
@@ -83,10 +84,11 @@ impl Store {
         self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget).await).await
     }
 
-    /// Reads rows that are named by their ids or their keys, not on a lane: who asks for one row waits for no list.
+    /// Reads rows that are named by their ids or their keys. Does not use a lane, so that a request for one row waits for no list.
     ///
     /// # Errors
-    /// `Invalid` when the answer would not fit the budget, `Unavailable` when the database is away.
+    /// `Invalid` if the answer exceeds the budget.
+    /// `Unavailable` if the database is unreachable.
     pub async fn named(
         &self,
         query: &Query,
@@ -98,10 +100,10 @@ impl Store {
         list(&self.read, query, scope, projection, budget).await
     }
 
-    /// Counts the rows of a list for a caller, its window included.
+    /// Counts the rows in the window of a list for a caller.
     ///
     /// # Errors
-    /// Like [`Store::list`].
+    /// Same as [`Store::list`].
     pub async fn count(&self, caller: Option<&UserId>, query: &Query, scope: &Scope) -> Result<u64> {
         self.lanes.read(caller, async |db| count(&db, query, scope).await).await
     }
@@ -111,7 +113,8 @@ impl Tx {
     /// Reads the rows of a list as this write sees them; see [`Store::list`].
     ///
     /// # Errors
-    /// `Invalid` when the answer would not fit the budget, `Unavailable` when the database is away.
+    /// `Invalid` if the list is too costly or exceeds the budget.
+    /// `Unavailable` if the database is unreachable.
     pub async fn list(
         &self,
         query: &Query,
@@ -158,7 +161,8 @@ async fn list(
     Ok(rows.into_iter().map(|row| Arc::new(row.node)).collect())
 }
 
-/// The rows of a list, without columns, order and window; `None` when `after` or `before` names no row, so that nothing can match.
+/// Selects the rows of a list, without columns, order and window. Returns `None` if `after` or `before` names no row, because then nothing
+/// matches.
 async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
     cost::check(db, query).await?;
     let database = db.get_database_backend();

@@ -1,4 +1,4 @@
-//! What a list read answers: [`Node`]s, shaped by a [`Projection`], held within a [`Budget`].
+//! The result of reading a list: [`Node`]s, shaped by a [`Projection`] and limited by a [`Budget`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,18 +13,18 @@ use crate::domain::entity::{Entity, Field, Relation};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// How much of an entity is wanted.
+/// The fields and relations of an entity to read.
 #[derive(Debug, Clone, Default)]
 pub struct Projection {
     /// Plain fields.
     pub fields: Vec<&'static Field>,
-    /// Relations, each with how much of its rows is wanted.
+    /// Relations, each with the projection of its rows.
     pub relations: Vec<(&'static str, &'static Relation, Projection)>,
     leaves: u64,
 }
 
 impl Projection {
-    /// Everything that REST shows of an entity: all plain fields, and of each relation its brief.
+    /// Everything that REST shows of an entity: all plain fields of the contract, and the brief fields of each relation.
     #[must_use]
     pub fn full(entity: &'static Entity) -> Self {
         let mut all = Self::default();
@@ -45,7 +45,7 @@ impl Projection {
         some
     }
 
-    /// Asks for a plain field; asking again costs again, as it is answered again.
+    /// Adds a plain field. A field that is added twice counts twice, because the answer repeats it.
     pub fn want(&mut self, field: &'static Field) {
         self.leaves += 1;
         if !self.fields.iter().any(|wanted| wanted.name == field.name) {
@@ -53,12 +53,12 @@ impl Projection {
         }
     }
 
-    /// Counts something that is answered without being read, such as `__typename`.
+    /// Counts a value that the answer contains without a read, such as `__typename`.
     pub fn pad(&mut self) {
         self.leaves += 1;
     }
 
-    /// Asks for a relation; what was asked of it before is kept.
+    /// Adds a relation, merged with earlier additions of it.
     pub fn relate(&mut self, name: &'static str, relation: &'static Relation, inner: Self) {
         self.leaves += 1;
         match self.relations.iter_mut().find(|(known, _, _)| *known == name) {
@@ -79,13 +79,13 @@ impl Projection {
         self.leaves = known + theirs;
     }
 
-    /// How many values one row answers, its relations' rows aside.
+    /// Returns the number of values in one row, without the rows of its relations.
     pub(super) fn leaves(&self) -> u64 {
         self.leaves.max(1)
     }
 }
 
-/// One row with its relations. Shared where several rows point to the same one.
+/// One row with its relations. Rows that point to the same row share it.
 #[derive(Debug)]
 pub struct Node {
     id: String,
@@ -101,7 +101,7 @@ pub(super) enum Cell {
     Many(Vec<Arc<Node>>),
 }
 
-/// JSON as the database keeps it. Most of it is handed on as it is; who wants to look inside has it read.
+/// JSON text from the database. Most of it is passed on as it is; it is parsed on the first access to its value.
 #[derive(Debug)]
 pub(super) struct Kept {
     text: Box<RawValue>,
@@ -114,7 +114,7 @@ impl Kept {
     }
 
     fn value(&self) -> &Value {
-        // It is JSON, or would not be kept here.
+        // The text is JSON: `new` has checked it.
         self.read.get_or_init(|| serde_json::from_str(self.text.get()).unwrap_or_default())
     }
 }
@@ -124,13 +124,13 @@ impl Node {
         Self { id, cells: BTreeMap::new(), weight }
     }
 
-    /// The row's id.
+    /// Returns the row's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// A plain field's value; null when it was not asked for.
+    /// Returns a plain field's value; null if the field was not read.
     #[must_use]
     pub fn value(&self, field: &str) -> &Value {
         match self.cells.get(field) {
@@ -140,13 +140,12 @@ impl Node {
         }
     }
 
-    /// Puts in a value that was not read: the text of a key, in the answer to its mint, which the store does not hold; or one that
-    /// was written since.
+    /// Sets a value that was not read: the plain text of a newly minted key, which the store does not hold, or a value written since.
     pub fn reveal(&mut self, field: &'static str, value: Value) {
         self.put(field, Cell::Value(value));
     }
 
-    /// The row of a to-one relation.
+    /// Returns the row of a to-one relation.
     #[must_use]
     pub fn one(&self, relation: &str) -> Option<&Arc<Node>> {
         match self.cells.get(relation) {
@@ -155,7 +154,7 @@ impl Node {
         }
     }
 
-    /// The rows of a to-many relation.
+    /// Returns the rows of a to-many relation.
     #[must_use]
     pub fn many(&self, relation: &str) -> &[Arc<Node>] {
         match self.cells.get(relation) {
@@ -174,7 +173,7 @@ impl Node {
         self.cells.insert(name, cell);
     }
 
-    /// How many values the row answers, with all rows inside it.
+    /// Returns the number of values in the row, including all rows inside it.
     pub(super) fn weight(&self) -> u64 {
         self.weight
     }
@@ -197,8 +196,8 @@ impl Serialize for Cell {
     }
 }
 
-/// How many values one request may be answered, over all of its lists. Its lists are read one after another, so that each knows what
-/// the others have left.
+/// The number of values that the answer to one request may still hold, over all of its lists. The lists are read one after another, so that
+/// each knows what the others have left.
 #[derive(Debug)]
 pub struct Budget {
     most: u64,
@@ -207,13 +206,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// No limit.
+    /// Returns a budget without a limit.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::of(u64::MAX)
     }
 
-    /// At most so many values.
+    /// Returns a budget of `most` values.
     #[must_use]
     pub fn of(most: u64) -> Self {
         Self { most, left: AtomicU64::new(most), turn: Mutex::new(()) }
@@ -224,7 +223,8 @@ impl Budget {
         self.turn.lock().await
     }
 
-    /// One row more than fits, so that too many are noticed without being read.
+    /// Returns the row limit for a statement: one row more than fits, so that an excess is noticed without reading it. `None` means no
+    /// limit.
     pub(super) fn most_rows(&self, projection: &Projection) -> Option<u64> {
         let left = self.left.load(Ordering::Relaxed);
         (left < u64::MAX).then(|| left / projection.leaves() + 1)
@@ -234,16 +234,16 @@ impl Budget {
         if weight > self.left.load(Ordering::Relaxed) { Err(self.exceeded()) } else { Ok(()) }
     }
 
-    /// Takes some of what is left.
+    /// Takes `weight` values from what is left.
     ///
     /// # Errors
-    /// `Invalid` when that is less.
+    /// `Invalid` if fewer are left.
     pub fn spend(&self, weight: u64) -> Result<()> {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight));
         spent.map(drop).map_err(|_| self.exceeded())
     }
 
-    /// Whoever has asked for too much once gets nothing more.
+    /// Empties the budget, so that later lists of the request fail too, and returns the error.
     fn exceeded(&self) -> Error {
         self.left.store(0, Ordering::Relaxed);
         Error::invalid(text!(

@@ -1,4 +1,4 @@
-//! Table `attempts`: what counts as wrong until it proves right.
+//! Table `attempts`: attempts that count as failed until they succeed.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,12 +7,12 @@ use sea_orm::entity::prelude::*;
 pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// Whose; a pseudonym.
+    /// Pseudonym of the account.
     pub account: String,
     pub at: String,
-    /// The rows of one attempt share it.
+    /// Id that all rows of one attempt share.
     pub attempt: String,
-    /// Where it counts; a pseudonym.
+    /// Pseudonym of the bucket that the attempt counts in.
     pub bucket: String,
 }
 

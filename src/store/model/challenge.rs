@@ -1,4 +1,4 @@
-//! Table `challenges`: what waits for a code.
+//! Table `challenges`: logins and other requests that wait for a code.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The rows of the tables that are not read through an entity's description alone. They never leave the store.
+//! Row types of the tables that are not read through an entity's description alone. They never leave the store.
 
 pub(super) mod api_key;
 pub(super) mod api_key_role;

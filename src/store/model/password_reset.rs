@@ -1,4 +1,4 @@
-//! Table `password_resets`: mailed links that set another password.
+//! Table `password_resets`: mailed links for resetting a password.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `recovery_codes`: codes for the day on which the device is gone.
+//! Table `recovery_codes`: one-time codes that replace a lost device.
 
 use sea_orm::entity::prelude::*;
 

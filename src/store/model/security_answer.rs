@@ -1,4 +1,4 @@
-//! Table `security_answers`: what users answer to security questions, hashed like passwords.
+//! Table `security_answers`: answers of users to security questions, hashed like passwords.
 
 use sea_orm::entity::prelude::*;
 
