@@ -99,7 +99,7 @@ pub struct Rules<'a> {
     pub step_up: TimeDelta,
 }
 
-/// Returns the principal of a credential: [looks it up](fetch), [judges](judge) it and notes the use of the session.
+/// Returns the principal of a credential: looks it up, [judges](judge) it and notes the use of the session.
 ///
 /// # Errors
 /// - `Unauthenticated`, always with the same public text, if the credential is not valid.
@@ -112,15 +112,18 @@ pub async fn authenticate(
 ) -> Result<Principal> {
     let grant = fetch(credential.text, now, by).await?;
     let principal = judge(grant, address, now, &by.rules)?;
-    if let Some(session) = principal.session() {
-        by.rules.seen.note(session, now);
-    }
     let is_named = match credential.of {
         Named::Nobody => true,
         Named::Username(name) => name == principal.username,
         Named::Number(number) => number == principal.number,
     };
-    if is_named { Ok(principal) } else { Err(Error::refused("good, but another user is named beside it")) }
+    if !is_named {
+        return Err(Error::refused("valid, but the request names another user"));
+    }
+    if let Some(session) = principal.session() {
+        by.rules.seen.note(session, now);
+    }
+    Ok(principal)
 }
 
 /// The kind of a credential and what its text contains, found without the database.

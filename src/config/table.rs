@@ -1,4 +1,4 @@
-//! The table of all settings: the README shows it, and a name that is not in it is rejected.
+//! The table of all settings: `docs/settings.md` shows it, and a name that is not in it is rejected.
 
 /// A row of the table.
 #[derive(Debug)]

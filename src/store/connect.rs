@@ -1,6 +1,8 @@
 //! Opens the database: an embedded SQLite file, or a PostgreSQL server.
 
+use std::collections::hash_map::RandomState;
 use std::fs::OpenOptions;
+use std::hash::BuildHasher;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -79,7 +81,7 @@ impl Store {
                 let write = connect(postgres(address, POOL)?, &statements).await?;
                 let read = connect(reader(address, READERS)?, &statements).await?;
                 let credentials = connect(reader(address, READERS)?, &statements).await?;
-                let mut lanes = Vec::new();
+                let (mut lanes, process) = (Vec::new(), process_mark());
                 for _ in 0..LANES {
                     let mut options = reader(address, 1)?;
                     options.statement_timeout(LANE_TIMEOUT);
@@ -87,12 +89,15 @@ impl Store {
                     options.map_sqlx_postgres_opts(|options| {
                         options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
                     });
-                    let name = format!("keytower list {}", NEXT.fetch_add(1, Ordering::Relaxed) ^ process_mark());
+                    let name = format!("keytower list {} {process:016x}", NEXT.fetch_add(1, Ordering::Relaxed));
                     options.connect_lazy(true).set_application_name(name.clone());
                     let (db, cancel) = (connect(options, &statements).await?, Arc::new(AtomicBool::new(false)));
                     lanes.push(Lane { db, cancel, name });
                 }
-                let lanes = Arc::new(Lanes::new(lanes, credentials.clone()));
+                let mut control = reader(address, 1)?;
+                control.connect_lazy(true);
+                let control = connect(control, &statements).await?;
+                let lanes = Arc::new(Lanes::new(lanes, control));
                 let queue = Arc::new(Queue::new(POOL.saturating_sub(AHEAD) as usize));
                 Ok(Self { read, credentials, lanes, write, queue, statements, place: Place::Server })
             }
@@ -185,9 +190,9 @@ async fn watch(connection: &mut SqliteConnection, cancel: Arc<AtomicBool>) -> st
     Ok(())
 }
 
-/// Returns a number that distinguishes this process from others on the same host.
+/// Returns a number that distinguishes this process from those of all other nodes. A process id does not: in containers it is often 1.
 fn process_mark() -> u64 {
-    u64::from(std::process::id()) << 32
+    RandomState::new().hash_one(std::process::id())
 }
 
 fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptions> {

@@ -169,8 +169,8 @@ impl Lanes {
     /// Closes the connections of all free lanes.
     pub(super) async fn close(&self) {
         let lanes = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
-        for lane in lanes {
-            if let Err(error) = lane.db.close().await {
+        for connection in lanes.iter().map(|lane| &lane.db).chain([&self.control]) {
+            if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "a connection for lists did not close cleanly");
             }
         }
