@@ -7,7 +7,12 @@ use crate::app::App;
 use crate::auth::token::REFRESH;
 use crate::error::Result;
 use crate::http::log;
-use crate::service::{audit, outbox, policy, sessions, signing, tasks};
+use crate::service::audit;
+use crate::service::inventory::tasks;
+use crate::service::outbox;
+use crate::service::policy;
+use crate::service::sessions;
+use crate::service::sessions::signing;
 
 /// How often refused requests of unauthenticated clients are written to the audit log.
 const REFUSALS: Duration = Duration::from_secs(60);

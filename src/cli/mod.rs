@@ -26,7 +26,8 @@ use crate::domain::operation::Operation;
 use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
-use crate::service::{door, setup};
+use crate::service::door;
+use crate::service::setup;
 use crate::telemetry;
 use crate::{graphql, rest};
 

@@ -18,7 +18,9 @@ use crate::http::serve::{PATIENCE, Times, serve};
 use crate::jobs;
 use crate::node::word;
 use crate::router::router;
-use crate::service::{audit, sessions, setup};
+use crate::service::audit;
+use crate::service::sessions;
+use crate::service::setup;
 
 /// Time limit for each step that still needs the database at shutdown; a database that does not answer must not keep the process alive.
 const FAREWELL: Duration = Duration::from_secs(2);

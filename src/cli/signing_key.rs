@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::domain::clock::iso;
 use crate::domain::operation::Operation;
 use crate::error::Result;
-use crate::service::signing;
+use crate::service::sessions::signing;
 
 /// Replaces the key that signs tokens.
 #[derive(Debug, clap::Subcommand)]

@@ -8,7 +8,8 @@ use crate::domain::operation::Operation;
 use crate::domain::permission::PRESETS;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Kind, Result};
-use crate::service::{mfa, users};
+use crate::service::login::mfa;
+use crate::service::people::users;
 
 /// Makes and deletes users, sets passwords, and resets second factors.
 #[derive(Debug, clap::Subcommand)]

@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::caller::{caller, language, stranger};
 use crate::http::{body, log, status};
 use crate::service::door;
-use crate::service::lists::Budget;
+use crate::service::inventory::lists::Budget;
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";

@@ -15,7 +15,7 @@ use crate::domain::operation::Operation;
 use crate::domain::secret::{Code, Password};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
-use crate::service::mfa::{self, Proof, Reauthentication};
+use crate::service::login::mfa::{self, Proof, Reauthentication};
 
 /// Returns the query fields.
 pub(super) fn queries() -> [Field; 1] {

@@ -8,7 +8,7 @@ use super::record::{self, text};
 use super::value::{arguments, member};
 use crate::domain::operation::Operation;
 use crate::domain::secret::{Handle, Password};
-use crate::service::passwords::{self, Changed};
+use crate::service::login::passwords::{self, Changed};
 
 /// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 3] {

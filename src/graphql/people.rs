@@ -14,8 +14,8 @@ use crate::domain::text::text;
 use crate::domain::user::Contact;
 use crate::error::{Error, Result};
 use crate::service::access::Wanted;
-use crate::service::first;
-use crate::service::users::{RoleChoice, UserRequest};
+use crate::service::people::first;
+use crate::service::people::users::{RoleChoice, UserRequest};
 
 /// Returns the mutation fields.
 pub(super) fn fields() -> [Field; 2] {

@@ -16,8 +16,10 @@ use crate::app::App;
 use crate::domain::entity::{API_KEY, ENTITIES, Entity};
 use crate::domain::operation::{Needs, Operation};
 use crate::service::access::Wanted;
-use crate::service::api_keys::Selector;
-use crate::service::{api_keys, lists, users};
+use crate::service::inventory::lists;
+use crate::service::keys::api_keys;
+use crate::service::keys::api_keys::Selector;
+use crate::service::people::users;
 
 /// Maximum nesting during execution; a second line of defense behind [`super::guard`].
 const RECURSION: usize = 32;

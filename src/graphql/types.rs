@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::value::leaf;
 use crate::domain::entity::{self, ENTITIES, Entity, Enumeration, Kind, Shape};
 use crate::domain::filter::operator::{Member, members};
-use crate::service::lists::Node;
+use crate::service::inventory::lists::Node;
 
 const DATE_TIME: &str = "DateTime";
 const LONG: &str = "BigInt";

@@ -9,7 +9,7 @@ use crate::domain::entity::{Entity, Kind, Shape};
 use crate::domain::text::{Language, text};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
-use crate::service::lists::{Budget, Projection};
+use crate::service::inventory::lists::{Budget, Projection};
 
 /// The caller of a request, and the budget for its answer.
 pub(super) struct Asked {

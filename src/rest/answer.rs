@@ -19,7 +19,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::http::caller::device_cookie;
 use crate::http::error_body;
-use crate::service::lists::{Blocks, Node};
+use crate::service::inventory::lists::{Blocks, Node};
 
 /// Answers 200 with a JSON body.
 pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {

@@ -12,7 +12,8 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::caller::{caller_with_body, credential, language, stranger};
 use crate::http::no_such_route;
-use crate::service::{door, forward};
+use crate::service::door;
+use crate::service::inventory::forward;
 use crate::upstream;
 
 /// Forwards a request whose route is not in the table, if the settings allow that route.

@@ -31,10 +31,17 @@ use crate::domain::text::Language;
 use crate::error::Result;
 use crate::http::caller::{caller_with_body, credential, language, stranger};
 use crate::http::{body, error_body, log};
+use crate::service;
 use crate::service::audit::create;
-use crate::service::lists::{Budget, Projection};
+use crate::service::door;
+use crate::service::inventory;
+use crate::service::inventory::lists;
+use crate::service::inventory::lists::{Budget, Projection};
+use crate::service::inventory::power;
+use crate::service::login;
 use crate::service::login::{Login, Ticket};
-use crate::service::{self, door, inventory, lists, login, power, roles, users};
+use crate::service::people::roles;
+use crate::service::people::users;
 use input::Input;
 
 /// Path prefix of every route.
@@ -318,11 +325,11 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
         Call::CreateTask => {
             let given = input.parse_list::<tasks::TaskCreation>()?;
             let wanted = given.into_iter().map(tasks::TaskCreation::read).collect();
-            answer::with_tasks(service::tasks::create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
+            answer::with_tasks(service::inventory::tasks::create(app, permit, wanted).await?.iter().map(AsRef::as_ref))
         }
         Call::UpdateTask => {
             let (conditions, change) = input.parse::<tasks::TaskUpdate>()?.read();
-            let changed = service::tasks::update(app, permit, conditions, change).await?;
+            let changed = service::inventory::tasks::update(app, permit, conditions, change).await?;
             answer::with_tasks(changed.iter().map(AsRef::as_ref))
         }
         Call::UpdatePasswordSecurity => {

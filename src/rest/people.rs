@@ -10,8 +10,8 @@ use crate::domain::secret::Password;
 use crate::domain::text::text;
 use crate::domain::user::{Contact, UserChange};
 use crate::error::{Error, Result};
-use crate::service::roles::{self, RoleRequest};
-use crate::service::users::{self, UserRequest};
+use crate::service::people::roles::{self, RoleRequest};
+use crate::service::people::users::{self, UserRequest};
 
 /// `UserCreationParams`.
 #[derive(Debug, Deserialize)]

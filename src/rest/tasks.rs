@@ -8,7 +8,7 @@ use crate::domain::clock::{Timestamp, parse_iso};
 use crate::domain::id::UserId;
 use crate::domain::task::{Step, TaskChange};
 use crate::domain::text::Text;
-use crate::service::tasks::TaskRequest;
+use crate::service::inventory::tasks::TaskRequest;
 
 /// `TaskCreationParams`.
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,5 @@
 //! Checks on the caller that several use cases share.
 
-use super::audit;
 use crate::app::App;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::permit::{Denial, Permit};
@@ -8,6 +7,7 @@ use crate::domain::policy::Policy;
 use crate::domain::principal::{CredentialRef, Principal};
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
+use crate::service::audit;
 use crate::store::{Budget, Projection};
 
 /// The part of a row that an answer shows, and the limit on the size of the answer.
@@ -21,7 +21,7 @@ pub struct Wanted<'a> {
 
 /// Rejects a projection with relations if the caller has no credential: relations could expose an inventory that was imported before the
 /// first user was created.
-pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()> {
+pub(in crate::service) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()> {
     match permit.actor() {
         None if !projection.relations.is_empty() => Err(Denial::NoCredential.into()),
         _ => Ok(()),
@@ -29,7 +29,7 @@ pub(super) fn check_shown(permit: &Permit, projection: &Projection) -> Result<()
 }
 
 /// Returns the policies if they admit the caller's address, and rejects the login otherwise.
-pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
+pub(in crate::service) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
     let caller = permit.caller();
     let policy = app.store.policy().await?;
     if policy.admits(caller.address).map_err(|why| Error::internal(why.en()))? {
@@ -41,7 +41,7 @@ pub(super) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
 }
 
 /// Returns the session of the caller's token, and its user.
-pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
+pub(in crate::service) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
     match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
         Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
         _ => Err(Error::new(Kind::Forbidden, text!("there is no session: log in", "没有会话：请登录"))),
@@ -49,7 +49,7 @@ pub(super) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
 }
 
 /// Rejects an API key if the settings do not let keys manage users.
-pub(super) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
+pub(in crate::service) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
     match actor.is_key() && !app.settings.softlayer_keys_manage_users {
         true => Err(Denial::KeyNotAllowed.into()),
         false => Ok(()),

@@ -3,12 +3,12 @@
 //!
 //! If the work turns out to be another operation, the use case [requires](Permit::require) that one, and the audit log names it.
 
-use super::audit;
 use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::operation::{Needs, Operation};
 use crate::domain::permit::{Denial, Permit, authorize, authorize_while_fresh};
 use crate::error::{Error, Result};
+use crate::service::audit;
 
 /// Authorizes a caller for an operation and runs the work.
 ///
@@ -46,7 +46,7 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
         // Errors of the work need no entry here: `forward` records the request before it sends it.
         Ok(permit) => work(permit).await,
         Err(error) => {
-            if !super::forward::is_common_read(route, operation) {
+            if !crate::service::inventory::forward::is_common_read(route, operation) {
                 audit::refused(app, caller, route, &error).await;
             }
             Err(error)

@@ -4,10 +4,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::access::Wanted;
-use super::door;
-use super::people::{Change, PEOPLE};
-use super::{attempts, lists, sessions};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::entity::{API_KEY, GLOBAL_SETTINGS, USER};
@@ -18,6 +14,12 @@ use crate::domain::policy::{AccessMode, PasswordSecurity, Policy};
 use crate::domain::principal::Principal;
 use crate::domain::text::{Text, text};
 use crate::error::{Error, Result};
+use crate::service::access::Wanted;
+use crate::service::door;
+use crate::service::inventory::lists;
+use crate::service::login::attempts;
+use crate::service::people::change::{Change, PEOPLE};
+use crate::service::sessions;
 use crate::store::{Node, Scope, Users};
 
 /// Longest list that the audit log repeats in full, in bytes of JSON.

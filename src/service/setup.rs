@@ -12,8 +12,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 
-use super::door;
-use super::users::{insert_root, make_up_password};
 use crate::app::App;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Tokens, new_signing_key};
@@ -33,6 +31,8 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::mail::Mailer;
 use crate::node::Node;
+use crate::service::door;
+use crate::service::people::users::{insert_root, make_up_password};
 use crate::store::{Store, Tx};
 use crate::upstream::Upstream;
 
@@ -102,7 +102,7 @@ pub async fn start(
     } else {
         drop(tx);
     }
-    super::signing::reload(&app).await?;
+    crate::service::sessions::signing::reload(&app).await?;
     drop(prepared);
     Ok((app, made_up))
 }
@@ -113,7 +113,7 @@ pub async fn start(
 /// `Unavailable` if the database is unreachable.
 pub async fn serving(app: &App, address: SocketAddr) -> Result<()> {
     let text = text!("keytower {VERSION} serves at {address}", "keytower {VERSION} 开始在 {address} 提供服务");
-    super::audit::record(app, &Caller::operator(), "serve", Entry::done(text)).await
+    crate::service::audit::record(app, &Caller::operator(), "serve", Entry::done(text)).await
 }
 
 /// Opens an existing database for reading only. Returns it with the vault of its master key.
@@ -159,7 +159,7 @@ async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
     if tx.signing_keys().await?.is_empty() {
         let key = new_signing_key(now, now, &app.vault, random)?;
         tx.insert_signing_key(&key, now).await?;
-        tx.note(super::signing::published(&key));
+        tx.note(crate::service::sessions::signing::published(&key));
     }
     if !app.settings.create_root || tx.has_users().await? {
         return Ok(None);

@@ -20,8 +20,10 @@ use crate::domain::id::UserId;
 use crate::domain::permit::Permit;
 use crate::domain::secret::Password;
 use crate::error::Kind as ErrorKind;
-use crate::service::customers::RelatedUser;
-use crate::service::{classic_keys, customers, passwords};
+use crate::service::keys::classic_keys;
+use crate::service::login::passwords;
+use crate::service::people::customers;
+use crate::service::people::customers::RelatedUser;
 
 /// Error text for a removal whose key id is missing or malformed, or names no key that the caller may remove.
 const NO_KEY_ID: &str = "Please provide an API Authentication key ID.";

@@ -16,8 +16,8 @@ use crate::domain::customer::Customer;
 use crate::domain::id::UserId;
 use crate::domain::permit::{Denial, Permit};
 use crate::error::Error;
-use crate::service::classic_keys;
-use crate::service::customers::{Account, RelatedUser, Viewer, VisibleUser};
+use crate::service::keys::classic_keys;
+use crate::service::people::customers::{Account, RelatedUser, Viewer, VisibleUser};
 
 /// Maximum number of objects that one call reads, including objects that only a filter needs, and copies of the same object.
 const OBJECTS_MAX: u64 = 50_000;

@@ -6,8 +6,8 @@ use crate::domain::customer::{
     QUESTIONS, Status,
 };
 use crate::domain::id::UserId;
-use crate::service::classic_keys::Shown;
-use crate::service::customers::{UserOutline, VisibleUser};
+use crate::service::keys::classic_keys::Shown;
+use crate::service::people::customers::{UserOutline, VisibleUser};
 
 /// Id of the only account.
 pub(super) const ACCOUNT: i64 = 1;

@@ -5,7 +5,7 @@ use super::rows::ACCOUNT;
 use super::value::{Struct, Value};
 use crate::domain::customer::{CustomerChange, PROFILE_FLAGS, PROFILE_NUMBERS, PROFILE_TEXTS, Status};
 use crate::domain::secret::Password;
-use crate::service::customers::NewCustomer;
+use crate::service::people::customers::NewCustomer;
 
 /// Reads a change to a user; null members are ignored.
 ///

@@ -14,7 +14,7 @@ use crate::domain::caller::Caller;
 use crate::domain::key_format;
 use crate::error::{Barred, Error, Kind};
 use crate::http::caller::{identify, stranger};
-use crate::service::customers;
+use crate::service::people::customers;
 
 /// Placeholder username: the key alone identifies its user.
 const ANYBODY: &str = "apikey";

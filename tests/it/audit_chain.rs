@@ -246,9 +246,13 @@ async fn write_something(service: &Service, log: Log, works: bool) {
         }
         Log::System => {
             let caller = keytower::domain::caller::Caller::operator();
-            let made =
-                keytower::service::users::create_with_password(&service.app, &pass(&caller), "new".to_owned(), "ROOT")
-                    .await;
+            let made = keytower::service::people::users::create_with_password(
+                &service.app,
+                &pass(&caller),
+                "new".to_owned(),
+                "ROOT",
+            )
+            .await;
             if made.is_ok() { 200 } else { 500 }
         }
     };

@@ -12,9 +12,10 @@ use keytower::domain::permit::authorize;
 use keytower::domain::reason::Reason;
 use keytower::domain::secret::Password;
 use keytower::error::{Barred, Kind};
-use keytower::service::customers::Viewer;
+use keytower::service::keys::classic_keys;
 use keytower::service::login::{self, Login, LoginRequest, Ticket};
-use keytower::service::{classic_keys, users};
+use keytower::service::people::customers::Viewer;
+use keytower::service::people::users;
 use serde_json::json;
 
 use crate::support::people::PASSWORD;

@@ -11,7 +11,7 @@ use keytower::domain::entity::{
 use keytower::domain::filter::operator::{Member, members};
 use keytower::domain::filter::{Operator, Quantifier};
 use keytower::service::inventory;
-use keytower::service::lists::{self, Budget, Projection};
+use keytower::service::inventory::lists::{self, Budget, Projection};
 use serde_json::{Map, Value, json};
 
 use crate::lists::sorted;

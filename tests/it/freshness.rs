@@ -9,7 +9,7 @@ use keytower::domain::caller::Caller;
 use keytower::domain::operation::Operation;
 use keytower::domain::permission::Action;
 use keytower::domain::permit::authorize;
-use keytower::service::users;
+use keytower::service::people::users;
 use serde_json::json;
 use tokio::sync::Notify;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keytower::auth::random::SystemRandom;
 use keytower::domain::caller::Caller;
-use keytower::service::users;
+use keytower::service::people::users;
 use serde_json::{Value, json};
 
 use super::support::check::{Rows, clean};

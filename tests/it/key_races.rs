@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keytower::domain::caller::Caller;
-use keytower::service::users;
+use keytower::service::people::users;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
 use tokio::task::JoinHandle;

@@ -277,7 +277,8 @@ async fn the_keys_of_a_deleted_user_are_gone_and_a_namesake_inherits_nothing() {
     let operator = Caller::operator();
     let make = async |preset: &str| {
         let operator = pass(&operator);
-        let made = keytower::service::users::create_with_password(&service.app, &operator, "ada".to_owned(), preset);
+        let made =
+            keytower::service::people::users::create_with_password(&service.app, &operator, "ada".to_owned(), preset);
         let password = made.await.unwrap();
         let token = service.login("ada", password.expose()).await;
         (password, token)

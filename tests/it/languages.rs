@@ -1,7 +1,7 @@
 //! `content-language`: en-US, zh-CN and `*` on both faces, 400 for others, and the same meaning in each.
 
 use keytower::domain::caller::Caller;
-use keytower::service::users;
+use keytower::service::people::users;
 use reqwest::header::{AUTHORIZATION, CONTENT_LANGUAGE};
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keytower::domain::caller::Caller;
-use keytower::service::{outbox, users};
+use keytower::service::outbox;
+use keytower::service::people::users;
 use keytower::{jobs, service};
 use reqwest::header::{CONTENT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE, USER_AGENT};
 use sea_orm::{ConnectionTrait, Statement};

@@ -8,7 +8,7 @@ use keytower::domain::entity::{API_KEY, ENTITIES, Entity, Field, Kind, VM};
 use keytower::domain::filter::Operator;
 use keytower::error::Kind as ErrorKind;
 use keytower::service::inventory;
-use keytower::service::lists::{self, Budget, Projection};
+use keytower::service::inventory::lists::{self, Budget, Projection};
 use serde_json::{Map, Value, json};
 
 use crate::support::samples::{self, Filled};

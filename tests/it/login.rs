@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keytower::domain::caller::Caller;
-use keytower::service::users;
+use keytower::service::people::users;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, ROOT_PASSWORD, Service, pass};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keytower::auth::token::{LEAD, REFRESH};
-use keytower::service::signing;
+use keytower::service::sessions::signing;
 use keytower_migrations::Migrator;
 use sea_orm_migration::MigratorTrait;
 use serde_json::Value;

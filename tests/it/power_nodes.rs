@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keytower::domain::power::Power;
-use keytower::service::tasks;
+use keytower::service::inventory::tasks;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

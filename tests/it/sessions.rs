@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keytower::service::{policy, sessions};
+use keytower::service::policy;
+use keytower::service::sessions;
 use reqwest::header::{AUTHORIZATION, USER_AGENT};
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use keytower::domain::caller::Caller;
-use keytower::service::{signing, users};
+use keytower::service::people::users;
+use keytower::service::sessions::signing;
 use serde_json::{Value, json};
 
 use crate::support::signer::{Signer, part};

@@ -18,7 +18,7 @@ pub use verify::{End, Fault, Findings, verify};
 
 /// Records that a change was refused or failed. The answer to the request stays the same; if the audit log can't be written, a line in the
 /// service's log tells the operator.
-pub(super) async fn refused(app: &App, caller: &Caller, action: &str, error: &Error) {
+pub(in crate::service) async fn refused(app: &App, caller: &Caller, action: &str, error: &Error) {
     let Some(why) = told(error) else { return };
     if caller.principal.is_none() {
         // A failed login has been recorded already.
@@ -71,7 +71,7 @@ pub fn credential_refused(app: &App, address: Option<IpAddr>, error: &Error) {
 
 /// Notes a refusal to an unknown caller. [`write_refusals`] later writes one row for many equal ones, so that a caller with many attempts
 /// neither fills the disk nor waits longer than others.
-pub(super) fn stranger(app: &App, address: Option<IpAddr>, action: &str, cause: &str) {
+pub(in crate::service) fn stranger(app: &App, address: Option<IpAddr>, action: &str, cause: &str) {
     app.refusals.note(Refusal { address, action: action.to_owned(), cause: cause.to_owned() }, 1);
 }
 

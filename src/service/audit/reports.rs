@@ -18,7 +18,7 @@ use crate::domain::redact::redact;
 use crate::domain::secret::PlainKey;
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Result};
-use crate::service::people::check_number;
+use crate::service::people::change::check_number;
 use crate::store::{Budget, Node, Projection, Scope, Tx};
 
 /// Longest message in one language, in characters.

@@ -8,15 +8,15 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ENTITIES;
 use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{Entity, Field, Kind};
+use crate::service::inventory::ENTITIES;
 
 const TWICE: &str = "stands here twice";
 
 /// A problem in the text, with its byte offset.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(in crate::service) struct Problem {
     offset: usize,
     path: String,
     reason: String,
@@ -24,7 +24,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// Describes the problem with its line in `text`.
-    pub(super) fn tell(&self, text: &str) -> String {
+    pub(in crate::service) fn tell(&self, text: &str) -> String {
         let before = text.as_bytes().get(..self.offset).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("line {line}: {self}")
@@ -48,16 +48,16 @@ enum Unknown {
 
 /// A record and where it was read.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) id: String,
-    pub(super) values: Map<String, Value>,
+pub(in crate::service) struct Record {
+    pub(in crate::service) id: String,
+    pub(in crate::service) values: Map<String, Value>,
     offset: usize,
     path: String,
 }
 
 impl Record {
     /// Returns a problem for each row that a relation names and that is neither in the file nor in the database.
-    pub(super) fn dangling(&self, field: &Field, known: &HashSet<String>) -> Vec<Problem> {
+    pub(in crate::service) fn dangling(&self, field: &Field, known: &HashSet<String>) -> Vec<Problem> {
         let named = match self.values.get(field.name) {
             Some(Value::Array(others)) => others.iter().collect(),
             Some(other) => vec![other],
@@ -111,7 +111,7 @@ impl<'a> Visitor<'a> for MembersVisitor {
 }
 
 /// Reads the whole file: the records of each entity, and all problems.
-pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
+pub(in crate::service) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
     let mut reader = Reader { text, unknown: Unknown::Refused, problems: Vec::new() };
     let mut lists = Vec::new();
     let Members { by_name: members, twice } = match Members::read(text) {
@@ -138,7 +138,7 @@ pub(super) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Prob
 }
 
 /// Reads a page of an upstream's list. Problems name a record by its id, since nobody sees the lines of a page.
-pub(super) fn read_page(entity: &'static Entity, text: &str) -> (Vec<Record>, Vec<Problem>) {
+pub(in crate::service) fn read_page(entity: &'static Entity, text: &str) -> (Vec<Record>, Vec<Problem>) {
     let mut reader = Reader { text, unknown: Unknown::LeftOut, problems: Vec::new() };
     let records = match serde_json::from_str(text) {
         Ok(list) => reader.records(entity, list),

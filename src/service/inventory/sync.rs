@@ -7,8 +7,6 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::check::{self, Problem, Record};
-use super::{ENTITIES, Progress, told, write};
 use crate::app::App;
 use crate::domain::audit::Entry;
 use crate::domain::entity::{Entity, Join, Kind};
@@ -16,6 +14,8 @@ use crate::domain::operation::Operation;
 use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
+use crate::service::inventory::check::{self, Problem, Record};
+use crate::service::inventory::{ENTITIES, Progress, told, write};
 use crate::upstream::Upstream;
 
 /// Records per page, as many as the public clients request.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keytower::service::tasks;
+use keytower::service::inventory::tasks;
 use sea_orm::{ConnectionTrait, FromQueryResult, JsonValue, Statement};
 use serde_json::{Value, json};
 

@@ -1,0 +1,88 @@
+//! Second factors: one file for each, behind one interface. Each code works once, even if several requests present it at the same time.
+
+mod mail;
+mod recovery;
+mod totp;
+
+use async_trait::async_trait;
+
+use crate::app::App;
+use crate::domain::caller::Caller;
+use crate::domain::id::ChallengeId;
+use crate::domain::mfa::{Challenge, Holder, MfaType, NewFactor, Purpose};
+use crate::domain::secret::Code;
+use crate::domain::text::text;
+use crate::error::{Error, Result};
+use crate::store::Tx;
+
+pub(in crate::service) use recovery::new_codes;
+pub(in crate::service) use totp::begin as begin_totp;
+
+/// A second factor.
+#[async_trait]
+pub(in crate::service) trait Factor: Sync {
+    /// Its type on the wire.
+    fn mfa_type(&self) -> MfaType;
+
+    /// Sends a code for a challenge; `None` if this factor sends no codes.
+    async fn send(&self, _app: &App, _caller: &Caller, _to: Recipient<'_>) -> Result<Option<Sent>> {
+        Ok(None)
+    }
+
+    /// Spends a code of a user, as part of `tx`. Returns false if it is wrong, expired or already spent.
+    async fn spend(
+        &self,
+        app: &App,
+        tx: &Tx,
+        holder: &Holder,
+        challenge: Option<&Challenge>,
+        code: &Code,
+    ) -> Result<bool>;
+
+    /// Verifies the first code of a new factor; `None` if it is wrong.
+    fn prove(&self, _app: &App, _challenge: &Challenge, _code: &Code) -> Option<NewFactor> {
+        None
+    }
+}
+
+/// The user that a code is sent to, and its challenge.
+#[derive(Debug)]
+pub(in crate::service) struct Recipient<'a> {
+    /// The user.
+    pub(in crate::service) holder: &'a Holder,
+    /// The challenge that the code belongs to.
+    pub(in crate::service) challenge: &'a ChallengeId,
+    /// Purpose of the challenge.
+    pub(in crate::service) purpose: &'a Purpose,
+}
+
+/// A code that was sent.
+#[derive(Debug)]
+pub(in crate::service) struct Sent {
+    /// Keyed digest of the code, for the store.
+    pub(in crate::service) mark: Vec<u8>,
+    /// Address that the code was sent to.
+    pub(in crate::service) address: String,
+}
+
+/// All supported factors.
+static FACTORS: [&dyn Factor; 3] = [&totp::Totp, &mail::Mail, &recovery::Recovery];
+
+/// Returns the factor of a type.
+///
+/// # Errors
+/// `Invalid` if the type is not supported; the message names the supported ones.
+pub(in crate::service) fn of(mfa_type: MfaType) -> Result<&'static dyn Factor> {
+    FACTORS.into_iter().find(|factor| factor.mfa_type() == mfa_type).ok_or_else(|| {
+        let (name, served) = (mfa_type.name(), FACTORS.map(|factor| factor.mfa_type().name()).join(", "));
+        Error::invalid(text!(
+            "mfa_type {name} is not served here: allowed are {served}",
+            "此处不支持 mfa_type {name}：可用的有 {served}"
+        ))
+    })
+}
+
+/// Returns the type that a code belongs to: a code in the form of a recovery code is one, any other belongs to `mfa_type`.
+pub(in crate::service) fn meant(mfa_type: MfaType, code: &Code) -> MfaType {
+    if recovery::has_form(code) { MfaType::TotpRecoveryCode } else { mfa_type }
+}

@@ -1,0 +1,37 @@
+//! Users as the SoftLayer API shows them (contract, sections 5.2 to 5.5): visibility, related objects and changes.
+//!
+//! A caller sees their own user and all users below; a caller with the right to manage users sees all. To a caller, all other users do not
+//! exist (`visibility`).
+
+mod answers;
+mod edit;
+mod permissions;
+mod visibility;
+
+pub(in crate::service) use answers::is_right as is_right_answer;
+pub use answers::update as update_answers;
+pub use edit::{NewCustomer, create, edit, edit_all, is_password};
+pub use permissions::{assign_parent, give, take};
+pub use visibility::{Account, RelatedUser, UserOutline, Viewer, VisibleUser};
+
+use crate::app::App;
+use crate::domain::principal::Principal;
+use crate::domain::reason::Reason;
+use crate::domain::text::text;
+use crate::error::{Error, Kind, Result};
+
+/// Rejects API keys of users with a second factor, if the settings apply SoftLayer's rule.
+///
+/// # Errors
+/// - `Forbidden` if the key is rejected.
+/// - `Unavailable` if the database is unreachable.
+pub async fn admit(app: &App, principal: &Principal) -> Result<()> {
+    if app.settings.softlayer_keys_with_mfa || !principal.is_key() || !app.store.has_factor(principal.number).await? {
+        return Ok(());
+    }
+    Err(Error::refused_change(Reason::KeyBesideFactor))
+}
+
+pub(in crate::service) fn no_such_user() -> Error {
+    Error::new(Kind::NotFound, text!("there is no such user", "没有这样的用户"))
+}
