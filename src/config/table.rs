@@ -223,7 +223,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "softlayer_keys_manage_users",
         default: "true",
-        meaning: "whether classic keys of users who manage users make and change other users on SoftLayer's face, as `slcli user create` does; `false` leaves that to portal tokens",
+        meaning: "whether classic keys manage users below their owner and the keys of these users on SoftLayer's APIs, as `slcli user create` and `slcli user apikey` do; `false` requires a portal token for that",
     },
     Setting {
         name: "softlayer_keys_by_ancestors",

@@ -197,7 +197,14 @@ async fn a_classic_key_makes_users_within_its_owners_rights_unless_the_setting_s
     stage.adopt(&id, &owner.id).await;
     let mut calls: Vec<Call> = dialects().map(|dialect| new_user(&stage, dialect)).collect();
     calls.push(give(number, "USER_MANAGE"));
+    calls.extend(dialects().map(|it| softlayer(it, "addApiAuthenticationKey", number, &[])));
     all_refused(&stage, &owner.credential, &calls, Refusal::Forbidden).await;
+    let made = softlayer(Dialect::Rest, "addApiAuthenticationKey", number, &[]);
+    made.done(&stage.service, &owner.other).await;
+    let key = stage.service.database().number("SELECT MAX(number) FROM api_keys WHERE classic_of IS NOT NULL").await;
+    let removals: Vec<Call> =
+        dialects().map(|it| softlayer(it, "removeApiAuthenticationKey", 0, &[json!(key)])).collect();
+    all_refused(&stage, &owner.credential, &removals, Refusal::Forbidden).await;
     new_user(&stage, Dialect::Rest).done(&stage.service, &owner.other).await;
 }
 

@@ -31,6 +31,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Tx, Users};
 
+use crate::service::access::expect_user_management;
 use crate::service::keys::api_keys::provenance;
 use crate::service::people::change::PEOPLE;
 use crate::service::people::customers::{Viewer, VisibleUser, no_such_user};
@@ -55,7 +56,7 @@ pub struct Shown {
 /// - `Invalid` if the user has a classic key already, or is neither active nor VPN-only.
 /// - `NotFound` if the user is neither the caller nor below the caller.
 /// - `Forbidden` if the caller uses a key that is not classic, the user holds rights that the caller does not hold, or the settings do not
-///   let ancestors create keys.
+///   let ancestors, or keys of ancestors, create keys.
 /// - `StepUp` if the second factor was not proven recently.
 /// - `Unavailable` if the database is unreachable.
 pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
@@ -69,6 +70,9 @@ pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
     tx.beside(PEOPLE).await?;
     let actor = tx.permit().principal()?.clone();
     let (owner, is_self) = reach(&tx, &actor, user).await?;
+    if !is_self {
+        expect_user_management(app, &actor)?;
+    }
     if !is_self && !app.settings.softlayer_keys_by_ancestors {
         let text = text!("everybody makes their own API key here", "此处每个用户只能自行创建 API 密钥");
         return Err(Error::new(Kind::Forbidden, text));
@@ -105,7 +109,7 @@ pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
 ///
 /// # Errors
 /// - `NotFound` if the key does not exist, or its owner is neither the caller nor below the caller.
-/// - `Forbidden` if the caller uses a key that is not classic.
+/// - `Forbidden` if the caller uses a key that is not classic, or any key for the key of another user and the settings do not allow that.
 /// - `Unavailable` if the database is unreachable.
 pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
     let permit = permit.require(Operation::RemoveClassicKey)?;
@@ -247,9 +251,15 @@ async fn find(app: &App, permit: &Permit, number: i64) -> Result<(Tx, ClassicKey
     let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
     let tx = app.begin_for(permit, Users::changed([key.owner])).await?;
     let key = tx.classic_key(number).await?.ok_or_else(no_such_key)?;
-    let actor = &tx.permit().principal()?.user;
-    let reached = key.owner == *actor || tx.is_above(actor, &key.owner).await?;
-    if reached { Ok((tx, key)) } else { Err(no_such_key()) }
+    let actor = tx.permit().principal()?.clone();
+    if key.owner == actor.user {
+        return Ok((tx, key));
+    }
+    if !tx.is_above(&actor.user, &key.owner).await? {
+        return Err(no_such_key());
+    }
+    expect_user_management(app, &actor)?;
+    Ok((tx, key))
 }
 
 fn no_such_key() -> Error {
