@@ -128,7 +128,12 @@ impl Acting<'_> {
             Act::EventLog => return self.events(loader).await,
             _ => return Err(Fault::no_method(self.method.name).into()),
         };
-        let mut found = loader.render(vec![row], &self.wanted(self.method.returns)?).await?;
+        let wanted = self.wanted(self.method.returns)?;
+        let render = async || loader.render(vec![row], &wanted).await;
+        let mut found = match self.method.operation.spec().is_change() {
+            true => customers::reading(app, permit, render).await??,
+            false => render().await?,
+        };
         Ok(found.pop().unwrap_or(Value::Null).into())
     }
 

@@ -53,6 +53,7 @@ use crate::domain::operation::Needs;
 use crate::http::body;
 use crate::http::caller::origin;
 use crate::service::door;
+use crate::service::people::customers;
 
 /// Header with the total number of rows of a list. (The contract writes `SoftLayer-Total-Items`; header names are case-insensitive.)
 const TOTAL_ITEMS: HeaderName = HeaderName::from_static("softlayer-total-items");
@@ -173,7 +174,11 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     }
     let call = &call;
     door::enter(app, &caller, method.operation, |permit| async move {
-        Acting { app, permit: &permit, method, call }.run().await
+        let acting = Acting { app, permit: &permit, method, call };
+        match method.operation.spec().is_change() {
+            true => acting.run().await,
+            false => customers::reading(app, &permit, async || acting.run().await).await?,
+        }
     })
     .await
 }

@@ -15,6 +15,7 @@ use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::Store;
+use super::deadline::Deadline;
 use super::lanes::{LANES, Lane, Lanes};
 use super::locks::Queue;
 use crate::domain::secret::DatabaseUrl;
@@ -59,7 +60,16 @@ impl Store {
         match Address::of(url)? {
             Address::File(path) => {
                 make_file(path)?;
-                let write = connect_file(path, 1, false, &statements).await?;
+                let deadline = Deadline::default();
+                let (mut options, over) = (sqlite(path, 1, false)?, deadline.clone());
+                options.map_sqlx_sqlite_pool_opts(move |pool| {
+                    let over = over.clone();
+                    pool.after_connect(move |connection, _| {
+                        let over = over.clone();
+                        Box::pin(watch(connection, move || over.is_over()))
+                    })
+                });
+                let write = connect_to(path, options, &statements).await?;
                 let read = connect_file(path, READERS, true, &statements).await?;
                 let credentials = connect_file(path, READERS, true, &statements).await?;
                 let mut lanes = Vec::new();
@@ -69,13 +79,25 @@ impl Store {
                     let asked = Arc::clone(&cancel);
                     options.connect_lazy(true).map_sqlx_sqlite_pool_opts(move |pool| {
                         let asked = Arc::clone(&asked);
-                        pool.after_connect(move |connection, _| Box::pin(watch(connection, Arc::clone(&asked))))
+                        pool.after_connect(move |connection, _| {
+                            let asked = Arc::clone(&asked);
+                            Box::pin(watch(connection, move || asked.load(Ordering::SeqCst)))
+                        })
                     });
                     lanes.push(Lane { db: connect(options, &statements).await?, cancel, name: String::new() });
                 }
                 let lanes = Arc::new(Lanes::new(lanes, credentials.clone()));
                 let queue = Arc::new(Queue::new(1));
-                Ok(Self { read, credentials, lanes, write, queue, statements, place: Place::File(beside(path)) })
+                Ok(Self {
+                    read,
+                    credentials,
+                    lanes,
+                    write,
+                    queue,
+                    deadline,
+                    statements,
+                    place: Place::File(beside(path)),
+                })
             }
             Address::Server(address) => {
                 let write = connect(postgres(address, POOL)?, &statements).await?;
@@ -99,7 +121,8 @@ impl Store {
                 let control = connect(control, &statements).await?;
                 let lanes = Arc::new(Lanes::new(lanes, control));
                 let queue = Arc::new(Queue::new(POOL.saturating_sub(AHEAD) as usize));
-                Ok(Self { read, credentials, lanes, write, queue, statements, place: Place::Server })
+                let deadline = Deadline::default();
+                Ok(Self { read, credentials, lanes, write, queue, deadline, statements, place: Place::Server })
             }
         }
     }
@@ -127,7 +150,8 @@ impl Store {
         let lane = Lane { db: read.clone(), cancel: Arc::default(), name: String::new() };
         let lanes = Arc::new(Lanes::new(vec![lane], read.clone()));
         let (credentials, write, queue) = (read.clone(), read.clone(), Arc::new(Queue::new(1)));
-        Ok(Self { read, credentials, lanes, write, queue, statements, place })
+        let deadline = Deadline::default();
+        Ok(Self { read, credentials, lanes, write, queue, deadline, statements, place })
     }
 }
 
@@ -160,7 +184,11 @@ async fn connect_file(
     read_only: bool,
     statements: &Arc<AtomicU64>,
 ) -> Result<DatabaseConnection> {
-    connect(sqlite(path, connections, read_only)?, statements).await.map_err(|error| {
+    connect_to(path, sqlite(path, connections, read_only)?, statements).await
+}
+
+async fn connect_to(path: &Path, options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+    connect(options, statements).await.map_err(|error| {
         let cause = error.cause().unwrap_or(error.public());
         Error::unavailable(format!("{}: {cause}", path.display()))
     })
@@ -184,9 +212,12 @@ fn reader(address: &str, connections: u32) -> Result<ConnectOptions> {
     Ok(options)
 }
 
-/// Makes the statements of a SQLite connection cancelable: SQLite checks `cancel` every `STEPS` instructions.
-async fn watch(connection: &mut SqliteConnection, cancel: Arc<AtomicBool>) -> std::result::Result<(), sqlx::Error> {
-    connection.lock_handle().await?.set_progress_handler(STEPS, move || !cancel.load(Ordering::SeqCst));
+/// Makes the statements of a SQLite connection cancelable: SQLite asks `is_canceled` every `STEPS` instructions.
+async fn watch(
+    connection: &mut SqliteConnection,
+    is_canceled: impl Fn() -> bool + Send + 'static,
+) -> std::result::Result<(), sqlx::Error> {
+    connection.lock_handle().await?.set_progress_handler(STEPS, move || !is_canceled());
     Ok(())
 }
 

@@ -49,7 +49,7 @@ impl Store {
         for users in users.chunks(CHUNK) {
             let theirs = factor::Column::UserId.is_in(users.iter().map(UserId::as_str));
             let query = factor::Entity::find().filter(theirs).order_by_asc(factor::Column::MfaType);
-            found.extend(query.all(&self.read).await.map_err(error)?.into_iter().map(|row| FactorRow {
+            found.extend(query.all(&self.reader()).await.map_err(error)?.into_iter().map(|row| FactorRow {
                 user: UserId::from(row.user_id),
                 mfa_type: row.mfa_type,
                 created_at: parse_iso(&row.created_at),
@@ -65,7 +65,7 @@ impl Store {
     pub async fn answers_of(&self, user: &UserId) -> Result<Vec<AnswerRow>> {
         let theirs = security_answer::Column::UserId.eq(user.as_str());
         let query = security_answer::Entity::find().filter(theirs).order_by_asc(security_answer::Column::Question);
-        let rows = query.all(&self.read).await.map_err(error)?;
+        let rows = query.all(&self.reader()).await.map_err(error)?;
         let answer = |row: security_answer::Model| AnswerRow {
             user: UserId::from(row.user_id),
             question: row.question.into(),
@@ -97,7 +97,7 @@ impl Store {
                 marks.join(", ")
             );
             let values = users.iter().map(|id| id.as_str().into()).collect::<Vec<sea_orm::Value>>();
-            let rows = self.read.query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
+            let rows = self.reader().query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
             for row in &rows {
                 found.push(LoginAttempt {
                     user: UserId::from(text(row, "user_id")?.unwrap_or_default()),
@@ -124,7 +124,7 @@ impl Store {
             "SELECT id, user_id, username, ip_address, status, \"createdAt\" AS at, action, resource_type, message \
              FROM user_audit_logs {condition}ORDER BY chain_seq DESC LIMIT {EVENTS_MAX}"
         );
-        let rows = self.read.query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
+        let rows = self.reader().query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
         let event = |row: &QueryResult| {
             Ok(Event {
                 id: text(row, "id")?.unwrap_or_default(),
@@ -146,10 +146,11 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn has_factor(&self, number: i64) -> Result<bool> {
-        let user = user::Entity::find().filter(user::Column::Number.eq(number)).one(&self.read).await.map_err(error)?;
+        let user =
+            user::Entity::find().filter(user::Column::Number.eq(number)).one(&self.reader()).await.map_err(error)?;
         let Some(user) = user else { return Ok(false) };
         let theirs = factor::Column::UserId.eq(user.id);
-        Ok(factor::Entity::find().filter(theirs).one(&self.read).await.map_err(error)?.is_some())
+        Ok(factor::Entity::find().filter(theirs).one(&self.reader()).await.map_err(error)?.is_some())
     }
 }
 

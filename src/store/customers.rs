@@ -24,7 +24,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn customers(&self, which: Which) -> Result<Vec<Customer>> {
-        customers(&self.read, which, None).await
+        customers(&self.reader(), which, None).await
     }
 
     /// Returns at most `most` users, ordered by number. If more users match, it is unspecified which ones it returns.
@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn customers_at_most(&self, which: Which, most: u64) -> Result<Vec<Customer>> {
-        customers(&self.read, which, Some(most)).await
+        customers(&self.reader(), which, Some(most)).await
     }
 
     /// Returns a user by number.
@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn customer(&self, number: i64) -> Result<Option<Customer>> {
-        Ok(customers(&self.read, Which::Number(number), None).await?.pop())
+        Ok(customers(&self.reader(), Which::Number(number), None).await?.pop())
     }
 
     /// Returns the ids of a user and of all users below in the hierarchy.
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn below(&self, id: &UserId) -> Result<Vec<UserId>> {
-        below(&self.read, id).await
+        below(&self.reader(), id).await
     }
 
     /// Returns the classic keys of users.
@@ -59,7 +59,7 @@ impl Store {
         let mut found = Vec::new();
         for owners in owners.chunks(CHUNK) {
             let theirs = api_key::Column::ClassicOf.is_in(owners.iter().map(UserId::as_str));
-            found.extend(classic_keys(&self.read, theirs).await?);
+            found.extend(classic_keys(&self.reader(), theirs).await?);
         }
         Ok(found)
     }
@@ -70,7 +70,7 @@ impl Store {
     /// `Unavailable` if the database is unreachable.
     pub async fn classic_key(&self, number: i64) -> Result<Option<ClassicKey>> {
         let by_number = api_key::Column::Number.eq(number).and(api_key::Column::ClassicOf.is_not_null());
-        Ok(classic_keys(&self.read, by_number).await?.pop())
+        Ok(classic_keys(&self.reader(), by_number).await?.pop())
     }
 
     /// Returns the present rights of users, by user id.
@@ -87,7 +87,7 @@ impl Store {
                 marks.join(", ")
             );
             let values = ids.iter().map(|id| id.as_str().into()).collect::<Vec<sea_orm::Value>>();
-            let rows = self.read.query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
+            let rows = self.reader().query_all_raw(statement(self.backend(), &sql, values)).await.map_err(error)?;
             for row in &rows {
                 let id = UserId::from(row.try_get::<String>("", "id").map_err(error)?);
                 let sum = found.entry(id).or_default();

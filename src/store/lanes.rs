@@ -12,7 +12,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{error, statement};
+use super::{Store, error, statement};
 use crate::domain::id::UserId;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
@@ -72,6 +72,26 @@ impl Callers {
         let own = Arc::new(Semaphore::new(self.most));
         places.insert(caller.cloned(), Arc::downgrade(&own));
         own
+    }
+}
+
+tokio::task_local! {
+    /// The connection of the lane that the current task reads on.
+    static LANE: DatabaseConnection;
+}
+
+impl Store {
+    /// Runs `work` on a lane of the caller, within the deadline of a list: the reads of SoftLayer's API in it use the lane's connection.
+    ///
+    /// # Errors
+    /// Like [`Store::list`].
+    pub async fn on_lane<T>(&self, caller: Option<&UserId>, work: impl AsyncFnOnce() -> T) -> Result<T> {
+        self.lanes.read(caller, async |db| Ok(LANE.scope(db, work()).await)).await
+    }
+
+    /// Returns the connection of the current task's lane; outside of [`Store::on_lane`], the connections for short reads.
+    pub(super) fn reader(&self) -> DatabaseConnection {
+        LANE.try_with(Clone::clone).unwrap_or_else(|_| self.read.clone())
     }
 }
 

@@ -9,6 +9,7 @@ mod connect;
 mod credentials;
 mod customer_parts;
 mod customers;
+mod deadline;
 mod decode;
 mod devices;
 mod inventory;
@@ -65,6 +66,8 @@ pub struct Store {
     lanes: Arc<lanes::Lanes>,
     write: DatabaseConnection,
     queue: Arc<locks::Queue>,
+    /// Ends a write that takes too long on SQLite; PostgreSQL has time limits of its own.
+    deadline: deadline::Deadline,
     statements: Arc<AtomicU64>,
     place: connect::Place,
 }
@@ -72,6 +75,8 @@ pub struct Store {
 /// A write transaction. Dropping it without [`Tx::commit`] rolls it back.
 #[derive(Debug)]
 pub struct Tx {
+    /// Comes first: it ends a running statement before the transaction is dropped and another write begins.
+    deadline: deadline::Guard,
     db: DatabaseTransaction,
     permit: Permit,
     users: Users,
@@ -99,7 +104,8 @@ impl Store {
         {
             db.query_one_raw(statement(DatabaseBackend::Postgres, &sql, values)).await.map_err(error)?;
         }
-        Ok(Tx { db, permit, users, scribe, notes: audit::Notes::default(), _turn: turn })
+        let deadline = self.deadline.start(&permit);
+        Ok(Tx { deadline, db, permit, users, scribe, notes: audit::Notes::default(), _turn: turn })
     }
 
     /// Returns the number of statements that this store has sent so far.
@@ -189,8 +195,9 @@ impl Tx {
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable; the write is rolled back, unless the connection broke after the server had committed.
-    pub async fn commit_untold(self) -> Result<()> {
+    pub async fn commit_untold(mut self) -> Result<()> {
         let operation = self.permit.operation().name();
+        self.deadline.stop();
         self.db.commit().await.map_err(error)?;
         tracing::debug!(operation, "committed");
         Ok(())
@@ -238,11 +245,12 @@ fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // PostgreSQL: connection, transaction rollback (such as a deadlock), resources, lock timeout, operator intervention, system
-            // error. SQLite: busy, locked, read-only, I/O error, full, can't open.
-            let postgres =
-                ["08", "40", "53", "55P03", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class));
-            let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
+            // PostgreSQL: connection, idle in transaction, transaction rollback (such as a deadlock), resources, lock timeout, operator
+            // intervention, system error. SQLite: busy, locked, read-only, interrupted, I/O error, full, can't open.
+            let postgres = ["08", "25P03", "40", "53", "55P03", "57", "58"]
+                .iter()
+                .any(|class| code.len() == 5 && code.starts_with(class));
+            let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 9 | 10 | 13 | 14));
             postgres || (sqlite && code.len() < 5)
         }
         _ => false,

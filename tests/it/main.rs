@@ -18,6 +18,7 @@ mod audit_reports;
 mod authz;
 mod away;
 mod bounds;
+mod cascades;
 mod circles;
 mod classic_keys;
 mod clients;

@@ -14,6 +14,9 @@ use crate::store::{error, statement};
 const CEILING: u64 = 200_000_000;
 /// Minimum number of conditions for an estimate; fewer are fast over any table.
 const MANY: u64 = 100;
+/// The same for the `where` of a change. While it is evaluated, other writes wait, so that it may take about a second.
+const CEILING_IN_WRITE: u64 = 4_000_000;
+const MANY_IN_WRITE: u64 = 4;
 /// Cost factor of a condition on JSON objects, relative to one on a column, because the JSON is parsed.
 const KEPT: u64 = 4;
 /// Number of values in one condition that cost as much as one more condition. The database looks values up instead of comparing them one by
@@ -28,23 +31,35 @@ const ROWS_A_PAGE: i64 = 20;
 /// `Invalid` if the estimate exceeds the ceiling.
 /// `Unavailable` if the database is unreachable.
 pub(super) async fn check(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
+    check_within(db, query, MANY, CEILING).await
+}
+
+/// Rejects the `where` of a change whose conditions would check too many rows.
+///
+/// # Errors
+/// Like [`check`].
+pub(super) async fn check_in_write(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
+    check_within(db, query, MANY_IN_WRITE, CEILING_IN_WRITE).await
+}
+
+async fn check_within(db: &impl ConnectionTrait, query: &Query, many: u64, ceiling: u64) -> Result<()> {
     let mut looks = HashMap::new();
     count(query.entity, &query.filter, 1, &mut looks);
     let conditions = looks.values().sum::<u64>();
-    if conditions < MANY {
+    if conditions < many {
         return Ok(());
     }
     let mut cost = 0_u64;
     for (table, looks) in looks {
         cost = cost.saturating_add(rows(db, table).await?.saturating_mul(looks));
     }
-    if cost <= CEILING {
+    if cost <= ceiling {
         return Ok(());
     }
     Err(Error::invalid(text!(
-        "where has {conditions} conditions over so many rows that it would take too long: conditions times rows may be {CEILING}, \
+        "where has {conditions} conditions over so many rows that it would take too long: conditions times rows may be {ceiling}, \
          and these are about {cost}; ask with fewer conditions",
-        "where 的 {conditions} 个条件涉及的行过多，耗时过长：条件数乘以行数最多为 {CEILING}，当前约为 {cost}；请减少条件"
+        "where 的 {conditions} 个条件涉及的行过多，耗时过长：条件数乘以行数最多为 {ceiling}，当前约为 {cost}；请减少条件"
     )))
 }
 

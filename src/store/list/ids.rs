@@ -3,7 +3,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Scope, compile, matching};
+use super::{Scope, compile, cost, matching};
 use crate::domain::filter::Query;
 use crate::domain::id::UserId;
 use crate::error::Result;
@@ -28,6 +28,7 @@ impl Tx {
     /// `Invalid` if the list is too costly.
     /// `Unavailable` if the database is unreachable.
     pub async fn ids(&self, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
+        cost::check_in_write(&self.db, query).await?;
         ids(&self.db, query, scope, most).await
     }
 }

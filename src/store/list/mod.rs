@@ -122,7 +122,10 @@ impl Tx {
         projection: &Projection,
         budget: &Budget,
     ) -> Result<Vec<Arc<Node>>> {
-        list(&self.db, query, scope, projection, budget).await
+        let small = budget.in_write();
+        let rows = list(&self.db, query, scope, projection, &small).await?;
+        budget.spend(small.spent())?;
+        Ok(rows)
     }
 }
 

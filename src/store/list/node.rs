@@ -85,6 +85,9 @@ impl Projection {
     }
 }
 
+/// Maximum number of values in the answer of a change.
+const IN_WRITE: u64 = 2_000;
+
 /// One row with its relations. Rows that point to the same row share it.
 #[derive(Debug)]
 pub struct Node {
@@ -216,6 +219,20 @@ impl Budget {
     #[must_use]
     pub fn of(most: u64) -> Self {
         Self { most, left: AtomicU64::new(most), turn: Mutex::new(()) }
+    }
+
+    /// Returns the budget of a list that is read inside a write: what is left, and at most 2,000 values, so that an answer that is too large
+    /// does not delay other writes.
+    pub(super) fn in_write(&self) -> Self {
+        match self.left.load(Ordering::Relaxed) {
+            u64::MAX => Self::unlimited(),
+            left => Self::of(left.min(IN_WRITE)),
+        }
+    }
+
+    /// Returns the number of values that were taken.
+    pub(super) fn spent(&self) -> u64 {
+        self.most.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 
     /// Waits until no other list of the request is being read.

@@ -15,10 +15,21 @@ pub use permissions::{assign_parent, give, take};
 pub use visibility::{Account, RelatedUser, UserOutline, Viewer, VisibleUser};
 
 use crate::app::App;
+use crate::domain::permit::Permit;
 use crate::domain::principal::Principal;
 use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
+
+/// Runs `work`, which reads users for the caller, on the connections for lists, with their deadline and at most two at a time for one caller.
+///
+/// # Errors
+/// - `TooMany` if the caller reads too much at the same time.
+/// - `Invalid` if it takes too long.
+/// - `Unavailable` if the database is unreachable.
+pub async fn reading<T>(app: &App, permit: &Permit, work: impl AsyncFnOnce() -> T) -> Result<T> {
+    app.store.on_lane(permit.user(), work).await
+}
 
 /// Rejects API keys of users with a second factor, if the settings apply SoftLayer's rule.
 ///

@@ -68,6 +68,7 @@ pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cas
         let left: BTreeSet<String> =
             user.permissions.iter().filter(|name| !unwanted.contains(name.as_str())).cloned().collect();
         if left != user.permissions {
+            expect_covered(&at_work, &user).await?;
             expect_locked(&at_work, &user)?;
             store(&at_work, &user, &left).await?;
         }
@@ -101,7 +102,9 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
     if parent.id == user.id || tx.is_above(&user.id, &parent.id).await? || user.parent.as_ref() == Some(&parent.id) {
         return Err(Error::refused_change(Reason::ParentNotAbove));
     }
+    expect_covered(&at_work, &user).await?;
     let rights = tx.rights_of(&parent.id).await?;
+    at_work.covers(&rights, || format!("User {:?}", parent.username))?;
     let allowed: BTreeSet<&str> = parent.held(&rights).into_iter().map(|it| it.key_name).collect();
     for below in tx.customers(Which::Below(user.id.clone())).await? {
         let left: BTreeSet<String> =
@@ -112,6 +115,7 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
         if !cascade {
             return Err(Error::refused_change(Reason::ParentHoldsLess));
         }
+        expect_covered(&at_work, &below).await?;
         expect_locked(&at_work, &below)?;
         store(&at_work, &below, &left).await?;
     }
@@ -125,7 +129,14 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
 /// Begins a change with locks on the users that may change: those that may lose permissions.
 async fn begin(app: &App, permit: &Permit, which: Which) -> Result<Change> {
     expect_user_management(app, permit.principal()?)?;
-    let users = app.store.customers(which).await?;
+    let most = permit.operation().spec().most;
+    let users = app.store.customers_at_most(which, u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1)).await?;
+    if users.len() > most {
+        return Err(Error::invalid(text!(
+            "a request changes at most {most} users, and this one concerns more: change the users below in several requests",
+            "一个请求最多更改 {most} 个用户，而此请求涉及更多：请分多次更改下级用户"
+        )));
+    }
     Change::begin(app, permit, Users::changed(users.into_iter().map(|user| user.id))).await
 }
 
@@ -160,9 +171,14 @@ async fn below(at_work: &Change, number: i64, step: Step) -> Result<Customer> {
     if !at_work.tx.is_above(&at_work.actor.user, &user.id).await? {
         return Err(Error::refused_change(Reason::PermissionsNotBelow(step)));
     }
-    let theirs = at_work.tx.rights_of(&user.id).await?;
-    at_work.covers(&theirs, || format!("User {:?}", user.username))?;
+    expect_covered(at_work, &user).await?;
     Ok(user)
+}
+
+/// Rejects a user who holds rights that the caller does not hold, wherever a cascade meets the user.
+async fn expect_covered(at_work: &Change, user: &Customer) -> Result<()> {
+    let theirs = at_work.tx.rights_of(&user.id).await?;
+    at_work.covers(&theirs, || format!("User {:?}", user.username))
 }
 
 fn known(names: &[String]) -> Result<Vec<&'static Permission>> {
