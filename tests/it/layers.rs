@@ -73,6 +73,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("keytower", &["main"]),
     ("keytower_migrations", &["store"]),
     ("lettre", &["config", "mail"]),
+    ("mimalloc", &["main"]),
     ("mime", &["graphql", "http"]),
     ("qrcode", &["auth"]),
     ("quick_xml", &["softlayer"]),
