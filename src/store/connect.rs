@@ -62,16 +62,18 @@ impl Store {
                 make_file(path)?;
                 let deadline = Deadline::default();
                 let (mut options, over) = (sqlite(path, 1, false)?, deadline.clone());
+                // Only the writer has transactions that could end unnoticed.
                 options.map_sqlx_sqlite_pool_opts(move |pool| {
                     let over = over.clone();
+                    let pool = pool.after_release(|connection, _| Box::pin(is_clean(connection)));
                     pool.after_connect(move |connection, _| {
                         let over = over.clone();
                         Box::pin(watch(connection, move || over.is_over()))
                     })
                 });
                 let write = connect_to(path, options, &statements).await?;
-                let read = connect_file(path, READERS, true, &statements).await?;
-                let credentials = connect_file(path, READERS, true, &statements).await?;
+                let read = connect_file(path, READERS, &statements).await?;
+                let credentials = connect_file(path, READERS, &statements).await?;
                 let mut lanes = Vec::new();
                 for _ in 0..LANES {
                     let cancel = Arc::new(AtomicBool::new(false));
@@ -139,7 +141,7 @@ impl Store {
                 if !path.exists() {
                     return Err(Error::invalid(format!("there is no database {}", path.display())));
                 }
-                (connect_file(path, 1, true, &statements).await?, Place::File(beside(path)))
+                (connect_file(path, 1, &statements).await?, Place::File(beside(path)))
             }
             Address::Server(address) => {
                 let mut options = postgres(address, POOL)?;
@@ -178,13 +180,8 @@ impl<'a> Address<'a> {
     }
 }
 
-async fn connect_file(
-    path: &Path,
-    connections: u32,
-    read_only: bool,
-    statements: &Arc<AtomicU64>,
-) -> Result<DatabaseConnection> {
-    connect_to(path, sqlite(path, connections, read_only)?, statements).await
+async fn connect_file(path: &Path, connections: u32, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+    connect_to(path, sqlite(path, connections, true)?, statements).await
 }
 
 async fn connect_to(path: &Path, options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
@@ -236,10 +233,6 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
         .sqlx_logging(false)
         // A file cannot disconnect: a ping before each use would double the work of a short statement.
         .test_before_acquire(false)
-        .map_sqlx_sqlite_pool_opts(move |pool| {
-            // A read-only connection has no transaction that could end unnoticed.
-            if read_only { pool } else { pool.after_release(|connection, _| Box::pin(is_clean(connection))) }
-        })
         .map_sqlx_sqlite_opts(move |options| {
             let options = options
                 .filename(&file)
