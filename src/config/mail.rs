@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub struct MailSettings {
     /// Name or address of its host, without brackets.
     pub host: String,
-    /// Its port.
+    /// Port of the mail server.
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: MailTls,

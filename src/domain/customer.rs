@@ -256,7 +256,7 @@ pub struct ClassicKey {
     pub id: ApiKeyId,
     /// Number, which the SoftLayer API uses as the id.
     pub number: i64,
-    /// Its owner.
+    /// Owner of the key.
     pub owner: UserId,
     /// The owner's number.
     pub owner_number: i64,
@@ -286,7 +286,7 @@ pub struct LoginAttempt {
 /// A row of the audit log.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Its id.
+    /// Id of the row.
     pub id: String,
     /// User who acted.
     pub user: Option<UserId>,
@@ -328,13 +328,13 @@ pub enum Which {
 /// A SoftLayer permission.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// Its number.
+    /// Number of the permission.
     pub id: i64,
-    /// Its short name.
+    /// Short name of the permission.
     pub key: &'static str,
-    /// Its name for programs.
+    /// Name of the permission for programs.
     pub key_name: &'static str,
-    /// Its name for people.
+    /// Name of the permission for people.
     pub name: &'static str,
     /// What it allows.
     pub description: &'static str,

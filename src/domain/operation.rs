@@ -65,7 +65,7 @@ pub struct Spec {
     pub needs: Needs,
     /// What the caller must have proven recently.
     pub step_up: StepUp,
-    /// Its effect on stored data.
+    /// Effect of the operation on stored data.
     pub effect: Effect,
     /// Maximum number of elements in a request.
     pub most: usize,

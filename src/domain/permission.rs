@@ -215,9 +215,9 @@ pub const SELF_SERVICE: &str = "SELF_SERVICE";
 /// A built-in role.
 #[derive(Debug)]
 pub struct Preset {
-    /// Its name on the wire (`UserRolePreset`).
+    /// Name of the preset on the wire (`UserRolePreset`).
     pub name: &'static str,
-    /// Its name for people.
+    /// Name of the preset for people.
     pub title: &'static str,
     /// [`MANAGEMENT`] or [`SELF_SERVICE`].
     pub platform: &'static str,

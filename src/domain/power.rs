@@ -164,7 +164,7 @@ pub struct Host {
     pub status: String,
     /// Whether it is in use, idle or being removed (contract: HostState).
     pub state: String,
-    /// Its maintenance mode; `IN_USE` if none is stored, `UNKNOWN` if the stored one is unreadable.
+    /// Maintenance mode of the host; `IN_USE` if none is stored, `UNKNOWN` if the stored one is unreadable.
     pub maintenance: String,
 }
 
@@ -202,7 +202,7 @@ pub struct Switched {
     pub cluster: Option<String>,
     /// Id of its host before the operation.
     pub host: Option<String>,
-    /// Its new host; `None` if it stayed on its host.
+    /// New host of the VM; `None` if the VM stayed on its host.
     pub moved_to: Option<Place>,
     /// State before the operation.
     pub from: String,
@@ -217,7 +217,7 @@ pub struct Switched {
 pub struct Place {
     /// Id of the host.
     pub host: String,
-    /// Its management address, which its VMs show as `node_ip`.
+    /// Management address of the host, which its VMs show as `node_ip`.
     pub ip: String,
 }
 

@@ -85,9 +85,9 @@ pub struct TaskChange {
     pub started_at: Option<Timestamp>,
     /// Status.
     pub status: Option<String>,
-    /// Its steps.
+    /// Steps of the task.
     pub steps: Option<Vec<Step>>,
-    /// Its type.
+    /// Type of the task.
     pub kind: Option<String>,
     /// User who requested it.
     pub user: Option<UserId>,

@@ -12,9 +12,9 @@ use super::schema::is_nullable;
 
 /// A field on the first level of an operation.
 pub(super) struct TopField {
-    /// Its name in the answer: the alias, if it has one.
+    /// Name of the field in the answer: the alias, if it has one.
     shown: Name,
-    /// Its name in the schema.
+    /// Name of the field in the schema.
     pub(super) name: Name,
     at: Pos,
 }

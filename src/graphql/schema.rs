@@ -29,7 +29,7 @@ const RECURSION: usize = 32;
 pub struct RootField {
     /// `Query` or `Mutation`.
     pub object: &'static str,
-    /// Its name.
+    /// Name of the field.
     pub name: String,
     /// The operation to authorize.
     pub operation: Operation,

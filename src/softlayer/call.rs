@@ -48,7 +48,7 @@ pub enum Shown {
     Token {
         /// The numeric id of its user.
         user: i64,
-        /// Its hash.
+        /// Text of the portal token, which SoftLayer calls its hash.
         hash: String,
     },
     /// A bearer token: any credential that keytower issues.

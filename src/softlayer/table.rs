@@ -12,9 +12,9 @@ const TOKEN: &str = "SoftLayer_Container_User_Customer_Portal_Token";
 /// A method of a service.
 #[derive(Debug)]
 pub struct Method {
-    /// Its service.
+    /// Name of the service that has the method.
     pub service: &'static str,
-    /// Its name.
+    /// Name of the method.
     pub name: &'static str,
     /// Name and type of each parameter, in order.
     pub parameters: &'static [(&'static str, Kind)],

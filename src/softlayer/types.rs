@@ -11,7 +11,7 @@ pub struct Type {
     pub name: &'static str,
     /// The datatype that it extends, if any.
     pub base: Option<&'static str>,
-    /// Its own properties: local ones, then relations, then counts, each group in alphabetical order.
+    /// Properties of the type itself: local ones, then relations, then counts, each group in alphabetical order.
     pub properties: &'static [Property],
 }
 

@@ -32,7 +32,7 @@ pub const MAX_WRITTEN_DEPTH: usize = 250;
 /// An element, without prefixes: the codecs match elements by local name, and ignore namespaces.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
-    /// Its local name.
+    /// Local name of the element.
     pub name: String,
     /// The local part of its `xsi:type`.
     pub kind: Option<String>,
@@ -40,8 +40,8 @@ pub struct Element {
     pub nil: bool,
     /// Whether it has a `SOAP-ENC:arrayType`.
     pub array: bool,
-    /// Its child elements.
+    /// Child elements.
     pub children: Vec<Element>,
-    /// Its text. An element has text or child elements, never both: white space between child elements is dropped.
+    /// Text of the element. An element has text or child elements, never both: white space between child elements is dropped.
     pub text: String,
 }

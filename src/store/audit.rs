@@ -46,9 +46,9 @@ const CHUNK: usize = 1_000;
 /// A row of a log as stored, not yet verified.
 #[derive(Debug)]
 pub struct Found {
-    /// Its position in the chain.
+    /// Position of the row in the chain.
     pub seq: i64,
-    /// Its id.
+    /// Id of the row.
     pub id: String,
     /// The values that the chain covers, and the stored code; `None` if a value has a type that keytower never writes.
     pub link: Option<(Link, Vec<u8>)>,

@@ -22,7 +22,7 @@ const EVENTS_MAX: i64 = 1_000;
 pub struct FactorRow {
     /// Id of its user.
     pub user: UserId,
-    /// Its type.
+    /// Type of the factor.
     pub mfa_type: String,
     /// When it was confirmed.
     pub created_at: Option<Timestamp>,

@@ -19,9 +19,9 @@ const MOST: u64 = 20;
 pub struct DeviceMarks {
     /// Digest of its cookie.
     pub digest: Option<Vec<u8>>,
-    /// Its address.
+    /// Address of the device.
     pub address: Option<String>,
-    /// Its user agent.
+    /// User agent of the device.
     pub agent: Option<String>,
 }
 

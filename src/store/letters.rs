@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// A letter that waits to be sent.
 #[derive(Debug)]
 pub struct LetterRow {
-    /// Its id.
+    /// Id of the letter.
     pub id: LetterId,
     /// Recipient and content, encrypted.
     pub sealed: Vec<u8>,

@@ -18,23 +18,23 @@ const STRIDE: u64 = 1_000;
 pub enum Fault {
     /// The row is not the one that was written in its place.
     Edited {
-        /// Its place.
+        /// Position of the row in the log.
         seq: i64,
-        /// Its id.
+        /// Id of the row.
         id: String,
     },
     /// The row does not follow from the row before it, which is faulty itself.
     Unlinked {
-        /// Its place.
+        /// Position of the row in the log.
         seq: i64,
-        /// Its id.
+        /// Id of the row.
         id: String,
     },
     /// The row stands at a place where none was written.
     Outside {
-        /// Its place.
+        /// Position of the row in the log.
         seq: i64,
-        /// Its id.
+        /// Id of the row.
         id: String,
     },
     /// Rows are missing at the start or in the middle: the first and the last place.
@@ -72,7 +72,7 @@ impl fmt::Display for Fault {
 pub struct End {
     /// Which log.
     pub log: Log,
-    /// Its last row.
+    /// Last row of the log.
     pub head: Head,
 }
 

@@ -46,7 +46,7 @@ const RESTRICTION_MAX: usize = 1_000;
 pub struct Shown {
     /// The key.
     pub key: ClassicKey,
-    /// Its text, if the caller may read it.
+    /// Text of the key, if the caller may read it.
     pub text: Option<PlainKey>,
 }
 

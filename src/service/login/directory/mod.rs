@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// A source of users.
 #[async_trait]
 pub(in crate::service) trait Directory: Sync {
-    /// Its name on the wire (contract: `UserSource`).
+    /// Name of the directory on the wire (contract: `UserSource`).
     fn source(&self) -> &'static str;
 
     /// Looks up a username and verifies the password. An unknown username takes as long as a known one.

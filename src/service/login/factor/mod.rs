@@ -21,7 +21,7 @@ pub(in crate::service) use totp::begin as begin_totp;
 /// A second factor.
 #[async_trait]
 pub(in crate::service) trait Factor: Sync {
-    /// Its type on the wire.
+    /// Type of the factor on the wire.
     fn mfa_type(&self) -> MfaType;
 
     /// Sends a code for a challenge; `None` if this factor sends no codes.
