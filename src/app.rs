@@ -1,4 +1,4 @@
-//! The state of a running service; most functions of the modules above take it as their first argument.
+//! The state of a running service, as [`App`]. Most functions in `service` and in the API modules take it as the first argument.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use crate::upstream::Upstream;
 
 /// The state of a running service.
 pub struct App {
-    /// Settings in force.
+    /// The settings of this service.
     pub settings: Settings,
     /// Whether this node is active or passive.
     pub node: Node,
-    /// The database.
+    /// Access to the database.
     pub store: Store,
     /// Keys derived from the master key.
     pub vault: Arc<Vault>,
@@ -39,11 +39,11 @@ pub struct App {
     pub tokens: Tokens,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// Refused requests of unauthenticated clients that are not in the audit log yet.
+    /// Numbers of refused requests of unauthenticated clients, by kind of refusal, until a job writes these numbers to the audit log.
     pub refusals: Refusals,
-    /// Queues password guesses: for one account and client, one at a time.
+    /// Queues for password checks: for the same account and client, only one check runs at a time.
     pub turns: Turns,
-    /// Times of last use of sessions that are not in the database yet.
+    /// Times when sessions were last used, until a job writes these times to the database.
     pub seen: Seen,
     /// The CloudTower behind this service, if one is configured.
     pub upstream: Option<Upstream>,
@@ -62,20 +62,20 @@ impl App {
         self.clock.now()
     }
 
-    /// Starts a write that `permit` allows.
+    /// Starts a write that `permit` allows and that locks no users.
     ///
     /// # Errors
-    /// Like [`App::begin_for`].
+    /// The errors of [`App::begin_for`].
     pub async fn begin(&self, permit: &Permit) -> Result<Tx> {
         self.begin_for(permit, Users::default()).await
     }
 
-    /// Starts a write that `permit` allows and that locks `users`. Once it has its locks, it judges the caller's credential again, as
+    /// Starts a write that `permit` allows and that locks `users`. After taking the locks, checks the caller's credential again, as
     /// [`App::authenticate`] does, so that a credential revoked in the meantime changes nothing.
     ///
     /// # Errors
     /// - `Unauthenticated` if the credential is no longer valid.
-    /// - Another denial of [`authorize`](crate::domain::permit::authorize) if the credential no longer allows the operation.
+    /// - Another error of [`authorize`](crate::domain::permit::authorize) if the credential no longer allows the operation.
     /// - `TooMany` if the caller has too many changes in progress.
     /// - `Unavailable` if the database is unreachable or a lock is held for too long.
     pub async fn begin_for(&self, permit: &Permit, users: Users) -> Result<Tx> {
@@ -88,11 +88,11 @@ impl App {
         self.judged(tx).await
     }
 
-    /// Judges the caller's credential again inside a write, for a write that has waited for one more lock. The operator and the service's
-    /// own work have no credential to judge.
+    /// Checks the caller's credential again inside a write, for a write that has waited for another lock. The operator and the service's
+    /// own work have no credential to check.
     ///
     /// # Errors
-    /// Like [`App::begin_for`].
+    /// The errors of [`App::begin_for`].
     pub async fn judged(&self, tx: Tx) -> Result<Tx> {
         let permit = tx.permit();
         if permit.operation().spec().effect == Effect::Work {
@@ -104,11 +104,11 @@ impl App {
         Ok(tx.under(renewed))
     }
 
-    /// Judges the caller's credential again outside of a write: before sending something that can't be taken back, and between the parts of
+    /// Checks the caller's credential again outside of a write: before sending something that can't be taken back, and between the parts of
     /// a long answer. Returns the permit with the caller's current rights.
     ///
     /// # Errors
-    /// Like [`App::begin_for`].
+    /// The errors of [`App::begin_for`].
     pub async fn confirm(&self, permit: &Permit) -> Result<Permit> {
         match permit.actor().filter(|actor| !actor.is_operator()) {
             Some(actor) => self.renew(permit, self.store.grant(&actor.credential).await?),
@@ -122,7 +122,7 @@ impl App {
         Ok(permit.renewed(principal)?)
     }
 
-    /// Returns how long an unused session stays valid; `None` means as long as its token.
+    /// Returns how long an unused session stays valid; `None` means as long as the token of the session.
     #[must_use]
     pub fn idle(&self) -> Option<TimeDelta> {
         Some(self.settings.session_idle).filter(|idle| !idle.is_zero()).map(delta)

@@ -1,4 +1,5 @@
-//! Settings: defaults, then a TOML file, then `KEYTOWER_*` in the environment; a later source wins. An unknown name is rejected.
+//! Settings: read from defaults, then a TOML file, then `KEYTOWER_*` in the environment; a later source wins. Unknown settings are
+//! rejected.
 
 mod mail;
 mod table;
@@ -29,19 +30,19 @@ pub use upstream::{UpstreamLogin, UpstreamSettings};
 
 /// Prefix of every environment variable of the program.
 pub const ENV_PREFIX: &str = "KEYTOWER_";
-/// Environment variable with the path of the settings file; the only variable that is not a setting.
+/// Environment variable with the path of the settings file. It is the only `KEYTOWER_*` variable that is not a setting.
 pub const ENV_FILE: &str = "KEYTOWER_CONFIG";
 
-/// The limits of GraphQL requests that can be set; `graphql/guard.rs` has the fixed ones.
+/// The configurable limits of GraphQL requests; `graphql/guard.rs` has the fixed limits.
 #[derive(Debug, Clone, Copy)]
 pub struct GraphqlLimits {
     /// Whether introspection is allowed.
     pub introspection: bool,
-    /// Maximum nesting of fields.
+    /// Maximum nesting of fields in a document.
     pub depth: u64,
     /// Maximum number of fields on the first level of an operation.
     pub root_fields: u64,
-    /// Maximum number of fragment spreads in a document, counted as written.
+    /// Maximum number of fragment spreads in a document; nested spreads are not expanded for the count.
     pub fragments: usize,
     /// Maximum number of tokens in a document.
     pub tokens: usize,
@@ -52,52 +53,52 @@ pub struct GraphqlLimits {
 /// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines.
+    /// JSON for programs.
     Json,
 }
 
-/// The settings in force.
+/// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Address and port to listen on.
     pub listen: SocketAddr,
     /// Folder for the SQLite database and the master key.
     pub data_dir: PathBuf,
-    /// The database.
+    /// Location of the database: a URL.
     pub database_url: DatabaseUrl,
-    /// The master key, if it was set directly.
+    /// The master key, if a setting contains the key itself.
     pub master_key: Option<MasterKey>,
     /// The file with the master key.
     pub master_key_file: PathBuf,
-    /// Whether `master_key_file` was set rather than defaulted.
+    /// Whether `master_key_file` was set; false if it is the default.
     pub master_key_file_named: bool,
     /// Whether to create the user `root` at the first start.
     pub create_root: bool,
     /// Password of `root` at the first start; `None` means a random one.
     pub root_password: Option<Password>,
-    /// Cost of new password hashes.
+    /// Computing cost of new password hashes.
     pub password_hash: HashCost,
-    /// `iss` and `aud` of tokens.
+    /// Value of the claims `iss` and `aud` in tokens.
     pub issuer: String,
-    /// Proxies that are trusted to name the client's address.
+    /// Addresses of the proxies whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Ranges,
-    /// Lifetime of a token; zero means until it is revoked.
+    /// Lifetime of a token; zero means that the token is valid until it is revoked.
     pub token_life: Duration,
-    /// Whether `token_life` was set rather than defaulted.
+    /// Whether `token_life` was set; false if it is the default.
     pub token_life_named: bool,
-    /// How long an unused session stays valid; zero means as long as its token.
+    /// How long an unused session stays valid; zero means as long as the token of the session.
     pub session_idle: Duration,
-    /// How long a proven second factor or password counts as fresh.
+    /// Time for which a proven second factor or password counts as recent.
     pub step_up_time: Duration,
-    /// How long a signing key signs; zero means forever.
+    /// How long a signing key signs tokens; zero means forever.
     pub signing_key_life: Duration,
-    /// Whether the node is passive until a `keytower node` command changes it.
+    /// Whether the node is passive until a `keytower node` command changes the state.
     pub passive: bool,
     /// URL of the active node, without a path.
     pub active_url: Option<String>,
-    /// How long the task of a power operation takes.
+    /// Simulated duration of a task that switches a VM on or off.
     pub power_time: Duration,
     /// Time limit for receiving the head of a request.
     pub header_timeout: Duration,
@@ -113,13 +114,13 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// Whether API keys of users with a second factor work with SoftLayer's API.
     pub softlayer_keys_with_mfa: bool,
-    /// Whether users may make classic keys for users below them.
+    /// Whether users may create classic keys for the users below them in the hierarchy.
     pub softlayer_keys_by_ancestors: bool,
     /// Whether SoftLayer's API is served.
     pub softlayer: bool,
-    /// Whether classic keys may make and change other users.
+    /// Whether a caller with a classic key may create and change other users.
     pub softlayer_keys_manage_users: bool,
-    /// URL under which people reach this service, for links in letters.
+    /// URL under which people reach this service; used in links in letters.
     pub public_url: Option<String>,
     /// Minimum level to log.
     pub log: tracing::Level,
@@ -128,18 +129,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings from the file, if one is named here or by `KEYTOWER_CONFIG`, and from the environment.
+    /// Reads the settings from a file and from the environment. The file is `file`, or else the file that `KEYTOWER_CONFIG` names, if any.
     ///
     /// # Errors
-    /// `Invalid` if a setting is unknown or wrong; the text names it and says what is allowed.
+    /// `Invalid` if a setting is unknown or wrong; the text names the setting and says what is allowed.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         Self::load_with(file, environment, Vec::new())
     }
 
-    /// Like [`Settings::load`], with settings from command-line arguments, which win. Each is an argument, a setting and its value.
+    /// Like [`Settings::load`], but also reads settings from command-line arguments, which win over the other sources. Each element of
+    /// `arguments` is the name of an argument, the name of the setting, and the value.
     ///
     /// # Errors
-    /// Like [`Settings::load`].
+    /// The errors of [`Settings::load`].
     pub fn load_with(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -165,7 +167,7 @@ impl Settings {
     }
 }
 
-/// The settings that were given: maps each name to its value and its origin (for messages).
+/// The settings that were set: maps the name of each setting to the value and the value's origin, which error messages name.
 #[derive(Default)]
 struct Given(BTreeMap<String, (String, String)>);
 
@@ -312,7 +314,7 @@ impl Given {
         })
     }
 
-    /// Creates the error of a wrong value. It never shows the value, which may be a secret.
+    /// Creates the error for a wrong value. The text never shows the value, which may be a secret.
     fn wrong(&self, name: &str, allowed: &str) -> Error {
         let origin = self.0.get(name).map_or(name, |(_, origin)| origin.as_str());
         Error::invalid(format!("{origin} must be {allowed}"))
@@ -325,13 +327,12 @@ fn base_url(text: &str) -> Option<String> {
     let (scheme, host) = (url.scheme_str()?, url.host().filter(|host| !host.is_empty())?);
     let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
     let base = format!("{scheme}://{host}{port}");
-    // Any other part of the URL is missing in `base`, so that the texts differ.
+    // `base` contains only scheme, host and port. If the URL has another part, the two texts differ.
     let whole = text.strip_suffix('/').unwrap_or(text).eq_ignore_ascii_case(&base);
     (whole && ["http", "https"].contains(&scheme)).then_some(base)
 }
 
-/// Parses a URL: scheme, host, perhaps a port and a path; removes a `/` at the end. Rejects a user, a query or a fragment rather than
-/// dropping it silently.
+/// Parses a URL: scheme, host, perhaps a port and a path; removes a `/` at the end. Rejects a URL with a user, a query or a fragment.
 fn web_address(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let authority =
@@ -355,7 +356,7 @@ pub fn read_certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDe
 /// The accepted forms of a master key, for messages.
 pub const MASTER_KEY_FORM: &str = "32 bytes, as 64 hexadecimal digits or as Base64";
 
-/// Parses a master key; ignores white space around it.
+/// Parses a master key; ignores white space around the text.
 #[must_use]
 pub fn read_master_key(text: &str) -> Option<MasterKey> {
     let text = text.trim();

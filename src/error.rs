@@ -15,18 +15,18 @@ use crate::domain::text::{Language, Text};
 /// Maximum length of a public text, in characters.
 const PUBLIC_MAX: usize = 4000;
 
-/// What went wrong, as far as a caller can act on it. Each API renders each kind in one place.
+/// Kind of an error: what went wrong, as far as the caller can react to it. Each API renders the kinds in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The request is wrong; the message says what is wrong and what is allowed.
     Invalid,
-    /// The login failed: the username, password or code is wrong, a code is missing, or the user may not log in.
+    /// The login failed: the username, password or code is wrong, a code of the second factor is missing, or the user may not log in.
     LoginFailed,
-    /// The request has no credential, or one that is not valid (anymore).
+    /// The request has no credential, or a credential that is not valid or no longer valid.
     Unauthenticated,
-    /// The credential is valid, but does not have the right.
+    /// The credential is valid, but does not have the right that the operation requires.
     Forbidden,
-    /// The credential is valid, but the user has not proven the second factor (or, without one, the password) recently.
+    /// The credential is valid, but the user has not recently proven the second factor, or the password if the user has no second factor.
     StepUp,
     /// The credential is valid, but the user must enroll a second factor before anything else.
     MustEnrollMfa,
@@ -40,11 +40,11 @@ pub enum Kind {
     TooMany,
     /// The path exists, but does not support the method.
     MethodNotAllowed,
-    /// The request did not arrive in time.
+    /// The request did not arrive completely within the time limit.
     Timeout,
     /// The request is too large.
     TooLarge,
-    /// The route does not accept the content type of the body.
+    /// The route does not accept this content type of the body.
     UnsupportedMediaType,
     /// This node is passive; the active node serves the request.
     Passive,
@@ -52,14 +52,14 @@ pub enum Kind {
     Unavailable,
     /// The upstream is unreachable, rejected keytower's request or sent an unusable answer.
     BadGateway,
-    /// The upstream did not answer in time.
+    /// The upstream did not answer within the time limit.
     GatewayTimeout,
-    /// A fault in keytower.
+    /// A bug or an unexpected failure in keytower.
     Internal,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 19] = [
         Self::Invalid,
         Self::LoginFailed,
@@ -83,7 +83,8 @@ impl Kind {
     ];
 }
 
-/// An error with a public and an internal text. It has no `Display`, so that the internal text does not reach a caller by accident.
+/// An error with a public and an internal text. The type does not implement `Display`, so that the internal text does not reach a caller by
+/// accident.
 pub struct Error {
     kind: Kind,
     public: Text,
@@ -94,22 +95,22 @@ pub struct Error {
 /// Details of an error for programs.
 #[derive(Debug, Clone)]
 enum Detail {
-    /// Type and id of each locked object.
+    /// Type and id of each object that another change has locked.
     Locked(Vec<(&'static str, String)>),
     /// How long to wait before the next try.
     RetryAfter(Duration),
-    /// The challenge of a login that needs a code.
+    /// The challenge of a login that also needs a code of the second factor.
     Challenge(Box<MfaMeta>),
-    /// Why a request with a right credential is refused.
+    /// Why a request is refused although the credential is right.
     Barred(Barred),
-    /// Why a change is refused.
+    /// Reason why a change is refused.
     Reason(Reason),
 }
 
-/// Why a request with a right credential, or a login with a right password, is refused.
+/// Why a request is refused although the credential is right, or a login although the password is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barred {
-    /// The user, or the classic key, is restricted to other addresses.
+    /// The user or the classic key is restricted to certain addresses, and the client's address is not one of them.
     Address,
     /// The user is not active.
     Status(Status),
@@ -121,7 +122,7 @@ pub enum Barred {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// Creates an error with a public text, cut to 4000 characters, since it may repeat much of what the caller sent.
+    /// Creates an error with a public text. The text is cut to 4000 characters, since it may repeat a long input of the caller.
     pub fn new(kind: Kind, public: impl Into<Text>) -> Self {
         let cut = |mut text: String| {
             if let Some((end, _)) = text.char_indices().nth(PUBLIC_MAX) {
@@ -133,56 +134,57 @@ impl Error {
         Self { kind, public: public.into().map(cut), internal: None, detail: None }
     }
 
-    /// Creates the error of a wrong request.
+    /// Creates the error for a wrong request.
     pub fn invalid(public: impl Into<Text>) -> Self {
         Self::new(Kind::Invalid, public)
     }
 
-    /// Creates the error of an invalid credential. The public text is always the same; `why` goes to the log.
+    /// Creates the error for an invalid credential. The public text is always the same; `why` goes to the log.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Kind::Unauthenticated, text!("the credential is not valid", "凭据无效")).because(why.into())
     }
 
-    /// Like [`Error::refused`], with a reason for the APIs whose contract requires them to give one.
+    /// Like [`Error::refused`], with a reason, for the APIs whose contract requires a reason in the answer.
     pub fn refused_for(barred: Barred, why: impl Into<String>) -> Self {
         Self { detail: Some(Detail::Barred(barred)), ..Self::refused(why) }
     }
 
-    /// Creates the error of a login that is refused although the password is right.
+    /// Creates the error for a login that is refused although the password is right.
     pub fn barred(barred: Barred, public: impl Into<Text>) -> Self {
         Self { detail: Some(Detail::Barred(barred)), ..Self::new(Kind::LoginFailed, public) }
     }
 
-    /// Creates the error of a refused change; each API describes the reason in its own words.
+    /// Creates the error for a refused change. Each API has its own text for the reason.
     #[must_use]
     pub fn refused_change(reason: Reason) -> Self {
         let kind = if reason == Reason::KeyBesideFactor { Kind::Forbidden } else { Kind::Invalid };
         Self { detail: Some(Detail::Reason(reason.clone())), ..Self::new(kind, reason.text()) }
     }
 
-    /// Creates the error of a fault in keytower; `why` goes to the log, the caller reads only "internal error".
+    /// Creates the error for a failure inside keytower; `why` goes to the log, and the caller reads only "internal error".
     pub fn internal(why: impl fmt::Display) -> Self {
         Self::new(Kind::Internal, text!("internal error", "内部错误")).because(why.to_string())
     }
 
-    /// Creates the error of an unreachable database; `why` goes to the log.
+    /// Creates the error for an unreachable database; `why` goes to the log.
     pub fn unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the database can't be reached, try again later", "无法访问数据库，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
     }
 
-    /// Creates the error of a mail server that is unreachable or rejected a letter; `why` goes to the log.
+    /// Creates the error for a mail server that is unreachable or rejected a letter; `why` goes to the log.
     pub fn mail_unavailable(why: impl fmt::Display) -> Self {
         let public = text!("the letter can't be sent by mail, try again later", "无法发送邮件，请稍后重试");
         Self::new(Kind::Unavailable, public).because(why.to_string())
     }
 
-    /// Creates the error of a failing upstream; `why` goes to the log.
+    /// Creates the error for a failing upstream; `why` goes to the log.
     pub fn bad_gateway(public: impl Into<Text>, why: impl fmt::Display) -> Self {
         Self::new(Kind::BadGateway, public).because(why.to_string())
     }
 
-    /// Creates the error of objects that another change has locked, each with its type (contract section 1.7) and id.
+    /// Creates the error for objects that another change has locked; `resources` holds the type (contract section 1.7) and the id of each
+    /// object.
     #[must_use]
     pub fn locked(resources: Vec<(&'static str, String)>) -> Self {
         let names: Vec<String> = resources.iter().map(|(kind, id)| format!("[{kind}-{id}]")).collect();
@@ -192,7 +194,7 @@ impl Error {
         error
     }
 
-    /// Creates the error of too many requests; the same request may succeed after `retry_after`.
+    /// Creates the error for too many requests; the same request may succeed after `retry_after`.
     #[must_use]
     pub fn too_many(public: Text, retry_after: Duration) -> Self {
         let mut error = Self::new(Kind::TooMany, public);
@@ -205,8 +207,8 @@ impl Error {
         self
     }
 
-    /// Puts the place in the request before the public text: at `[1]`, `username must …` becomes `[1].username must …`. Changes only
-    /// `Invalid` and `Forbidden` errors.
+    /// Puts a place in the request before the public text: for the place `[1]`, `username must …` becomes `[1].username must …`. Changes
+    /// only `Invalid` and `Forbidden` errors.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         match self.kind {
@@ -217,7 +219,7 @@ impl Error {
         }
     }
 
-    /// Returns the kind.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -229,7 +231,7 @@ impl Error {
         self.public.en()
     }
 
-    /// Returns the public text in a language.
+    /// Returns the public text in the given language.
     #[must_use]
     pub fn said_in(&self, language: Language) -> String {
         self.public.said_in(language)
@@ -241,7 +243,7 @@ impl Error {
         &self.public
     }
 
-    /// Returns type and id of each locked object; empty for other errors.
+    /// Returns the type and id of each locked object; empty for other errors.
     #[must_use]
     pub fn locks(&self) -> &[(&'static str, String)] {
         match &self.detail {
@@ -250,7 +252,8 @@ impl Error {
         }
     }
 
-    /// Creates the error of a login that needs a code as well; `challenge` identifies the login that waits for the code, if one does.
+    /// Creates the error for a login that also needs a code of the second factor. `challenge` identifies the pending login; `None` if no
+    /// login is pending.
     #[must_use]
     pub fn needs_code(public: Text, challenge: Option<MfaMeta>) -> Self {
         let mut error = Self::new(Kind::LoginFailed, public);
@@ -258,7 +261,7 @@ impl Error {
         error
     }
 
-    /// Returns the challenge that waits for a code; `None` for other errors.
+    /// Returns the challenge of the pending login that needs a code; `None` for other errors, or if no login is pending.
     #[must_use]
     pub fn challenge(&self) -> Option<&MfaMeta> {
         match &self.detail {
@@ -267,7 +270,7 @@ impl Error {
         }
     }
 
-    /// Returns why a request with a right credential is refused; `None` for other errors.
+    /// Returns why a request or a login is refused although the credential or the password is right; `None` for other errors.
     #[must_use]
     pub fn bar(&self) -> Option<Barred> {
         match self.detail {
@@ -276,7 +279,7 @@ impl Error {
         }
     }
 
-    /// Returns why a change is refused; `None` for other errors.
+    /// Returns the reason why a change is refused; `None` for other errors.
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
         match &self.detail {
@@ -285,7 +288,7 @@ impl Error {
         }
     }
 
-    /// Returns how long to wait before the next try, in whole seconds, rounded up, at least 1; `None` if that is not known.
+    /// Returns how long to wait before the next try, in seconds, rounded up, at least 1; `None` if the time is not known.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self.detail {

@@ -1,4 +1,4 @@
-//! Background jobs, which run next to the requests.
+//! Background jobs, which run while the service handles requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::service::sessions::signing;
 /// How often refused requests of unauthenticated clients are written to the audit log.
 const REFUSALS: Duration = Duration::from_secs(60);
 
-/// How often the node checks whether it became active or passive, so that the log says so even without requests.
+/// How often the node checks whether it became active or passive, so that the change is logged even if no request arrives.
 const NOTICE: Duration = Duration::from_secs(10);
-/// How often passwords are marked as expired, and old attempts, challenges, links, devices and sessions deleted.
+/// How often the node marks expired passwords, and deletes old login attempts, challenges, links, devices and sessions.
 const POLICIES: Duration = Duration::from_secs(60);
 
 /// How often the times when sessions were last used are written to the database.
@@ -27,7 +27,7 @@ const SEEN: Duration = Duration::from_secs(15);
 /// How often the outbox is checked for letters to send.
 const LETTERS: Duration = Duration::from_secs(1);
 
-/// How often tasks are checked for work.
+/// How often the node looks for tasks that need work.
 const TASKS: Duration = Duration::from_millis(250);
 
 /// Runs all jobs until the future is dropped.
@@ -48,7 +48,7 @@ async fn look(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Runs `work` once per `time`. Logs a failure and tries again the next time.
+/// Runs `work` once per interval `time`. If `work` fails, logs the error and runs it again after the next interval.
 async fn every<F: Future<Output = Result<()>>>(time: Duration, work: impl Fn() -> F) {
     let mut tick = tokio::time::interval(time);
     loop {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main, cli, jobs, router, telemetry          wiring
-//!   graphql   rest   softlayer    console       APIs: parse, call one service function, render; pages
+//!   graphql   rest   softlayer    console       APIs: parse, call one service function, render; web pages
 //!   http                                        code that the APIs share
 //!   service                                     use cases: authorize, begin, change, commit
 //!   app                                         the state of a running service
@@ -13,8 +13,8 @@
 //!   domain                                      ids, secrets, rights, objects: no I/O
 //! ```
 //!
-//! Each module is a room. A room uses rooms further down, never rooms further up; `tests/it/layers.rs` lists which room may use which.
-//! `docs/ARCHITECTURE.md` follows a request through the rooms.
+//! A module uses modules further down in this picture, never modules further up. `tests/it/layers.rs` lists which module may use which.
+//! `docs/ARCHITECTURE.md` follows a request through the modules.
 
 pub mod app;
 pub mod auth;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Returns memory to the system soon after a large answer. The C library's allocator keeps it.
+/// Memory allocator. It returns memory to the system soon after a large answer; the C library's allocator would keep the memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

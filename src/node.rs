@@ -1,7 +1,7 @@
 //! Whether this node is active or passive (contract section 7).
 //!
 //! The setting `passive` applies until the operator runs `keytower node passive` or `keytower node active`. These commands put an empty
-//! file into the data folder. Every request checks for that file with one system call, so a change takes effect at once.
+//! file into the data folder. For every request, the node checks for that file with one system call, so a change takes effect at once.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// The state of a node, which commands can change while it runs.
+/// The state of a node, active or passive. Commands can change the state while the node runs.
 #[derive(Debug)]
 pub struct Node {
     folder: PathBuf,
@@ -19,7 +19,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Creates the state from a data folder; `setting` says whether the node is passive as long as no command was run.
+    /// Reads the state from a data folder; `setting` says whether the node is passive as long as no command has changed the state.
     #[must_use]
     pub fn new(folder: &Path, setting: bool) -> Self {
         let node = Self { folder: folder.to_owned(), setting, was_passive: AtomicBool::new(setting) };
@@ -27,7 +27,7 @@ impl Node {
         node
     }
 
-    /// Returns whether the node is passive now. If the data folder can't be read, the state stays as it was.
+    /// Returns true if the node is passive now. If the data folder can't be read, the last known state applies.
     #[must_use]
     pub fn is_passive(&self) -> bool {
         let was = self.was_passive.load(Ordering::Relaxed);
@@ -45,8 +45,8 @@ impl Node {
         }
     }
 
-    /// Checks only for the file that contradicts the setting: one file appears or disappears at once, whereas two files could be seen in
-    /// the middle of a change.
+    /// Reads the state. Checks only for the file that contradicts the setting: one file appears or disappears at once, but a check of two
+    /// files could see only half of a change.
     fn look(&self) -> std::io::Result<bool> {
         Ok(marker(&self.folder, !self.setting).try_exists()? != self.setting)
     }
@@ -70,7 +70,7 @@ impl Node {
         })
     }
 
-    /// Describes in words whether the node is active or passive, and whether a command or the setting decided it.
+    /// Describes in words whether the node is active or passive, and whether a command or the setting decided that.
     ///
     /// # Errors
     /// `Invalid` if the data folder does not exist.
@@ -96,7 +96,7 @@ impl Node {
     }
 }
 
-/// Path of the file that makes the node active or passive.
+/// Returns the path of the file that makes the node active or passive.
 fn marker(folder: &Path, passive: bool) -> PathBuf {
     folder.join(format!("node.{}", word(passive)))
 }
@@ -122,7 +122,7 @@ mod tests {
                 assert_eq!(running.is_passive(), passive);
                 let again = Node::new(folder.path(), setting);
                 assert_eq!((again.was_passive.load(Ordering::Relaxed), again.is_passive()), (passive, passive));
-                // A start with the other setting changes nothing anymore.
+                // After a command, a start with the other setting no longer changes the state.
                 assert_eq!(Node::new(folder.path(), !setting).is_passive(), passive);
                 assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
             }

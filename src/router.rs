@@ -1,4 +1,4 @@
-//! All routes in one router: the APIs, the pages, health, and the middleware around every request.
+//! The router of the whole service: all APIs, the web pages, the health endpoints, and the middleware around every request.
 
 use std::sync::Arc;
 

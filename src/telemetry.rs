@@ -1,4 +1,4 @@
-//! Logging: one line per event, to standard error, as text or JSON. No secret is ever passed to it.
+//! Logging: one line per event, to standard error, as text or JSON. The program never logs a secret.
 
 use std::io::IsTerminal;
 
@@ -12,14 +12,14 @@ use crate::config::{LogFormat, Settings};
 /// Starts logging. A second call changes nothing.
 pub fn start(settings: &Settings) {
     let level = LevelFilter::from_level(settings.log);
-    // At each start it logs at `info` that there was nothing to do.
+    // At each start, `sea_orm_migration` logs at the level `info` that it had nothing to do.
     let migrations = if level > LevelFilter::INFO { level } else { level.min(LevelFilter::WARN) };
     let targets = Targets::new().with_default(level).with_target("sea_orm_migration", migrations);
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(level)
         .with_target(false)
-        // Internal errors would go to standard error too, and would panic if it is closed.
+        // Errors inside the logging library would go to standard error too, and would cause a panic if standard error is closed.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match settings.log_format {

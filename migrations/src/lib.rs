@@ -1,7 +1,7 @@
 //! keytower's database schema, as a sequence of migration steps.
 //!
-//! Each step has its own folder or file and never changes once it has shipped. It runs in a transaction on SQLite and on PostgreSQL, and
-//! can be undone. The schema has its own crate, so that a step can't use code that changes later.
+//! Each step has its own folder or file and never changes once it has shipped. On both SQLite and PostgreSQL, each step runs in a
+//! transaction and can be undone. The schema has its own crate, so that a step can't use code that changes later.
 
 use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 
@@ -13,7 +13,7 @@ mod m0005_softlayer;
 mod m0006_proof;
 mod maker;
 
-/// The steps, in order.
+/// The migration steps, in the order in which they run.
 #[derive(Debug)]
 pub struct Migrator;
 

@@ -1,6 +1,6 @@
 //! Adds tasks, the audit logs, the policies, and failed logins.
 //!
-//! The logs refer to users and clusters without a foreign key, because log entries outlive them.
+//! The logs refer to users and clusters without a foreign key, because log entries outlive users and clusters.
 
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::maker::{Column, Maker, Type};
 
 pub(super) struct Step;
 
-/// Columns that chain the rows of a log: the position in the chain, and the code over the row and its predecessor.
+/// Columns that chain the rows of a log: the position in the chain, and the code, which covers the row and the code of the previous row.
 const CHAIN: [Column; 2] = [("chain_seq", Type::Long, true), ("chain_code", Type::Bytes, true)];
 
 impl MigrationName for Step {

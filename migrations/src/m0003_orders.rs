@@ -1,13 +1,13 @@
-//! Adds indexes for the most requested orders of lists, including the tie-break.
+//! Adds indexes for the most requested orders of lists. Each index includes the tie-break for rows with equal values.
 //!
-//! The tie-break is the ascending id in both directions of an order, so each order needs two indexes. SQLite reads rows in an index's order
-//! only if the index covers the whole order.
+//! The tie-break is the ascending id, whether the order is ascending or descending, so each order needs two indexes. SQLite reads rows in
+//! an index's order only if the index covers the whole order.
 
 use sea_orm_migration::prelude::*;
 
 pub(super) struct Step;
 
-/// Table, column, and whether an index on the column alone existed before.
+/// Table, column, and whether an earlier step added an index on the column alone. This step drops such an index.
 const ORDERS: [(&str, &str, bool); 5] = [
     ("vms", "name", true),
     ("vms", "local_created_at", false),

@@ -1,5 +1,5 @@
-//! Adds second factors and recovery codes, challenges, known devices, password resets, mails to be sent, and attempts in place of failed
-//! logins.
+//! Adds tables for second factors, recovery codes, challenges, known devices, password resets, mails to be sent, and attempts. Attempts
+//! replace failed logins.
 
 use sea_orm_migration::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::maker::{Column, Maker, Reference, Type};
 
 pub(super) struct Step;
 
-/// New columns of existing tables: table, column, and the value for existing rows if the column is never null.
+/// New columns of existing tables: table, column, and the value that existing rows get if the column is never null.
 const ADDED: [(&str, Column, &str); 10] = [
     ("api_keys", ("amr", Type::Json, true), "[]"),
     ("api_keys", ("auth_address", Type::Text, false), ""),

@@ -6,7 +6,7 @@ use crate::maker::{Column, Maker, Reference, Type};
 
 pub(super) struct Step;
 
-/// New columns of existing tables: table, column, and the value for existing rows if the column is never null.
+/// New columns of existing tables: table, column, and the value that existing rows get if the column is never null.
 const ADDED: [(&str, Column, &str); 15] = [
     ("api_keys", ("address_restriction", Type::Text, false), ""),
     ("api_keys", ("changed_at", Type::Text, false), ""),
@@ -24,7 +24,7 @@ const ADDED: [(&str, Column, &str); 15] = [
     ("users", ("profile", Type::Json, true), "{}"),
     ("users", ("status_at", Type::Text, false), ""),
 ];
-/// A further new column, with a text default.
+/// A further new column of an existing table. Existing users get the status `ACTIVE`.
 const STATUS: (&str, Column, &str) = ("users", ("status", Type::Text, true), "ACTIVE");
 /// Indexes: table, column, unique.
 const INDEXES: [(&str, &str, bool); 5] = [
@@ -35,15 +35,16 @@ const INDEXES: [(&str, &str, bool); 5] = [
     ("users", "parent", false),
 ];
 
-/// Numbers the existing users from 1001 on, oldest first.
+/// SQL that numbers the existing users, starting with 1001 for the oldest user.
 const NUMBER: &str = "UPDATE users SET number = 1000 + (SELECT COUNT(*) FROM users o \
     WHERE o.created_at < users.created_at OR (o.created_at = users.created_at AND o.id <= users.id))";
-/// Makes one user the parent of all users: the oldest user with the preset ROOT, or else the oldest user. This user becomes the master.
+/// SQL that makes one user the parent of all users: the oldest user with the preset ROOT, or else the oldest user. `MASTER` then makes this
+/// user the master: the one user without a parent.
 const PARENTS: &str = "UPDATE users SET parent = (SELECT m.id FROM users m \
     LEFT JOIN user_roles ur ON ur.user_id = m.id LEFT JOIN roles r ON r.id = ur.role_id AND r.preset = 'ROOT' \
     ORDER BY CASE WHEN r.id IS NULL THEN 1 ELSE 0 END, m.number LIMIT 1)";
 const MASTER: &str = "UPDATE users SET parent = NULL WHERE parent = id";
-/// Stores the last number in use.
+/// SQL that stores the last number that a user has.
 const LAST: &str = "INSERT INTO meta (id, value) \
     SELECT 'last_number', CAST(1000 + COUNT(*) AS TEXT) FROM users";
 

@@ -1,4 +1,4 @@
-//! Adds the time at which the user last proved the password in a session after its login.
+//! Adds a column to `sessions`: the time at which the user last proved the password again, after the login.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,8 +1,8 @@
-//! Helpers of the steps, which create tables, tables of pairs and indexes in the same way on both databases.
+//! Helpers for migration steps. The helpers create tables, tables of pairs and indexes in the same way on both databases.
 
 use sea_orm_migration::prelude::*;
 
-/// A column: name, type, and whether it is never null.
+/// A column: name, type, and whether the column is never null.
 pub(crate) type Column = (&'static str, Type, bool);
 
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl<'a> Maker<'a> {
         Self { manager }
     }
 
-    /// Creates a table with a text `id`, columns and references. Each reference gets an index.
+    /// Creates a table with a text column `id`, the given columns, and the given references. Each reference gets an index.
     pub(crate) async fn table(
         &self,
         name: &'static str,
@@ -66,7 +66,8 @@ impl<'a> Maker<'a> {
         Ok(())
     }
 
-    /// Creates a table of pairs. Deleting either row of a pair deletes the pair.
+    /// Creates a table of pairs: each pair links a row of one table to a row of another table. Deleting either row deletes the pair. `left`
+    /// and `right` each hold a column of the new table and the table that the column refers to.
     pub(crate) async fn pairs(
         &self,
         name: &'static str,
@@ -85,7 +86,7 @@ impl<'a> Maker<'a> {
         self.index(name, &[right.0], false).await
     }
 
-    /// Adds a column to a table. A column that is never null holds `default` in existing rows.
+    /// Adds a column to a table. If the column is never null, existing rows get the value `default`.
     pub(crate) async fn add(&self, table: &'static str, column: Column, default: &'static str) -> Result<(), DbErr> {
         let mut definition = self.column(column);
         if column.2 {

@@ -2,17 +2,18 @@
 //!
 //! 1. Shape: rejects, without a database query, a text that is neither a key nor a token, a key or portal token with a wrong checksum, and
 //!    a token whose signature, claims or times are wrong.
-//! 2. Look-up: one indexed statement reads the key or the token's session, with the current rights of owner and key.
-//! 3. State: checks against the policies and the clock whether the user is active, whether the address is allowed, how old the session is
-//!    and how long it was unused, whether the key is suspended, and how its owner was authenticated when the key was minted.
-//! 4. Rights: a token has the rights of its user; a key has the rights that its roles, its owner's roles and its ceiling all allow.
-//! 5. Duties: what a token's user must do before anything else, and how fresh the second factor is. Keys have neither, since they must work
-//!    where nobody can be asked for a code.
-//! 6. Name: if the caller names a user along with the credential, it must be the credential's user.
+//! 2. Look-up: one indexed statement reads the key, or the session of the token, and the current rights of the user and the key.
+//! 3. State: checks, by the policies and the clock, the status of the user, the address of the caller, the age and the last use of the
+//!    session, the suspension of the key, and how the key's owner was authenticated when the key was minted.
+//! 4. Rights: a token has the rights of its user; a key has the rights that the key's roles, the owner's roles and the key's ceiling all
+//!    allow.
+//! 5. Duties: what a token's user must do before anything else, and how fresh the second factor is. A key has no duties and no second
+//!    factor, since a key must work where nobody can be asked for a code.
+//! 6. Name: if the caller names a user along with the credential, that user must be the user of the credential.
 //!
-//! [`judge`] does steps 3 to 5; every write repeats them after it has taken its locks.
+//! [`judge`] does steps 3 to 5; every write repeats these steps under its locks.
 //!
-//! There is no cache: once a deletion is acknowledged, every request that begins later sees it, on every node.
+//! There is no cache: once the deletion of a key or session is acknowledged, every node rejects each later request with that credential.
 
 use std::net::IpAddr;
 
@@ -36,10 +37,10 @@ use super::vault::Vault;
 /// Purpose of the [`Vault::mark`] of a portal token.
 pub const PORTAL_TOKEN: &str = "portal token";
 
-/// What [`authenticate`] needs to check a credential.
+/// The parts of the service that [`authenticate`] needs to check a credential.
 #[derive(Debug)]
 pub struct Authenticator<'a> {
-    /// Stores keys and sessions.
+    /// Store with the keys and sessions.
     pub store: &'a Store,
     /// Computes the digests by which keys are looked up.
     pub vault: &'a Vault,
@@ -54,14 +55,14 @@ pub struct Authenticator<'a> {
 pub struct Credential<'a> {
     /// The bare text of a key, a token or a portal token.
     pub text: &'a str,
-    /// The user whom the caller names along with it.
+    /// The user whom the caller names along with the credential.
     pub of: Named<'a>,
 }
 
 /// The user whom a caller names along with a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Named<'a> {
-    /// No user is named.
+    /// The caller names no user.
     Nobody,
     /// The user with this login name.
     Username(&'a str),
@@ -81,7 +82,7 @@ impl<'a> From<&'a String> for Credential<'a> {
     }
 }
 
-/// Leaves out the text, which is a secret.
+/// Prints the credential without its text, which is a secret.
 impl std::fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential").field("of", &self.of).finish_non_exhaustive()
@@ -91,15 +92,15 @@ impl std::fmt::Debug for Credential<'_> {
 /// Rules that [`judge`] applies to a [`Grant`].
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// Times of last use of sessions that are not in the database yet.
+    /// When sessions were last used: the times that are not stored in the database yet.
     pub seen: &'a Seen,
-    /// How long an unused session stays valid; `None` means as long as its token.
+    /// How long an unused session stays valid; `None` means as long as the session's token.
     pub idle: Option<TimeDelta>,
-    /// How long a proven password or second factor counts as fresh.
+    /// How long a proof of the password or of the second factor counts as fresh.
     pub step_up: TimeDelta,
 }
 
-/// Returns the principal of a credential: looks it up, [judges](judge) it and notes the use of the session.
+/// Returns the principal of a credential: looks the credential up, [judges](judge) it, and notes that its session was used.
 ///
 /// # Errors
 /// - `Unauthenticated`, always with the same public text, if the credential is not valid.
@@ -126,14 +127,14 @@ pub async fn authenticate(
     Ok(principal)
 }
 
-/// The kind of a credential and what its text contains, found without the database.
+/// The kind of a credential and the content of its text, determined without the database.
 enum Shape {
     Key(PlainKey),
     PortalToken(Handle),
     Token(Claims),
 }
 
-/// Rejects a text that can't be a valid credential, by its form, its checksum, or its signature, claims and times. Needs no database.
+/// Rejects a text that can't be a valid credential: a text with a wrong form, checksum, signature, claim or time. Needs no database.
 ///
 /// # Errors
 /// `Unauthenticated` if the text can't be a valid credential.
@@ -153,7 +154,7 @@ fn shape(text: &str, tokens: &Tokens, now: Timestamp) -> Result<Shape> {
     }
 }
 
-/// Looks a credential up with one indexed statement; sends none if the shape is wrong.
+/// Looks a credential up with one indexed statement. Sends no statement if the shape of the text is wrong.
 async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Grant> {
     match shape(text, by.tokens, now)? {
         Shape::Key(key) => {
@@ -166,7 +167,8 @@ async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Gra
         }
         Shape::Token(claims) => {
             let row = by.store.find_session(&claims.session).await?;
-            // Session and user are signed by us, so the error may name them: the audit log shows whose token is still in use.
+            // keytower has signed the ids of session and user, so the error may name both ids. The audit log then shows whose token is
+            // still in use.
             let refused =
                 |why: &str| Error::refused(format!("token: session {} of user {} {why}", claims.session, claims.user));
             let row = row.ok_or_else(|| refused("was ended"))?;
@@ -175,7 +177,7 @@ async fn fetch(text: &str, now: Timestamp, by: &Authenticator<'_>) -> Result<Gra
     }
 }
 
-/// Decides whether a credential is valid, and what it allows: for every request, and again inside every write.
+/// Decides whether a credential is valid, and which rights it gives. Runs for every request, and again inside every write.
 ///
 /// # Errors
 /// `Unauthenticated` if the credential is not valid (anymore).
@@ -256,8 +258,8 @@ fn check_status(status: Status, user: &UserId) -> Result<()> {
     }
 }
 
-/// Returns whether the restriction of a user or a key allows an address. Without a restriction, every address is allowed; with one, an
-/// unknown address is not.
+/// Returns whether the restriction of a user or a key allows an address. Without a restriction, every address is allowed. With a
+/// restriction, an unknown address is not allowed.
 ///
 /// # Errors
 /// `Internal` if the restriction can't be parsed.

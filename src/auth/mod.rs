@@ -1,5 +1,5 @@
-//! Turns credentials into a [`Principal`](crate::domain::principal::Principal), and issues them. Only this module does cryptography with
-//! keys and passwords.
+//! Authenticates credentials (turns a credential into a [`Principal`](crate::domain::principal::Principal)), signs tokens and hashes
+//! passwords. Only this module does cryptography with keys and passwords.
 //!
 //! | file | holds |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `token` | signed tokens and the signing keys behind them |
 //! | `password` | argon2id on a bounded number of threads |
 //! | `totp` | codes of authenticator apps |
-//! | `turns` | queues: work under one name runs one at a time |
+//! | `turns` | named queues: the work in one queue runs one piece at a time |
 //! | `vault` | keys derived from the master key: the pepper, the seal and others |
 //! | `random` | the operating system's randomness |
 

@@ -1,6 +1,7 @@
 //! Password hashing: argon2id (RFC 9106) at the configured cost, on a bounded number of threads.
 //!
-//! The text of a hash contains its cost, so hashes of another cost keep working; [`Verdict::Stale`] asks for a new hash.
+//! The text of a hash contains its cost, so a hash of another cost stays valid. [`Verdict::Stale`] reports such a hash, so that the caller
+//! replaces it.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub enum Verdict {
     Wrong,
     /// The password is right.
     Right,
-    /// The password is right, but the hash was made with other parameters than new ones, and should be replaced.
+    /// The password is right, but the hash has other parameters than a new hash would have. The caller should replace the hash.
     Stale,
 }
 
@@ -38,10 +39,11 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Creates a hasher. At most `at_once` hashes run at the same time, each on its own thread with the memory of its cost; others wait.
+    /// Creates a hasher. At most `at_once` hashes are computed at the same time, each on its own thread; further hashes wait. A hash takes
+    /// as much memory as its cost says.
     ///
     /// # Errors
-    /// `Internal` if randomness or the hash fails.
+    /// `Internal` if the source of randomness or the hash function fails.
     pub fn new(at_once: usize, cost: HashCost, random: &dyn Random) -> Result<Self> {
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None).map_err(Error::internal)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -52,10 +54,10 @@ impl Passwords {
         Ok(Self { at_once: Arc::new(Semaphore::new(at_once)), hasher, head, decoy })
     }
 
-    /// Hashes a new password into PHC text.
+    /// Hashes a new password. Returns the hash as text in the PHC format.
     ///
     /// # Errors
-    /// `Internal` if randomness or the hash fails.
+    /// `Internal` if the source of randomness or the hash function fails.
     pub async fn hash(&self, password: Password, random: &dyn Random) -> Result<String> {
         let mut salt = [0; SALT_LEN];
         random.fill(&mut salt)?;
@@ -63,8 +65,8 @@ impl Passwords {
         self.run(move || hash(&hasher, password.expose().as_bytes(), &salt)).await?
     }
 
-    /// Compares a password with a stored hash. Without a stored hash, takes as long as with one and returns `Wrong`. A password that is
-    /// longer than any account can have is `Wrong` at once, with or without a stored hash.
+    /// Compares a password with a stored hash. Without a stored hash, takes as long as with a stored hash and returns `Wrong`. Returns
+    /// `Wrong` at once if the password is longer than the password of any account can be.
     ///
     /// # Errors
     /// `Internal` if the stored hash can't be parsed, or costs more than keytower allows.
@@ -82,8 +84,8 @@ impl Passwords {
         Ok(if same { right } else { Verdict::Wrong })
     }
 
-    /// Runs `work` on its own thread when a permit is free. The work keeps the permit until it ends, even if the client disconnects:
-    /// running work does not stop then, and must still count toward the limit.
+    /// Waits for a free permit of the semaphore, then runs `work` on its own thread. `work` keeps the permit until `work` ends. If the
+    /// client disconnects, running work does not stop, so it must still count toward the limit.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let turn = Arc::clone(&self.at_once).acquire_owned().await.map_err(Error::internal)?;
         let work = move || {
@@ -99,7 +101,7 @@ fn hash(hasher: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Compares at the cost in the stored text, and therefore rejects a cost above the limit.
+/// Compares a password with a stored hash, at the cost that the hash contains. Rejects a hash whose cost is above the limit.
 fn is_same(hasher: &Argon2<'_>, password: &Password, stored: &str) -> Result<bool> {
     let stored = PasswordHash::new(stored).map_err(Error::internal)?;
     let params = Params::try_from(&stored).map_err(Error::internal)?;
@@ -190,7 +192,7 @@ mod tests {
         }
     }
 
-    /// No hash may run here, so every verdict is reached without one.
+    /// `at_once` is 0, so that no hash can run: every verdict is reached without a hash.
     #[tokio::test]
     async fn a_password_beyond_the_limit_is_wrong_without_a_hash() {
         let passwords = passwords(0, USUAL);

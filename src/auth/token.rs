@@ -1,10 +1,12 @@
 //! Tokens: JSON Web Tokens (RFC 7519) signed with Ed25519 (`EdDSA`, RFC 8037), and the signing keys behind them.
 //!
-//! No claim is trusted before the signature is verified, and of the header only `kid` is used, to pick one of our own keys (RFC 8725,
-//! sections 3.1, 3.2, 3.10). A header with any member other than `alg`, `kid` and `typ` is rejected; that includes `crit`, `jku`, `jwk`,
-//! `x5u` and `b64`. `alg` must be `EdDSA`, and `typ` must be `at+jwt` (RFC 9068), so that no other kind of token passes (section 3.11).
+//! No claim is trusted before the signature is verified. Of the header, only `kid` is used: it picks one of keytower's own signing keys
+//! (RFC 8725, sections 3.1, 3.2, 3.10). A header with any member other than `alg`, `kid` and `typ` is rejected; that includes `crit`,
+//! `jku`, `jwk`, `x5u` and `b64`. `alg` must be `EdDSA`, and `typ` must be `at+jwt` (RFC 9068), so that no other kind of token passes
+//! (section 3.11).
 //!
-//! A signing key is published before it signs, so that every node knows it by then, and stays until its last token expires:
+//! A signing key is published some time before it signs the first token, so that every node knows the key by then. The key is deleted after
+//! its last token has expired:
 //!
 //! ```text
 //! made ── published (JWKS) ──> active_from ── signs ──> the next key's active_from ── verifies ──> retired_at, deleted
@@ -34,11 +36,12 @@ use crate::store::SigningKeyRow;
 const ALGORITHM: Algorithm = Algorithm::EdDSA;
 const ALGORITHM_NAME: &str = "EdDSA";
 const TYPE: &str = "at+jwt";
-/// Maximum length of a token in bytes; keytower's own are shorter.
+/// Maximum length of a token in bytes; keytower's own tokens are shorter.
 const MAX_LEN: usize = 2048;
-/// Time between the publication of a signing key and its first signature; several times [`REFRESH`].
+/// Time between the publication of a signing key and its first signature. It is several times as long as [`REFRESH`].
 pub const LEAD: Duration = Duration::from_secs(60);
-/// How much the clocks of nodes on one database may differ (RFC 7519, section 4.1.5), so that a new token works on every node at once.
+/// Maximum difference between the clocks of nodes on one database (RFC 7519, section 4.1.5). A new token works at once on a node whose
+/// clock is behind by no more than this.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
 /// How often a node reads the signing keys from the database.
 pub const REFRESH: Duration = Duration::from_secs(15);
@@ -64,16 +67,16 @@ impl std::fmt::Debug for LiveKey {
     }
 }
 
-/// The claims of a token whose signature and claims were all verified.
+/// The claims of a token, after the signature and all claims were verified.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    /// `jti`.
+    /// Claim `jti`: id of the session.
     pub session: SessionId,
-    /// `sub`.
+    /// Claim `sub`: id of the user.
     pub user: UserId,
 }
 
-/// Every claim is required and has one type: a claim of a wrong type must not count as absent.
+/// The claims as a token contains them. Every claim is required, so that a claim of a wrong type is an error and does not count as absent.
 #[derive(Serialize, Deserialize)]
 struct WireClaims {
     iss: String,
@@ -95,16 +98,16 @@ struct WireHeader {
 }
 
 impl Tokens {
-    /// Creates tokens with this issuer, which is also their audience.
+    /// Creates a signer and verifier without signing keys. `issuer` is both the issuer and the audience of all tokens.
     #[must_use]
     pub fn new(issuer: String) -> Self {
         Self { issuer, keys: RwLock::default() }
     }
 
-    /// Replaces the signing keys with the ones from the store.
+    /// Replaces the loaded signing keys with `rows`, which come from the store.
     ///
     /// # Errors
-    /// `Internal` if a key can't be decrypted with this master key.
+    /// `Internal` if a key can't be decrypted with the master key of `vault`.
     pub fn load(&self, rows: &[SigningKeyRow], vault: &Vault) -> Result<()> {
         let keys = rows.iter().map(|row| open(row, vault)).collect::<Result<Vec<_>>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
@@ -117,7 +120,7 @@ impl Tokens {
     /// `Internal` if there is no signing key.
     pub fn sign(&self, session: &Session) -> Result<SignedToken> {
         let keys = self.current();
-        // If no key is active yet, use the oldest: the clock of the node that made it may be ahead of ours.
+        // If no key is active yet, use the oldest key: the clock of the node that created the key may be ahead of this node's clock.
         let active = keys.iter().rev().find(|key| key.active_from <= session.created_at).or(keys.first());
         let key = active.ok_or_else(|| Error::internal("there is no signing key"))?;
         let issued = session.created_at.timestamp();
@@ -140,7 +143,7 @@ impl Tokens {
     /// Verifies a token and returns its claims.
     ///
     /// # Errors
-    /// Why the token is rejected, for the log.
+    /// The reason why the token is rejected, as text for the log.
     pub fn read(&self, token: &str, now: Timestamp) -> std::result::Result<Claims, &'static str> {
         if token.len() > MAX_LEN {
             return Err("token: too long");
@@ -176,7 +179,7 @@ impl Tokens {
         Ok(Claims { session: SessionId::from(claims.jti), user: UserId::from(claims.sub) })
     }
 
-    /// Returns the public keys as a JWK Set (RFC 7517, RFC 8037).
+    /// Returns the public halves of the signing keys as a JWK Set (RFC 7517, RFC 8037).
     #[must_use]
     pub fn jwks(&self) -> Value {
         let keys = self.current();
@@ -194,10 +197,10 @@ impl Tokens {
     }
 }
 
-/// Generates a signing key that signs from `active_from` on; its private half is sealed.
+/// Generates a signing key that signs from `active_from` on. The private half of the returned key is sealed.
 ///
 /// # Errors
-/// `Internal` if randomness or the crypto provider fails.
+/// `Internal` if the source of randomness or the crypto provider fails.
 pub fn new_signing_key(
     now: Timestamp,
     active_from: Timestamp,

@@ -2,7 +2,7 @@
 //! seconds, which every app supports.
 //!
 //! A code of the step before or after the current one is accepted too (section 5.2: at most one step of drift). [`step_of`] returns the
-//! step, so that the caller can reject further codes of that step or an earlier one.
+//! step of a code, so that the calling code can reject later codes of the same or an earlier step.
 
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -19,14 +19,14 @@ const SECRET_LEN: usize = 20;
 const DIGITS: u8 = 6;
 const STEP: u64 = 30;
 const SKEW: u16 = 1;
-/// Maximum length of issuer and of username in the `otpauth` address, in characters.
+/// Maximum length of the issuer, and of the username, in the `otpauth` address, in characters.
 const NAME_MAX: usize = 64;
 /// Minimum width and height of a QR code, in pixels.
 const QR_SIZE: u32 = 240;
 
-/// What a user enters into an authenticator app. All of it is secret.
+/// The data that a user enters into an authenticator app. All fields are secret.
 pub struct Enrollment {
-    /// The secret in Base32, for typing.
+    /// The secret in Base32, for users who type it in.
     pub secret: String,
     /// The `otpauth://totp/` address that the QR code contains.
     pub otpauth_url: String,
@@ -40,22 +40,22 @@ impl std::fmt::Debug for Enrollment {
     }
 }
 
-/// Generates a secret.
+/// Generates a TOTP secret.
 ///
 /// # Errors
-/// `Internal` if randomness fails.
+/// `Internal` if the source of randomness fails.
 pub fn new_secret(random: &dyn Random) -> Result<Zeroizing<Vec<u8>>> {
     let mut secret = Zeroizing::new(vec![0; SECRET_LEN]);
     random.fill(&mut secret)?;
     Ok(secret)
 }
 
-/// Returns what `username` enters into an authenticator app.
+/// Returns the data that the user `username` enters into an authenticator app.
 ///
 /// # Errors
 /// `Internal` if the address or the QR code can't be built.
 pub fn enrollment(secret: &[u8], issuer: &str, username: &str) -> Result<Enrollment> {
-    // A colon separates issuer and account in the address, so names must not contain one; and a QR code has limited room, so names are cut.
+    // In the address, a colon separates issuer and username, so colons in both become spaces. A QR code has limited room, so both are cut.
     let plain = |text: &str| text.chars().take(NAME_MAX).collect::<String>().replace(':', " ");
     let totp = builder(secret).with_issuer(Some(plain(issuer))).with_account_name(plain(username)).build();
     let totp = totp.map_err(Error::internal)?;
@@ -65,8 +65,8 @@ pub fn enrollment(secret: &[u8], issuer: &str, username: &str) -> Result<Enrollm
     Ok(Enrollment { secret: totp.secret().to_base32(), otpauth_url, qr_svg })
 }
 
-/// Returns the step of a code, if it is the current step or the one before or after it; `None` for any other text. A code is six ASCII
-/// digits and nothing else.
+/// Returns the step that a code belongs to: the current step, the step before or the step after. Returns `None` for a code of any other
+/// step, and for any text other than six ASCII digits.
 #[must_use]
 pub fn step_of(code: &Code, secret: &[u8], now: Timestamp) -> Option<i64> {
     let code = code.expose();

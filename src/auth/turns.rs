@@ -1,4 +1,4 @@
-//! Queues by name: work under one name runs one at a time on this node, in order of arrival.
+//! Queues with names. On this node, the work in one queue runs one piece at a time, in order of arrival.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,19 +7,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
-/// Number of names from which unused queues are removed.
+/// Once this number of queues exists, unused queues are removed before another queue is created.
 const TIDY_FROM: usize = 64;
 
 /// A queue for each name in use.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<HashMap<String, Weak<Semaphore>>>);
 
-/// A turn in a queue. Dropping it lets the next one go on.
+/// A turn in a queue. Dropping the turn gives the next waiter its turn.
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 impl Turns {
-    /// Waits for a turn under a name; first come, first served.
+    /// Waits for a turn in the queue with this name. Waiters get their turns in order of arrival.
     ///
     /// # Errors
     /// `Internal` if the queue is closed, which never happens.

@@ -5,7 +5,8 @@
 //! - the **names**: HMAC-SHA-256 of the usernames and clients of login attempts, because people sometimes type a password as username;
 //! - the **marks**: HMAC-SHA-256 of secrets that are compared and never read back: challenges, codes, known devices, mailed links, portal
 //!   tokens;
-//! - the **seal**: AES-256-GCM for secrets that must be read back (such as signing keys), bound to their place by the associated data.
+//! - the **seal**: AES-256-GCM for secrets that must be read back (such as signing keys), with the place of storage as associated data. A
+//!   sealed secret can't be opened for another place.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -19,10 +20,10 @@ use crate::domain::audit::Chain;
 use crate::domain::secret::{KeyDigest, MasterKey, PlainKey};
 use crate::error::{Error, Result};
 
-/// Version of the layout of sealed bytes: this byte, the nonce, the ciphertext with its tag.
+/// Version of the layout of sealed bytes. The layout is: this byte, the nonce, the ciphertext with its tag.
 const SEAL_VERSION: u8 = 1;
 
-/// The derived keys.
+/// The keys derived from the master key.
 #[derive(Debug)]
 pub struct Vault {
     pepper: hmac::Key,
@@ -33,7 +34,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Derives the keys.
+    /// Derives the keys from the master key.
     ///
     /// # Errors
     /// `Internal` if the crypto provider fails.
@@ -52,20 +53,21 @@ impl Vault {
         })
     }
 
-    /// Returns the digest by which a key is stored and looked up.
+    /// Returns the digest by which an API key is stored and looked up.
     #[must_use]
     pub fn digest(&self, key: &PlainKey) -> KeyDigest {
         KeyDigest::new(hmac::sign(&self.pepper, key.expose().as_bytes()).as_ref().to_vec())
     }
 
-    /// Returns a pseudonym of a username or client that tried to log in: equal for equal texts, and revealing nothing else.
+    /// Returns the pseudonym of a username or client of a login attempt. Equal texts have equal pseudonyms. A pseudonym reveals nothing
+    /// else.
     #[must_use]
     pub fn pseudonym(&self, username: &str) -> String {
         STANDARD.encode(hmac::sign(&self.names, username.as_bytes()))
     }
 
-    /// Returns the mark by which a secret is recognized when it is presented again; `what` is its purpose. A mark made for one purpose
-    /// never matches another.
+    /// Returns the mark by which a secret is recognized when it is presented again; `what` is the purpose of the secret. A mark made for
+    /// one purpose never matches another.
     #[must_use]
     pub fn mark(&self, what: &str, secret: &str) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.marks);
@@ -75,13 +77,13 @@ impl Vault {
         context.sign().as_ref().to_vec()
     }
 
-    /// Returns whether `mark` is the [`Vault::mark`] of this secret for this purpose. Compares in constant time.
+    /// Returns whether `mark` is what [`Vault::mark`] returns for this purpose and this secret. Compares in constant time.
     #[must_use]
     pub fn is_marked(&self, what: &str, secret: &str, mark: &[u8]) -> bool {
         verify_slices_are_equal(&self.mark(what, secret), mark).is_ok()
     }
 
-    /// Encrypts a secret for one place; [`Vault::open`] fails for any other place.
+    /// Encrypts a secret for one place, the name of where it is stored. [`Vault::open`] returns `None` for any other place.
     ///
     /// # Errors
     /// `Internal` if the crypto provider fails.
@@ -94,7 +96,8 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Decrypts what [`Vault::seal`] made for the same place; `None` if the master key, the place or any bit differs.
+    /// Decrypts what [`Vault::seal`] returned for the same place. Returns `None` if the master key, the place or any bit of `sealed`
+    /// differs.
     #[must_use]
     pub fn open(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let rest = sealed.strip_prefix(&[SEAL_VERSION])?;

@@ -16,15 +16,15 @@ pub(super) enum Command {
     /// Check that no row of the audit logs was edited, removed, moved or added by anybody but keytower.
     ///
     /// Reads all rows, whether the service runs or not, and writes nothing. Requires the master key, from which the key of the codes that
-    /// chain the rows is derived. Prints how many rows each log has and where it ends. Lists each fault by row and place; if there is one,
-    /// the exit code is 1.
+    /// chain the rows is derived. Prints the number of rows in each log, and the end of each log, which is the position and the code of its
+    /// last row. Lists each fault with the affected rows; if there is a fault, the exit code is 1.
     ///
-    /// Keep the printed ends somewhere else: a database that was restored to an older state is consistent in itself, and only an end that
-    /// was noted after that state reveals it.
+    /// Keep the printed ends outside of the database. A database that was restored to an older state has no fault in itself. Only the
+    /// comparison with an end that was printed later than that state reveals the restore.
     #[command(after_help = "Examples:\n  keytower audit verify\n  \
                             keytower audit verify --noted user_audit_logs:120:k3xT0cDHxvlzAvMn_rq9Wk1WkOpm5uLr3EBjh0xSyNY")]
     Verify {
-        /// An end that an earlier check printed: the log must still contain that row. May be given several times.
+        /// The end of a log, as an earlier check printed it: the log must still contain that row. Can be given several times.
         #[arg(long, value_name = "END")]
         noted: Vec<End>,
     },

@@ -1,4 +1,4 @@
-//! `keytower healthcheck`: asks the local service whether it is ready. Made for container images, which have no curl.
+//! `keytower healthcheck`: asks the local service whether it is ready. Intended for container images, which have no curl.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -23,7 +23,8 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     Ok(if head.starts_with("HTTP/1.1 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Returns the address to ask: loopback, if the service listens on all addresses.
+/// Returns the address at which to ask the service: the loopback address if the service listens on all addresses, else the address that it
+/// listens on.
 fn local(listen: SocketAddr) -> SocketAddr {
     let home = match listen {
         SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -12,10 +12,10 @@ use crate::service::inventory::{Mirrored, Progress, import, sync};
 /// Loads the inventory.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Import data centers, clusters, hosts and VMs from a JSON file; records replace those with the same id.
+    /// Import data centers, clusters, hosts and VMs from a JSON file; records replace local records with the same id.
     ///
-    /// The file is one JSON object whose members datacenters, clusters, hosts and vms are lists in the form that the get-… routes return.
-    /// If a record is wrong, the error names line, path and reason, and nothing is imported. keytower only stores and shows the records; it
+    /// The file is one JSON object. Its members datacenters, clusters, hosts and vms are lists in the form that the get-… routes return. If
+    /// a record is wrong, the error names line, path and reason, and nothing is imported. keytower only stores and shows the records; it
     /// touches no machine.
     #[command(after_help = "Example:\n  keytower inventory import examples/inventory.json")]
     Import {
@@ -25,9 +25,9 @@ pub(super) enum Command {
     /// Mirror the inventory of a CloudTower: afterwards the local inventory contains what the upstream contains, and nothing else.
     ///
     /// Reads data centers, clusters, hosts and VMs page by page and checks them, then writes all or none. Removes local records that the
-    /// upstream does not have, including imported ones. Touches no machine. Without arguments, reads from the upstream in the settings. A
-    /// password or an API key is never an argument, since other users of the machine could read it there: it comes from
-    /// KEYTOWER_UPSTREAM_PASSWORD or KEYTOWER_UPSTREAM_API_KEY, from the settings file, or from a file of its own.
+    /// upstream does not have, including imported records. Touches no machine. Without arguments, reads from the upstream in the settings.
+    /// A password or an API key is never an argument, since other users of the machine could read it there: it comes from
+    /// KEYTOWER_UPSTREAM_PASSWORD or KEYTOWER_UPSTREAM_API_KEY, from the settings file, or from a separate file.
     #[command(
         after_help = "Examples:\n  keytower inventory sync\n  keytower inventory sync --from https://tower.example \
                       --username mirror --password-file /run/secrets/tower\n  KEYTOWER_UPSTREAM_API_KEY=$KEY keytower \
@@ -36,7 +36,7 @@ pub(super) enum Command {
     Sync(Upstream),
 }
 
-/// The upstream and the credential for it, in place of the ones in the settings.
+/// The upstream and the credential for the upstream, in place of the settings.
 #[derive(Debug, clap::Args)]
 pub(super) struct Upstream {
     /// Address of the CloudTower, in place of the setting upstream_url.
@@ -54,7 +54,7 @@ pub(super) struct Upstream {
 }
 
 impl Command {
-    /// Returns the settings that the arguments give: argument, setting, value.
+    /// Returns the settings that the command-line arguments set, each as the name of the argument, the name of the setting, and the value.
     pub(super) fn settings(&self) -> Result<Vec<(&'static str, &'static str, String)>> {
         let Self::Sync(upstream) = self else { return Ok(Vec::new()) };
         let mut given = Vec::new();
@@ -75,7 +75,7 @@ impl Command {
     }
 }
 
-/// Reads a secret from a file, without the line end that editors append.
+/// Reads a secret from a file; drops the line end that editors append.
 fn secret(file: &Path) -> Result<String> {
     let read =
         if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
@@ -113,7 +113,7 @@ async fn mirror(settings: Settings) -> Result<()> {
     let app = &open(settings).await?;
     let reading = |progress: Progress| {
         show("reading ", progress);
-        // Without a terminal, print one line per list that was read, as progress.
+        // Without a terminal, print progress as one line for each list that was read completely.
         if progress.done == progress.of && !std::io::stderr().is_terminal() {
             tell(&format!("read {}: {}\n", progress.list, progress.of));
         }
@@ -130,7 +130,7 @@ async fn mirror(settings: Settings) -> Result<()> {
     print(&format!("mirrored {}\n", mirrored?.iter().map(total).collect::<Vec<_>>().join(", ")))
 }
 
-/// Shows progress on one line that is overwritten each time, if standard error is a terminal.
+/// Shows progress if standard error is a terminal. Each call overwrites the same line.
 fn show(verb: &str, Progress { list, done, of }: Progress) {
     if std::io::stderr().is_terminal() {
         tell(&format!("\r{verb}{list}: {done} of {of}\x1b[K"));

@@ -16,13 +16,13 @@ pub(super) enum Command {
     /// Send a test letter with the current settings, and report the result.
     #[command(after_help = "Example:\n  keytower mail test --to operator@example.com")]
     Test {
-        /// Address to send it to.
+        /// Address to send the test letter to.
         #[arg(long, value_name = "ADDRESS")]
         to: String,
     },
 }
 
-/// Uses nothing but the mail server, so that it works before there is a database.
+/// Runs the command. It uses only the mail server, so it works before the database exists.
 pub(super) async fn run(settings: &Settings, Command::Test { to }: Command) -> Result<()> {
     let none = || Error::invalid("no mail server is set: give smtp_url and smtp_from");
     let mail = settings.mail.as_ref().ok_or_else(none)?;

@@ -39,7 +39,7 @@ use crate::{graphql, rest};
                   Example:\n  KEYTOWER_LISTEN=127.0.0.1:9000 keytower\n  keytower inventory import examples/inventory.json"
 )]
 struct Arguments {
-    /// Settings file (TOML), in place of the one that KEYTOWER_CONFIG names.
+    /// Settings file (TOML), in place of the file that KEYTOWER_CONFIG names.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -60,7 +60,7 @@ enum Command {
     /// Check the audit logs.
     #[command(subcommand, after_help = "Example:\n  keytower audit verify")]
     Audit(audit::Command),
-    /// Make this node active or passive, or show which it is.
+    /// Make this node active or passive, or show its state.
     #[command(subcommand, after_help = "Example:\n  keytower node passive")]
     Node(node::Command),
     /// Reset policies that lock users out, as the operator of this machine.
@@ -152,8 +152,8 @@ fn schema(which: Contract) -> Result<()> {
     print(&text)
 }
 
-/// Opens the database as the service does, so that a command works whether the service runs or not. On a fresh database the command is the
-/// first start, and prints the password of `root`.
+/// Opens the database as the service does, so that a command works whether the service runs or not. On a new database, this is the first
+/// start: it creates the user `root` and prints the password.
 async fn open(settings: Settings) -> Result<Arc<App>> {
     let (app, made_up) = setup::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     if let Some(password) = made_up {
@@ -162,7 +162,7 @@ async fn open(settings: Settings) -> Result<Arc<App>> {
     Ok(app)
 }
 
-/// Runs an operation as the operator, by [`door::enter`], then closes the database.
+/// Runs an operation as the operator through [`door::enter`], then closes the database.
 async fn work<T, F: Future<Output = Result<T>>>(
     app: &App,
     operation: Operation,

@@ -1,20 +1,20 @@
-//! `keytower node`: makes a node active or passive, whether it runs or not. Needs the settings of that node.
+//! `keytower node`: makes a node active or passive, whether the node runs or not. Requires the settings of that node.
 
 use super::print;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::node::{Node, word};
 
-/// Makes a node active or passive, or shows which it is.
+/// Makes a node active or passive, or shows whether the node is active or passive.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
 pub(super) enum Command {
     /// Make the node passive: from the next request on, it answers API requests with 307. The change survives a restart.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node passive")]
     Passive,
-    /// Make the node active: from the next request on, it serves. The change survives a restart.
+    /// Make the node active: from the next request on, it serves API requests. The change survives a restart.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node active")]
     Active,
-    /// Show whether the node is active or passive, and whether a command or the setting decided it.
+    /// Show whether the node is active or passive, and whether a command or the setting decided that.
     #[command(after_help = "Example:\n  KEYTOWER_DATA_DIR=/var/lib/keytower keytower node status")]
     Status,
 }

@@ -6,10 +6,10 @@ use crate::domain::operation::Operation;
 use crate::error::Result;
 use crate::service::policy;
 
-/// Changes policies when nobody can log in anymore to do it.
+/// Changes policies when no user can log in anymore to change them.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Allow all addresses and all session ages again: sets access_mode to NONE, keeping the access list, and session_max_age to 0.
+    /// Allow all addresses and all session ages again: sets access_mode to NONE and session_max_age to 0. Keeps the access list.
     #[command(after_help = "Example:\n  keytower policy unlock")]
     Unlock,
 }

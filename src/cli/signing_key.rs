@@ -10,7 +10,8 @@ use crate::service::sessions::signing;
 /// Replaces the key that signs tokens.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Publish a new signing key. It takes over a minute later; tokens signed before stay valid until they expire.
+    /// Publish a new signing key. One minute later, the service begins to sign tokens with it. Tokens signed with an older key stay valid
+    /// until they expire.
     #[command(after_help = "Example:\n  keytower signing-key rotate")]
     Rotate,
 }

@@ -23,14 +23,14 @@ pub(super) enum Command {
         #[arg(long, default_value = "READ_ONLY")]
         role: String,
     },
-    /// Set a new random password for a user, and print it once. The user's tokens stop working at once, the API keys do not.
+    /// Set a new random password for a user, and print it once. The user's tokens stop working at once; the user's API keys keep working.
     #[command(after_help = "Example:\n  keytower user set-password root")]
     SetPassword {
         /// Login name.
         username: String,
     },
-    /// Remove all second factors of a user who lost them. The user's tokens stop working; API keys minted under these factors are suspended
-    /// until the user confirms them.
+    /// Remove all second factors of a user who lost them. The user's tokens stop working. API keys minted under these factors are suspended
+    /// until the user confirms the keys.
     #[command(after_help = "Example:\n  keytower user reset-mfa root")]
     ResetMfa {
         /// Login name.
@@ -88,7 +88,7 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<()> {
     print(&done)
 }
 
-/// Names the user in a `NotFound` error.
+/// Adds the username to a `NotFound` error.
 fn named(error: Error, username: &str) -> Error {
     match error.kind() {
         Kind::NotFound => Error::new(Kind::NotFound, format!("there is no user {username:?}")),
@@ -96,7 +96,7 @@ fn named(error: Error, username: &str) -> Error {
     }
 }
 
-/// Returns the `where` that selects the local user with a login name.
+/// Returns the `where` conditions that select the local user with a login name.
 fn local(username: &str) -> Map<String, Value> {
     [("username", username), ("source", LOCAL)]
         .map(|(name, value)| (name.to_owned(), value.into()))

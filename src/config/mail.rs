@@ -1,4 +1,4 @@
-//! The settings of the mail server.
+//! Settings of the mail server.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,38 +11,38 @@ use super::Given;
 use crate::domain::secret::Password;
 use crate::error::{Error, Result};
 
-/// A mail server that accepts letters, and how to use it.
+/// The mail server that accepts keytower's letters, and how keytower connects to the server.
 #[derive(Debug, Clone)]
 pub struct MailSettings {
-    /// Name or address of its host, without brackets.
+    /// Name or IP address of the mail server's host, without brackets.
     pub host: String,
     /// Port of the mail server.
     pub port: u16,
-    /// How the connection is encrypted.
+    /// How the connection to the mail server is encrypted.
     pub tls: MailTls,
-    /// Username and password, if the server requires them.
+    /// Username and password for the mail server, if it requires a login.
     pub login: Option<(String, Password)>,
     /// Sender of the letters.
     pub from: Mailbox,
-    /// File with certificates of authorities to trust in place of the public ones.
+    /// File with certificates of the authorities to trust, in place of the public authorities.
     pub ca_file: Option<PathBuf>,
-    /// Time limit for handing over a letter.
+    /// Time limit for handing a letter over to the mail server.
     pub timeout: Duration,
 }
 
 /// How the connection to a mail server is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailTls {
-    /// TLS from the start.
+    /// The connection uses TLS from the start.
     FromTheStart,
-    /// STARTTLS, before anything else is sent.
+    /// The connection begins without TLS, and STARTTLS must succeed before a password or a letter is sent.
     Upgraded,
-    /// No encryption; only for a server on this machine.
+    /// The connection is not encrypted. This is only allowed for a server on this machine.
     None,
 }
 
 impl Given {
-    /// Returns the mail server, if `smtp_url` is set. Checks the other mail settings in any case, so that a wrong one shows at once.
+    /// Returns the mail server, if `smtp_url` is set. Checks the other mail settings in any case, so that a wrong setting shows at once.
     pub(super) fn mail(&self) -> Result<Option<MailSettings>> {
         let address = "smtps:// or smtp://, a host, and perhaps a port";
         let server = self.parse("smtp_url", address, server)?;
@@ -86,7 +86,7 @@ fn is_plain(text: &str) -> bool {
     !text.contains(char::is_control)
 }
 
-/// Parses `smtp_url`: returns host, port, and whether TLS begins at once.
+/// Parses `smtp_url`: returns the host, the port, and whether the connection uses TLS from the start.
 fn server(text: &str) -> Option<(String, u16, bool)> {
     let uri: Uri = text.parse().ok()?;
     let from_the_start = match uri.scheme_str()? {
@@ -96,7 +96,7 @@ fn server(text: &str) -> Option<(String, u16, bool)> {
     };
     let (_, rest) = text.split_once("://")?;
     let host = uri.host().filter(|host| !host.is_empty())?;
-    // Rejects anything else in the text: a user, a path, a query, or a port that is not valid.
+    // Reject everything else in the URL: a user, a path, a query, or a port that is not valid.
     let port = match rest.strip_suffix('/').unwrap_or(rest).strip_prefix(host)? {
         "" if from_the_start => 465,
         "" => 587,

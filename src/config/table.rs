@@ -1,17 +1,17 @@
-//! The table of all settings: `docs/settings.md` shows it, and a name that is not in it is rejected.
+//! The table of all settings. `docs/settings.md` shows the table. A setting whose name is not in the table is rejected.
 
-/// A row of the table.
+/// A row of the table of settings.
 #[derive(Debug)]
 pub struct Setting {
-    /// Name in the file; the environment variable is `KEYTOWER_` followed by the name in upper case.
+    /// Name in the settings file; the environment variable is `KEYTOWER_` followed by this name in upper case.
     pub name: &'static str,
-    /// Default value, or a description of it; empty means not set.
+    /// Default value, or a description of the default value; empty if the setting has no default.
     pub default: &'static str,
-    /// Meaning, unit and range.
+    /// Meaning, unit and range of the setting.
     pub meaning: &'static str,
 }
 
-/// Every setting.
+/// All settings, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",

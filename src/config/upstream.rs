@@ -1,4 +1,4 @@
-//! The settings of the upstream.
+//! Settings of the upstream, the CloudTower behind keytower.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,35 +8,36 @@ use crate::domain::forward::Rules;
 use crate::domain::secret::{Password, UpstreamCredential};
 use crate::error::{Error, Result};
 
-/// Path of REST v2 at an upstream; `upstream_url` may contain it or not.
+/// Path of REST v2 at an upstream. The setting `upstream_url` may end with this path, but need not.
 const PREFIX: &str = "/v2/api";
 
-/// The CloudTower behind keytower, and how to use it.
+/// The CloudTower behind keytower, and how keytower connects to the CloudTower.
 #[derive(Debug, Clone)]
 pub struct UpstreamSettings {
-    /// URL of its REST v2, including `/v2/api`, without a `/` at the end.
+    /// URL of REST v2 at the CloudTower, including `/v2/api`, without a `/` at the end.
     pub url: String,
-    /// Keytower's credential for it.
+    /// keytower's credential for the CloudTower.
     pub login: UpstreamLogin,
-    /// Time limit for the head of an answer, and for each silence within its body.
+    /// Time limit for the head of an answer, and for each wait for the next piece of the answer's body.
     pub timeout: Duration,
-    /// File with certificates to trust in place of the public authorities.
+    /// File with certificates to trust, in place of the public authorities.
     pub ca_file: Option<PathBuf>,
-    /// What routes require, in addition to the built-in table or different from it.
+    /// What a caller needs for a route, where this differs from the built-in table or is missing there.
     pub rules: Rules,
 }
 
 /// How keytower authenticates to the upstream.
 #[derive(Debug, Clone)]
 pub enum UpstreamLogin {
-    /// Username and password of a local user; keytower logs in for a token, and again when the token expires.
+    /// Username and password of a local user. keytower logs in for a token, and logs in again when the token expires.
     User(String, Password),
-    /// An API key, sent as it is.
+    /// An API key, which keytower sends unchanged.
     Key(UpstreamCredential),
 }
 
 impl Given {
-    /// Returns the upstream, if `upstream_url` is set. Checks the other upstream settings in any case, so that a wrong one shows at once.
+    /// Returns the upstream, if `upstream_url` is set. Checks the other upstream settings in any case, so that a wrong setting shows at
+    /// once.
     pub(super) fn upstream(&self) -> Result<Option<UpstreamSettings>> {
         let url = self.parse("upstream_url", "http:// or https://, a host, and perhaps a port and a path", address)?;
         let secret = "printable ASCII without white space";
@@ -62,7 +63,7 @@ impl Given {
     }
 }
 
-/// Parses `upstream_url` into the URL of REST v2.
+/// Converts the text of `upstream_url` to the URL of REST v2; `None` if the text is not valid.
 fn address(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
     web_address(text.strip_suffix(PREFIX).unwrap_or(text)).map(|address| address + PREFIX)

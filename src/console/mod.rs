@@ -1,6 +1,6 @@
-//! Web pages of the service, compiled into the program: they load nothing from other hosts.
+//! Web pages of the service, compiled into the program. The pages load nothing from other hosts.
 //!
-//! All URLs in them are relative, so that they also work behind a proxy that serves keytower under a path prefix.
+//! All URLs in the pages are relative, so that the pages also work behind a proxy that serves keytower under a path prefix.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'",
 );
 
-/// Path, media type, content.
+/// Path, media type and content of each file.
 const FILES: [(&str, &str, &str); 3] = [
     ("/reset-password", "text/html", include_str!("../../assets/console/reset-password.html")),
     ("/console/reset-password.css", "text/css", include_str!("../../assets/console/reset-password.css")),
     ("/console/reset-password.js", "text/javascript", include_str!("../../assets/console/reset-password.js")),
 ];
 
-/// Routes of the pages and their files. Caches must not store them: a page and its script belong to one version of the program.
+/// Returns the routes of the pages and their files. Caches must not store these files: a page and its script belong to one version of the
+/// program.
 pub fn routes() -> Router<Arc<App>> {
     FILES.iter().fold(Router::new(), |router, (path, kind, content)| {
         let kind = HeaderValue::try_from(format!("{kind}; charset=utf-8"));

@@ -14,35 +14,35 @@ pub const NAME_MAX: usize = 255;
 /// Maximum number of characters in a key's description.
 pub const DESCRIPTION_MAX: usize = 1000;
 
-/// A stored key, as far as the rules need it.
+/// A stored key, with the members that the rules need.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Id.
+    /// Id of the key.
     pub id: ApiKeyId,
-    /// Name that its owner gave it.
+    /// Name that the owner gave to the key.
     pub name: String,
-    /// Owner.
+    /// Id of the owner.
     pub user: UserId,
 }
 
 /// A key to be stored.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
-    /// Id.
+    /// Id of the key.
     pub id: ApiKeyId,
-    /// Digest by which the store finds it.
+    /// Digest by which the store finds the key.
     pub digest: KeyDigest,
-    /// Name that its owner gave it.
+    /// Name that the owner gave to the key.
     pub name: String,
-    /// What it is for.
+    /// Description of the key's purpose.
     pub description: String,
-    /// Owner.
+    /// Id of the owner.
     pub user: UserId,
-    /// Roles of the owner when the key was minted.
+    /// Ids of the owner's roles when the key was minted.
     pub roles: Vec<RoleId>,
-    /// Actions allowed to the owner when the key was minted. The key never allows more, even if its roles gain actions later.
+    /// Actions allowed to the owner when the key was minted. The key never allows other actions, even if the roles gain some later.
     pub ceiling: Actions,
-    /// How its owner was authenticated when the key was minted.
+    /// How the owner was authenticated when the key was minted.
     pub provenance: Provenance,
     /// Further data of a classic key; `None` for other keys.
     pub classic: Option<NewClassicKey>,
@@ -51,16 +51,16 @@ pub struct NewApiKey {
 /// Data that only a classic key has.
 #[derive(Debug, Clone)]
 pub struct NewClassicKey {
-    /// User who minted it.
+    /// Id of the user who minted the key.
     pub creator: UserId,
-    /// Encrypted text of the key, so that its owner can read it again; `None` if another user minted it.
+    /// Encrypted text of the key, so that the owner can read the key again; `None` if another user minted the key.
     pub sealed: Option<Vec<u8>>,
 }
 
-/// How the owner of a key was authenticated when it was minted.
+/// How the owner of a key was authenticated when the key was minted.
 #[derive(Debug, Clone, Default)]
 pub struct Provenance {
-    /// Authentication methods (RFC 8176).
+    /// Names of the authentication methods (RFC 8176), for example `pwd`.
     pub amr: Vec<String>,
     /// Time of the login or of the last proof of a second factor, whichever is later.
     pub auth_time: Option<Timestamp>,

@@ -1,7 +1,7 @@
-//! Users as the SoftLayer API shows them: a number, a status, a place in the hierarchy, a profile and the user's own permissions.
+//! Users in the form of the SoftLayer API: a number, a status, a place in the hierarchy, a profile and the user's own permissions.
 //!
-//! They are the same users that the other APIs serve. A user's parent is the user who invited them; the one user without a parent is the
-//! master, the ancestor of all others.
+//! The other APIs serve the same users. A user's parent is the user who invited that user. The master is the one user without a parent, and
+//! the ancestor of all other users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,32 +11,32 @@ use super::permission::{Action, Actions};
 use super::rights::Rights;
 use super::text::{Text, text};
 
-/// Maximum number of characters in a member of the profile.
+/// Maximum number of characters in the value of a profile member.
 pub const PROFILE_MAX: usize = 255;
 
 /// Status of a user: only an active user may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Active.
+    /// The user is active.
     Active,
-    /// Disabled.
+    /// The user is disabled.
     Disabled,
-    /// Not in use.
+    /// The user is not in use.
     Inactive,
-    /// Invited, but not yet active.
+    /// The user is invited, but not yet active.
     Pending,
-    /// Suspended.
+    /// The user is suspended.
     Suspended,
-    /// The identity is no longer valid.
+    /// The user's IAM identity is no longer valid.
     IamIdInvalid,
-    /// Deleted, but kept on record.
+    /// The user is deleted, but kept on record.
     CancelPending,
-    /// Only the VPN is allowed.
+    /// The user may use only the VPN.
     VpnOnly,
 }
 
 impl Status {
-    /// Every status.
+    /// All statuses.
     pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Disabled,
@@ -48,7 +48,7 @@ impl Status {
         Self::VpnOnly,
     ];
 
-    /// Returns its number.
+    /// Returns the number of the status.
     #[must_use]
     pub const fn id(self) -> i64 {
         match self {
@@ -63,7 +63,7 @@ impl Status {
         }
     }
 
-    /// Returns its name for programs and in the store.
+    /// Returns the name of the status for programs and in the store.
     #[must_use]
     pub const fn key_name(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl Status {
         }
     }
 
-    /// Returns its name for people.
+    /// Returns the name of the status for people.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Status {
     }
 }
 
-/// Text members of a profile, by their SoftLayer names.
+/// SoftLayer names of the profile members that hold text.
 pub const PROFILE_TEXTS: &[&str] = &[
     "address1",
     "address2",
@@ -120,25 +120,25 @@ pub const PROFILE_TEXTS: &[&str] = &[
     "postalCode",
     "state",
 ];
-/// Boolean members of a profile.
+/// SoftLayer names of the profile members that hold a boolean.
 pub const PROFILE_FLAGS: &[&str] =
     &["daylightSavingsTimeFlag", "pptpVpnAllowedFlag", "sslVpnAllowedFlag", "vpnManualConfig"];
-/// Numeric members of a profile.
+/// SoftLayer names of the profile members that hold a number.
 pub const PROFILE_NUMBERS: &[&str] = &["timezoneId"];
 
-/// Profile of a user, from member to value. Booleans are `true` or `false`, numbers are decimal digits.
+/// Profile of a user, from the name of a member to the value as text. A boolean is `true` or `false`, a number is decimal digits.
 pub type Profile = BTreeMap<String, String>;
 
-/// A user, as the SoftLayer API shows it.
+/// A user, in the form of the SoftLayer API.
 #[derive(Debug, Clone)]
 pub struct Customer {
-    /// Id.
+    /// Id of the user.
     pub id: UserId,
-    /// Number, which the SoftLayer API uses as the id. It is never reused.
+    /// Number that the SoftLayer API uses as the id of the user. The number is never reused.
     pub number: i64,
-    /// User who invited this one; `None` for the master.
+    /// Id of the user who invited this user; `None` for the master, the one user without a parent.
     pub parent: Option<UserId>,
-    /// The parent's number.
+    /// Number of the parent.
     pub parent_number: Option<i64>,
     /// Login name.
     pub username: String,
@@ -146,7 +146,7 @@ pub struct Customer {
     pub name: String,
     /// E-mail address.
     pub email: Option<String>,
-    /// Status.
+    /// Status of the user.
     pub status: Status,
     /// When the status last changed.
     pub status_at: Option<Timestamp>,
@@ -154,20 +154,20 @@ pub struct Customer {
     pub address_restriction: Option<String>,
     /// Whether a login needs the answer to a security question.
     pub answers_required: bool,
-    /// Profile.
+    /// Profile of the user.
     pub profile: Profile,
-    /// The user's own permissions, in addition to those that the roles give.
+    /// Names of the user's own permissions, in addition to the permissions that the roles give.
     pub permissions: BTreeSet<String>,
     /// When the user was created.
     pub created_at: Option<Timestamp>,
     /// When the user was last changed through the SoftLayer API.
     pub modified_at: Option<Timestamp>,
-    /// When the password was set; `None` if there is none.
+    /// When the password was set; `None` if the time is unknown or the user has no password.
     pub password_updated_at: Option<Timestamp>,
 }
 
 impl Customer {
-    /// Returns the user's permissions: the user's own, and those whose action `rights` allow. A user with all rights has all permissions.
+    /// Returns the user's own permissions, and the permissions whose action is in `rights`. A user with all rights has all permissions.
     #[must_use]
     pub fn held(&self, rights: &Rights) -> Vec<&'static Permission> {
         let has = |permission: &&Permission| {
@@ -178,29 +178,29 @@ impl Customer {
         PERMISSIONS.iter().filter(has).collect()
     }
 
-    /// Returns whether the user is the master, who has no parent.
+    /// Returns whether the user is the master, the one user without a parent.
     #[must_use]
     pub fn is_master(&self) -> bool {
         self.parent.is_none()
     }
 }
 
-/// A change of a user; `None` keeps a value.
+/// Changes to a user. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct CustomerChange {
-    /// Login name.
+    /// New login name.
     pub username: Option<String>,
-    /// Display name.
+    /// New display name.
     pub name: Option<String>,
-    /// E-mail address; `Some(None)` removes it.
+    /// New e-mail address; `Some(None)` removes the address.
     pub email: Option<Option<String>>,
-    /// Status.
+    /// New status.
     pub status: Option<Status>,
     /// Addresses and networks that logins are restricted to; an empty text removes the restriction.
     pub address_restriction: Option<String>,
     /// Whether a login needs the answer to a security question.
     pub answers_required: Option<bool>,
-    /// Members of the profile; an empty text removes a member.
+    /// New values of profile members, by name; an empty text removes the member.
     pub profile: Profile,
 }
 
@@ -252,19 +252,19 @@ impl CustomerChange {
 /// A classic key: the one API key of a user that SoftLayer clients use.
 #[derive(Debug, Clone)]
 pub struct ClassicKey {
-    /// Id.
+    /// Id of the key.
     pub id: ApiKeyId,
-    /// Number, which the SoftLayer API uses as the id.
+    /// Number that the SoftLayer API uses as the id of the key.
     pub number: i64,
-    /// Owner of the key.
+    /// Id of the owner.
     pub owner: UserId,
-    /// The owner's number.
+    /// Number of the owner.
     pub owner_number: i64,
-    /// Encrypted text of the key; `None` if another user minted it.
+    /// Encrypted text of the key; `None` if another user minted the key.
     pub sealed: Option<Vec<u8>>,
     /// Addresses and networks that the key is restricted to; `None` means no restriction.
     pub address_restriction: Option<String>,
-    /// When the key was minted or its restriction last changed.
+    /// When the key was minted, or when the address restriction last changed.
     pub changed_at: Timestamp,
 }
 
@@ -273,13 +273,13 @@ pub struct ClassicKey {
 pub struct LoginAttempt {
     /// Id of the user.
     pub user: UserId,
-    /// Login name at the time.
+    /// Login name of the user at the time of the attempt.
     pub username: String,
-    /// Time.
+    /// Time of the attempt.
     pub at: Timestamp,
     /// Client address.
     pub address: Option<String>,
-    /// Whether it opened a session.
+    /// Whether the attempt opened a session.
     pub success: bool,
 }
 
@@ -288,40 +288,40 @@ pub struct LoginAttempt {
 pub struct Event {
     /// Id of the row.
     pub id: String,
-    /// User who acted.
+    /// Id of the user who did the action.
     pub user: Option<UserId>,
-    /// Login name at the time.
+    /// Login name of the user at the time of the action.
     pub username: Option<String>,
-    /// Time.
+    /// Time of the action.
     pub at: Timestamp,
     /// Client address.
     pub address: Option<String>,
-    /// What was done.
+    /// Name of the action.
     pub action: String,
-    /// Type of the object.
+    /// Type of the object that the action concerns.
     pub resource_type: Option<String>,
     /// Message for people.
     pub message: String,
-    /// `SUCCESSED` or `FAILED`.
+    /// Outcome of the action: `SUCCESSED` or `FAILED`.
     pub outcome: Option<String>,
 }
 
-/// A selection of users.
+/// Which users to select.
 #[derive(Debug, Clone)]
 pub enum Which {
     /// All users.
     All,
-    /// One user and all users below.
+    /// The user with this id, and all users below that user.
     Below(UserId),
     /// Users with these ids.
     Ids(Vec<UserId>),
-    /// Users whose parent is one of these.
+    /// Users whose parent has one of these ids.
     ChildrenOf(Vec<UserId>),
     /// The user with this number.
     Number(i64),
     /// Users with these numbers.
     Numbers(Vec<i64>),
-    /// The master.
+    /// The master: the one user without a parent.
     Master,
 }
 
@@ -336,9 +336,9 @@ pub struct Permission {
     pub key_name: &'static str,
     /// Name of the permission for people.
     pub name: &'static str,
-    /// What it allows.
+    /// Text for people that says what the permission allows.
     pub description: &'static str,
-    /// The department that it is listed under.
+    /// Name, for programs, of the department that the permission belongs to.
     pub department: &'static str,
 }
 
@@ -349,7 +349,7 @@ impl Permission {
         PERMISSIONS.iter().find(|known| known.key_name == key_name)
     }
 
-    /// Returns the action that it allows in every API; `None` for permissions of features that keytower does not have.
+    /// Returns the action that the permission allows in every API; `None` if the permission is for a feature that keytower does not have.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
         (self.key_name == USER_MANAGE).then_some(Action::MANAGE_USER_AND_ROLE)
@@ -374,7 +374,8 @@ const fn permission(
     Permission { id, key, key_name, name, description: name, department }
 }
 
-/// Every permission that can be given. keytower stores and shows all of them, but only [`USER_MANAGE`] allows an action in keytower itself.
+/// All permissions that a user can have. keytower stores and shows all of them, but only [`USER_MANAGE`] allows an action in keytower
+/// itself.
 #[rustfmt::skip]
 pub const PERMISSIONS: &[Permission] = &[
     permission(1, "A_1", "ACCOUNT_SUMMARY_VIEW", "View Account Summary", "ACCOUNT"),
@@ -419,7 +420,7 @@ pub const PERMISSIONS: &[Permission] = &[
     permission(40, "U_3", "CUSTOMER_POST_PROVISION_SCRIPT_MANAGEMENT", "Manage Provisioning Scripts", "USER"),
 ];
 
-/// The departments of permissions: number, name for programs, name for people.
+/// The departments of permissions. Each has a number, a name for programs, and a name for people.
 pub const DEPARTMENTS: &[(i64, &str, &str)] = &[
     (1, "ACCOUNT", "Account"),
     (2, "DEVICES", "Devices"),
@@ -429,7 +430,7 @@ pub const DEPARTMENTS: &[(i64, &str, &str)] = &[
     (6, "USER", "Users"),
 ];
 
-/// The security questions, in the order of their numbers, from 1.
+/// The security questions. The first question has the number 1, the second the number 2, and so on.
 pub const QUESTIONS: &[&str] = &[
     "What was the name of your first pet?",
     "What was the make and model of your first car?",

@@ -1,21 +1,21 @@
 //! The routes of the contract that keytower forwards to an upstream, and what a caller needs for each.
 //!
-//! The contract does not say which action a route needs, so that only the names decide: a route is in these tables if its name clearly
-//! shows the action. Every other route needs [`Action::ALL`], or a rule of the operator.
+//! The contract does not say which action a route needs. The tables below contain the routes whose names clearly show the action. Every
+//! other route needs [`Action::ALL`], unless the operator sets a rule for that route.
 
 use std::collections::BTreeMap;
 
 use super::operation::Needs;
 use super::permission::Action;
 
-/// In a rule: any valid credential is enough.
+/// Word that stands in a rule instead of an action, if any valid credential is enough.
 const ANYBODY: &str = "credential";
 
-/// Routes that are never forwarded: they need a credential that is not keytower's, or none at all.
+/// Names of routes that are never forwarded, because they need no credential or a credential that keytower did not issue.
 const NEVER: &[&str] = &["create-root-user", "login", "resource-changes"];
 
-/// Names of the contract's read routes after `get-`, each with or without `-connection`: they need only basic read permission (contract
-/// 3.1).
+/// Names of the contract's read routes, without the prefix `get-` and the optional suffix `-connection`. These routes need only basic read
+/// permission (contract 3.1).
 #[rustfmt::skip]
 const READS: &[&str] = &[
     "alert-notifiers", "alert-rules", "alerts", "applications", "backup-plan-executions", "backup-plans",
@@ -48,7 +48,8 @@ const READS: &[&str] = &[
     "zone-metrics", "zone-topoes", "zones",
 ];
 
-/// Routes that change something, and read routes that reveal a secret or give access to something, under the action that each needs.
+/// Names of routes, grouped by the action that each route needs: routes that change something, and read routes that reveal a secret or give
+/// access to something.
 #[rustfmt::skip]
 const ROUTES: &[(Action, &[&str])] = &[
     (Action::named("CREATE_VM"), &[
@@ -239,24 +240,25 @@ const ROUTES: &[(Action, &[&str])] = &[
     ]),
 ];
 
-/// The operator's own rules, which take precedence over the tables.
+/// Rules of the operator: what a caller needs for a route, by the name of the route. The rules take precedence over the tables in this
+/// module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules(BTreeMap<String, Needs>);
 
 impl Rules {
-    /// Description of the form of rules.
+    /// Description of the text form of rules, for people.
     pub const FORM: &str = "ROUTE = ACTION, more of them behind commas; ACTION is an action such as CREATE_VM, or `credential` for everybody who is logged in";
 
     /// Parses rules such as `create-vm = CREATE_VM, get-news = credential`.
     ///
     /// # Errors
-    /// The error is the first malformed rule.
+    /// The error is the text of the first malformed rule.
     pub fn parse(text: &str) -> Result<Self, String> {
         let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
         rules.map(|rule| read(rule).ok_or_else(|| rule.to_owned())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns what a caller needs for a route; `None` for one that is never forwarded.
+    /// Returns what a caller needs for a route; `None` if the route is never forwarded.
     #[must_use]
     pub fn needs(&self, route: &str) -> Option<Needs> {
         if !is_route(route) {

@@ -1,7 +1,7 @@
 //! Typed ids: an [`ApiKeyId`] can't be passed where a [`UserId`] is expected.
 //!
-//! Ids that keytower makes are UUIDv7 (they sort by creation time), sent and stored as text. Ids of the imported inventory are any text
-//! that the source used.
+//! Ids that keytower makes are UUIDv7, which sort by creation time. keytower sends and stores ids as text. Ids of the imported inventory
+//! can be any text: keytower keeps the ids of the source.
 
 use std::fmt;
 
@@ -58,31 +58,31 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A user.
+    /// Id of a user.
     UserId;
-    /// A role.
+    /// Id of a role.
     RoleId;
-    /// An API key (its id, not its text).
+    /// Id of an API key; not the text of the key.
     ApiKeyId;
-    /// A session: the `jti` of a token.
+    /// Id of a session: the `jti` of a token.
     SessionId;
-    /// A signing key: the `kid` of a token.
+    /// Id of a signing key: the `kid` of a token.
     SigningKeyId;
-    /// A second factor of a user.
+    /// Id of a second factor of a user.
     FactorId;
-    /// A challenge, such as a login that waits for a code (the id of its row, not the text that its owner holds).
+    /// Id of a challenge, such as a pending login: a digest of the challenge's `mid`, not the `mid` itself.
     ChallengeId;
-    /// A device that a user logged in from.
+    /// Id of a device from which a user logged in.
     DeviceId;
-    /// A mail that waits to be sent.
+    /// Id of a mail that waits to be sent.
     LetterId;
-    /// An organization.
+    /// Id of an organization.
     OrganizationId;
-    /// The one row of global settings.
+    /// Id of the one row of global settings.
     GlobalSettingsId;
-    /// A task.
+    /// Id of a task.
     TaskId;
-    /// A row of an audit log.
+    /// Id of a row of an audit log.
     AuditLogId;
 }
 

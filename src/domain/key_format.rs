@@ -8,15 +8,16 @@
 //! The random part holds more than 279 bits. The checksum lets a scanner or this service tell a key from a look-alike without asking the
 //! database; it does not prove that the key exists. Scanners: `\bkt1[a-z0-9]{61}\b`.
 //!
-//! SoftLayer's portal tokens have the same form with the prefix `pt1`: clients send them in the place of a key, but they are not keys.
+//! SoftLayer's portal tokens have the same form with the prefix `pt1`. Clients send a portal token in the place of a key, but a portal
+//! token is not a key.
 
 use super::random::{self, Exhausted, Random};
 use super::secret::{Handle, PlainKey};
 
-/// What every key starts with. NEVER change the prefix of existing keys: a new format gets a new version digit.
+/// Prefix of every key. NEVER change the prefix of existing keys: a new format gets a new version digit.
 pub const PREFIX: &str = "kt1";
 
-/// What every portal token starts with.
+/// Prefix of every portal token.
 pub const PORTAL_PREFIX: &str = "pt1";
 
 /// Length of a key in characters.
@@ -107,7 +108,7 @@ mod tests {
         assert!(parse(&key).is_some());
     }
 
-    /// Keys must stay valid forever: the first release minted this one.
+    /// Keys must stay valid forever: the first release minted this key.
     #[test]
     fn golden_key() {
         let golden = "kt1klmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz011u75f43";

@@ -1,4 +1,4 @@
-//! The second factor: its types, its challenges, and the policy that requires it.
+//! Second factors: types, challenges, and the policy that requires a second factor.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,9 +8,9 @@ use super::clock::Timestamp;
 use super::id::{ChallengeId, RoleId, SessionId, UserId};
 use super::text::{Text, text};
 
-/// How long a device stays known after the last login from it.
+/// How long a device stays known after the last login from that device.
 pub const DEVICE_LIFE: TimeDelta = TimeDelta::days(90);
-/// Lifetime of a challenge, from the password to the last code.
+/// Lifetime of a challenge: the client must send the right code within this time.
 pub const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(10);
 /// Lifetime of a mailed code (ASVS 6.5.5: at most 10 minutes).
 pub const CODE_LIFE: TimeDelta = TimeDelta::minutes(5);
@@ -20,11 +20,11 @@ pub const TRIES: i32 = 5;
 pub const SENDINGS: i32 = 3;
 /// Number of recovery codes that a user gets.
 pub const RECOVERY_CODES: usize = 10;
-/// Authentication methods (RFC 8176, section 2) of a login with a password alone.
+/// Names of the authentication methods (RFC 8176, section 2) of a login with a password alone.
 pub const AMR_PASSWORD: &[&str] = &["pwd"];
-/// Authentication methods of a login with a password and a code.
+/// Names of the authentication methods of a login with a password and a code.
 pub const AMR_BOTH: &[&str] = &["pwd", "otp", AMR_MFA];
-/// Authentication method that stands for more than one factor.
+/// Name of the authentication method that stands for more than one factor.
 pub const AMR_MFA: &str = "mfa";
 
 /// The contract's `MfaType` (section 1.4).
@@ -41,10 +41,10 @@ pub enum MfaType {
 }
 
 impl MfaType {
-    /// Every type.
+    /// All types of codes.
     pub const ALL: [Self; 4] = [Self::Mail, Self::Sms, Self::Totp, Self::TotpRecoveryCode];
 
-    /// Returns its name on the wire.
+    /// Returns the name of the type on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl MfaType {
         }
     }
 
-    /// Finds a value by its name on the wire.
+    /// Finds a type by its name on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
@@ -67,14 +67,14 @@ impl MfaType {
 pub enum Purpose {
     /// Complete a login.
     Login,
-    /// Prove the second factor of a session again.
+    /// Prove the user's second factor again, in this session.
     Reauthenticate(SessionId),
-    /// Prove a new factor, within a session.
+    /// Prove a new second factor, in this session.
     Enroll(SessionId),
 }
 
 impl Purpose {
-    /// Returns its name in the store.
+    /// Returns the name of the purpose in the store.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Purpose {
         }
     }
 
-    /// Returns the session that it belongs to; `None` for a login.
+    /// Returns the id of the session that the challenge belongs to; `None` for a login.
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         match self {
@@ -94,19 +94,19 @@ impl Purpose {
     }
 }
 
-/// Description of a challenge for its owner (contract: `MfaMeta`).
+/// Description of a challenge for the client that must send the code (contract: `MfaMeta`).
 #[derive(Debug, Clone)]
 pub struct MfaMeta {
-    /// Masked address that the code went to; `None` for a code that is not sent.
+    /// Masked e-mail address to which the code was sent; `None` if the code is not sent.
     pub recipient: Option<String>,
-    /// Secret name of the challenge; its holder has already given the password.
+    /// Secret name of the challenge. Only a client that has already proven the password receives this name.
     pub mid: String,
     /// Type of the expected code.
     pub mfa_type: MfaType,
 }
 
 impl MfaMeta {
-    /// Returns the JSON form, which all APIs share.
+    /// Returns the description in the JSON form that all APIs share.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { recipient, mid, mfa_type } = self;
@@ -114,103 +114,103 @@ impl MfaMeta {
     }
 }
 
-/// A confirmed factor of a user.
+/// A confirmed second factor of a user.
 #[derive(Debug, Clone)]
 pub struct Factor {
-    /// Type.
+    /// Type of the factor.
     pub mfa_type: MfaType,
-    /// Encrypted secret of [`MfaType::Totp`].
+    /// Encrypted secret of the factor, if the type is [`MfaType::Totp`].
     pub sealed: Option<Vec<u8>>,
-    /// Address to which [`MfaType::Mail`] sends its codes.
+    /// E-mail address that receives the codes, if the type is [`MfaType::Mail`].
     pub address: Option<String>,
-    /// When it was confirmed.
+    /// When the user confirmed the factor.
     pub created_at: Timestamp,
 }
 
-/// A proven factor, to be stored.
+/// A proven second factor, to be stored.
 #[derive(Debug, Clone)]
 pub struct NewFactor {
-    /// Type.
+    /// Type of the factor.
     pub mfa_type: MfaType,
-    /// Encrypted secret of [`MfaType::Totp`].
+    /// Encrypted secret of the factor, if the type is [`MfaType::Totp`].
     pub sealed: Option<Vec<u8>>,
-    /// Address to which [`MfaType::Mail`] sends its codes.
+    /// E-mail address that receives the codes, if the type is [`MfaType::Mail`].
     pub address: Option<String>,
-    /// Time step of the code that proved [`MfaType::Totp`].
+    /// Time step of the code that proved the factor, if the type is [`MfaType::Totp`].
     pub last_step: i64,
 }
 
 /// A stored recovery code.
 #[derive(Debug, Clone)]
 pub struct KeptCode {
-    /// Id of its row.
+    /// Id of the code's row.
     pub id: String,
-    /// Digest of its text.
+    /// Digest of the code's text.
     pub digest: Vec<u8>,
 }
 
-/// A challenge: a login, or the like, that waits for a code.
+/// A challenge: a pending login, re-authentication or enrollment that needs a code to continue.
 #[derive(Debug, Clone)]
 pub struct Challenge {
-    /// Id of its row: the digest of the `mid` that its owner holds.
+    /// Id of the challenge: a digest of the `mid` that the client received.
     pub id: ChallengeId,
     /// Id of the user.
     pub user: UserId,
-    /// Purpose.
+    /// Purpose of the challenge.
     pub purpose: Purpose,
     /// Type of the expected code.
     pub mfa_type: MfaType,
     /// Digest of the mailed code.
     pub code: Option<Vec<u8>>,
-    /// When that code expires.
+    /// When the mailed code expires.
     pub code_until: Option<Timestamp>,
-    /// Encrypted secret that is to become a factor.
+    /// Encrypted secret of the second factor that is being enrolled.
     pub sealed: Option<Vec<u8>>,
-    /// Address that is to become a factor, or that the code went to.
+    /// E-mail address of the second factor that is being enrolled, or to which the code was mailed.
     pub address: Option<String>,
-    /// Number of mailed codes.
+    /// Number of codes that were mailed for the challenge.
     pub sent: i32,
-    /// When it was created.
+    /// When the challenge was created.
     pub created_at: Timestamp,
-    /// When it expires.
+    /// When the challenge expires.
     pub expires_at: Timestamp,
 }
 
-/// A user, as far as the second step of a login needs it.
+/// A user, with the members that the second step of a login needs.
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// Id.
+    /// Id of the user.
     pub id: UserId,
     /// Login name.
     pub username: String,
     /// E-mail address.
     pub email_address: Option<String>,
-    /// The confirmed factors.
+    /// Confirmed second factors of the user.
     pub factors: Vec<Factor>,
     /// Number of unused recovery codes.
     pub recovery_codes: u64,
 }
 
 impl Holder {
-    /// Returns the factor of a type.
+    /// Returns the user's second factor of the given type.
     #[must_use]
     pub fn factor(&self, mfa_type: MfaType) -> Option<&Factor> {
         self.factors.iter().find(|factor| factor.mfa_type == mfa_type)
     }
 
-    /// Returns whether a login needs a second step.
+    /// Returns whether a login of this user needs a second step.
     #[must_use]
     pub fn needs_code(&self) -> bool {
         !self.factors.is_empty()
     }
 
-    /// Returns the type that a login asks for by default: TOTP if the user has it, else mail.
+    /// Returns the type of code that a login asks for by default: TOTP if the user has a TOTP factor, else mail.
     #[must_use]
     pub fn preferred(&self) -> MfaType {
         if self.factor(MfaType::Totp).is_some() { MfaType::Totp } else { MfaType::Mail }
     }
 
-    /// Returns the types that this user can choose from.
+    /// Returns the types of codes that the user can choose from.
     #[must_use]
     pub fn choices(&self) -> Vec<MfaType> {
         let mut all: Vec<MfaType> = self.factors.iter().map(|factor| factor.mfa_type).collect();
@@ -222,18 +222,19 @@ impl Holder {
     }
 }
 
-/// When a rule takes effect, and whether it only reports.
+/// When a rule takes effect, and whether the rule only reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rollout {
-    /// Until then the rule shuts nobody out (grace period); `None` means that it takes effect at once.
+    /// When the rule takes effect. Before that time the rule shuts nobody out (grace period). `None` means that the rule takes effect at
+    /// once.
     pub enforced_from: Option<Timestamp>,
-    /// Whether the rule shuts nobody out and only lists the users that it would shut out.
+    /// Whether the rule shuts nobody out. keytower then only lists the users that the rule would shut out.
     pub report_only: bool,
 }
 
 impl Rollout {
-    /// Returns whether the rule is in effect now.
+    /// Returns whether the rule is in effect at the time `now`.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         !self.report_only && self.enforced_from.is_none_or(|from| from <= now)
@@ -247,52 +248,52 @@ pub enum Required {
     /// No users: the second factor is optional.
     #[default]
     None,
-    /// Users with certain roles.
+    /// Users who have one of the roles in the policy.
     Roles,
     /// All users.
     All,
 }
 
-/// The policy that requires second factors. A missing member has its default.
+/// The policy that requires second factors. A member that is missing in the stored JSON has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MfaPolicy {
     /// Which users need a second factor.
     pub required: Required,
-    /// Ids of the roles of [`Required::Roles`].
+    /// Ids of the roles whose users need a second factor, if `required` is [`Required::Roles`].
     pub roles: Vec<String>,
-    /// When this takes effect.
+    /// When the rule for users takes effect.
     pub rollout: Rollout,
-    /// Whether a key is accepted only if it was minted with a second factor.
+    /// Whether a key is accepted only if the key was minted in a session with a proven second factor.
     pub keys_need_mfa: bool,
     /// When the rule for keys takes effect.
     pub keys_rollout: Rollout,
 }
 
-/// A change of the policy; `None` keeps a value.
+/// Changes to the second-factor policy. A field that is `None` stays as it is.
 #[derive(Debug, Default)]
 pub struct MfaPolicyChange {
     /// Which users need a second factor.
     pub required: Option<Required>,
-    /// Ids of the roles of [`Required::Roles`].
+    /// Ids of the roles whose users need a second factor, if `required` is [`Required::Roles`].
     pub roles: Option<Vec<String>>,
-    /// When the rule takes effect; `Some(None)` means at once.
+    /// When the rule for users takes effect; `Some(None)` means at once.
     pub enforced_from: Option<Option<Timestamp>>,
-    /// Whether the rule only reports.
+    /// Whether the rule for users only reports.
     pub report_only: Option<bool>,
-    /// Whether a key is accepted only if it was minted with a second factor.
+    /// Whether a key is accepted only if the key was minted in a session with a proven second factor.
     pub keys_need_mfa: Option<bool>,
-    /// When the rule takes effect; `Some(None)` means at once.
+    /// When the rule for keys takes effect; `Some(None)` means at once.
     pub keys_enforced_from: Option<Option<Timestamp>>,
     /// Whether the rule for keys only reports.
     pub keys_report_only: Option<bool>,
 }
 
 impl Required {
-    /// Every value.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::All, Self::None, Self::Roles];
 
-    /// Returns its name on the wire.
+    /// Returns the name of the value on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -310,7 +311,7 @@ impl Required {
 }
 
 impl MfaPolicy {
-    /// Applies a change.
+    /// Applies changes to the policy.
     ///
     /// # Errors
     /// The text says what is wrong and what is allowed.
@@ -336,7 +337,7 @@ impl MfaPolicy {
         Ok(())
     }
 
-    /// Returns whether users with these roles need a second factor, now or later.
+    /// Returns whether the rule for users covers users with these roles, even if the rule is not in effect yet.
     pub fn asks<'a>(&self, mut roles: impl Iterator<Item = &'a RoleId>) -> bool {
         match self.required {
             Required::None => false,
@@ -345,7 +346,7 @@ impl MfaPolicy {
         }
     }
 
-    /// Returns whether users with these roles need a second factor now.
+    /// Returns whether users with these roles need a second factor at the time `now`.
     pub fn demands<'a>(&self, roles: impl Iterator<Item = &'a RoleId>, now: Timestamp) -> bool {
         self.rollout.holds(now) && self.asks(roles)
     }
@@ -365,7 +366,7 @@ pub fn mask(address: &str) -> String {
     format!("{first}***@{domain}")
 }
 
-/// Checks that the user can choose this type.
+/// Checks that `mfa_type` is one of the user's `choices`.
 ///
 /// # Errors
 /// The text says what is wrong and what is allowed.

@@ -6,18 +6,18 @@
 //! | `clock`, `random` | time and randomness as parameters |
 //! | `secret`, `key_format` | values that must not leak, and the one API key format |
 //! | `permission`, `rights` | actions, sets of them, the role presets, and on which objects actions are allowed |
-//! | `operation` | every operation and what a caller needs for it: the authorization table |
+//! | `operation` | every operation and what a caller needs for each: the authorization table |
 //! | `forward` | what a caller needs for the routes that are forwarded to an upstream |
-//! | `principal`, `caller`, `permit` | the user and credential of a request, its surroundings, and the proof that it is authorized |
+//! | `principal`, `caller`, `permit` | the user and credential of a request, data about the client, and the proof of authorization |
 //! | `text`, `reason` | texts for people in both languages, and reasons to refuse a change |
 //! | `entity` | description of every object of the API |
-//! | `audit`, `redact` | entries of the audit log, the chain of its rows, and the removal of secrets from it |
+//! | `audit`, `redact` | entries of the audit log, the chain of rows, and the removal of secrets from texts |
 //! | `network` | ranges of IP addresses |
 //! | `throttle` | delays after wrong passwords and codes |
 //! | `policy`, `mfa` | how users log in, from where, with which second factor, and for how long |
 //! | `password` | rules for new passwords, and the cost of their hashes |
 //! | `filter`, `page` | the list language: `where`, `orderBy` and the window |
-//! | `power` | power operations on VMs: which one leads from which state to which |
+//! | `power` | power operations on VMs, and the states of a VM before and after each operation |
 //! | `api_key`, `role`, `session`, `task`, `user`, `customer` | plain records that the layers above exchange |
 
 pub mod api_key;

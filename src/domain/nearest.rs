@@ -5,7 +5,7 @@ use crate::domain::text::{Text, text};
 /// A suggestion must have a higher similarity than this (Jaro-Winkler, from 0 to 1): `labels` and `labels_some` have 0.91, `bogus` and
 /// `bios_uuid` have 0.70.
 const ALIKE: f64 = 0.8;
-/// Longest word that is compared, in bytes: the time of a comparison grows with the square of the length.
+/// Maximum length of a word that is compared, in bytes. The time of a comparison grows with the square of the length.
 const LONGEST: usize = 100;
 
 /// Returns a "did you mean" question to append to an error message; empty if no known word is similar. If several words are equally

@@ -7,14 +7,15 @@ use ipnet::IpNet;
 
 use super::text::{Text, text};
 
-/// One range: an address, a network in CIDR form (RFC 4632, RFC 4291), or the first and the last address with a hyphen between.
+/// A range of IP addresses. As text, a range is an address, a network in CIDR form (RFC 4632, RFC 4291), or the first and the last address
+/// with a hyphen between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     first: IpAddr,
     last: IpAddr,
 }
 
-/// A list of ranges.
+/// A list of ranges of IP addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ranges(Vec<Range>);
 
@@ -27,7 +28,7 @@ impl Ranges {
         ranges.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Parses ranges separated by commas; `None` if the text has none.
+    /// Parses ranges separated by commas; `None` if the text has no range.
     ///
     /// # Errors
     /// The text quotes the first malformed range and says what is allowed.

@@ -1,4 +1,4 @@
-//! The authorization table: every operation that an API or a command offers, and what a caller needs for it.
+//! The authorization table: every operation that an API or a command offers, and what a caller needs for each operation.
 //!
 //! Each REST route, GraphQL field, SoftLayer method and command names one of these operations. A test keeps the table of roles and
 //! operations as a snapshot. A request that changes several members of an object requires the operation of each of these members.
@@ -15,22 +15,23 @@ pub enum Needs {
     Nothing,
     /// A valid token or key.
     Credential,
-    /// A user's token. Keys are rejected: a key must not mint or widen keys, nor end its owner's sessions.
+    /// A user's token. Keys are rejected: a key must not mint or widen keys, nor end the owner's sessions.
     Token,
     /// A valid credential whose rights include this action.
     Action(Action),
-    /// A user's token whose rights include this action. Keys are rejected, whatever their rights.
+    /// A user's token whose rights include this action. Keys are rejected, whatever rights a key has.
     TokenWith(Action),
-    /// A user's token or a classic key: SoftLayer allows these operations to its keys, keytower does not allow them to its other keys.
+    /// A user's token or a classic key. SoftLayer allows these operations with an API key. keytower therefore accepts a classic key, but no
+    /// other key.
     TokenOrClassic,
     /// A user's token or a classic key whose rights include this action.
     TokenOrClassicWith(Action),
 }
 
-/// What a caller with a token must have proven within `step_up_time` (setting). Keys and the operator are exempt.
+/// Proof that a caller with a token must have given within the time of the setting `step_up_time`. Keys and the operator are exempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepUp {
-    /// Nothing.
+    /// No proof.
     Never,
     /// The second factor, if the caller has one.
     Factor,
@@ -38,16 +39,16 @@ pub enum StepUp {
     FactorOrPassword,
 }
 
-/// The effect of an operation on stored data. It decides which locks a write takes, and which writes go first.
+/// The effect of an operation on stored data. The effect decides which locks a write takes, and which writes go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Reads.
+    /// Reads data without changing it.
     Read,
-    /// Changes something.
+    /// Changes data, with none of the effects below.
     Change,
-    /// Ends credentials of the caller or of other users, or takes rights from them.
+    /// Ends credentials of the caller or of other users, or takes rights from users.
     End,
-    /// Changes what the rights of all users depend on: roles, policies, access lists.
+    /// Changes data on which the rights of all users depend: roles, policies, access lists.
     Rules,
     /// Checks a password or a code, and can open a session.
     Login,
@@ -58,10 +59,11 @@ pub enum Effect {
 /// A row of the authorization table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// Its name in the audit log and in the authorization table. An operation that is part of a larger request has the name of that
-    /// request, so that the audit log names the request the same way whether it was done or refused before its members were known.
+    /// Name of the operation in the audit log and in the authorization table. An operation that is part of a larger request has the name of
+    /// that request. The audit log then uses the same name if the request is done and if the request is refused before its members are
+    /// known.
     pub name: &'static str,
-    /// The credential and the right that it requires.
+    /// The credential and the right that the operation requires.
     pub needs: Needs,
     /// What the caller must have proven recently.
     pub step_up: StepUp,
@@ -72,7 +74,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Returns whether it changes something, so that the audit log records it even if it is refused.
+    /// Returns whether the operation changes something. The audit log records such an operation even if it is refused.
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.effect != Effect::Read
@@ -82,7 +84,7 @@ impl Spec {
 /// Maximum number of elements in a request that changes something.
 pub const MOST: usize = 100;
 
-/// Maximum number of VMs that one power request switches. It exceeds [`MOST`] because a `where` can match many VMs.
+/// Maximum number of VMs that one power request switches. This number exceeds [`MOST`] because a `where` can match many VMs.
 pub const MOST_VMS: usize = 1_000;
 
 /// An operation that a caller can request.
@@ -98,7 +100,7 @@ pub enum Operation {
     RequestPasswordReset,
     /// Set a new password with a mailed link.
     ResetPassword,
-    /// Create the first user, while there is none.
+    /// Create the first user, while the service has no user.
     CreateRootUser,
     /// List the login sources.
     AuthnStrategies,
@@ -114,15 +116,15 @@ pub enum Operation {
     ReadMfa,
     /// Begin to enroll a second factor for the caller.
     EnrollMfa,
-    /// Prove the new second factor, so that it takes effect.
+    /// Prove the new second factor, so that the factor takes effect.
     ConfirmMfa,
     /// Remove the caller's second factor.
     RemoveMfa,
     /// Replace the caller's recovery codes.
     RenewRecoveryCodes,
-    /// Remove all second factors of users who lost them.
+    /// Remove all second factors of users who lost a second factor.
     ResetMfa,
-    /// Read the second-factor policy, and which users it would shut out.
+    /// Read the second-factor policy, and the users that the policy would shut out.
     ReadMfaPolicy,
     /// Change the second-factor policy.
     UpdateMfaPolicy,
@@ -138,23 +140,23 @@ pub enum Operation {
     GetMyInfo,
     /// Create users.
     CreateUser,
-    /// Change users: the members that have no operation of their own.
+    /// Change users, except members that have an operation of their own, such as the password.
     UpdateUser,
-    /// Give users a role with actions that they do not have.
+    /// Give users a role with actions that the users do not have yet.
     GiveRole,
     /// Set a new password for users.
     SetPassword,
-    /// Change the e-mail address of other users, which receives the links for setting a password.
+    /// Change the e-mail address of other users. This address receives the links for setting a password.
     SetAddress,
     /// Change the caller's e-mail address.
     SetOwnAddress,
     /// Delete users.
     DeleteUser,
-    /// Name the organization, of which there is always one.
+    /// Set the name of the organization. The organization always exists.
     CreateOrganization,
     /// Create roles.
     CreateRole,
-    /// Rename roles, and remove actions from them.
+    /// Rename roles, and remove actions from roles.
     UpdateRole,
     /// Add actions to roles.
     WidenRole,
@@ -174,13 +176,13 @@ pub enum Operation {
     UpdateSessionTimeout,
     /// Reset the policies that can shut out all users.
     UnlockPolicies,
-    /// Read objects of an entity: a list, one of them, or their number.
+    /// Read objects of an entity: a list, a single object, or the number of objects.
     Read(&'static Entity),
     /// Mint an API key.
     CreateApiKey,
     /// Change the name or the description of an API key.
     UpdateApiKey,
-    /// Delete an API key. A key may delete itself; see [`super::principal::Principal::may_delete`].
+    /// Delete an API key. A caller with a key may delete that key; see [`super::principal::Principal::may_delete`].
     DeleteApiKey,
     /// Write rows of the audit log for another system.
     CreateUserAuditLog,
@@ -188,7 +190,7 @@ pub enum Operation {
     Record,
     /// Prepare the database at startup.
     SetUp,
-    /// Do the work of tasks.
+    /// Do the work of tasks that are due.
     WorkTasks,
     /// Do periodic work, such as storing when sessions were last used and sending queued mails.
     Maintain,
@@ -200,15 +202,15 @@ pub enum Operation {
     ReadCustomers,
     /// List the security questions.
     SecurityQuestions,
-    /// Create a user below the caller, without rights.
+    /// Create a user without rights below the caller in the hierarchy.
     CreateCustomer,
-    /// Change the caller's user, or users that the caller manages: the members that have no operation of their own.
+    /// Change the caller's user or users that the caller manages, except members that have an operation of their own.
     EditCustomer,
     /// Change login names through the SoftLayer API.
     RenameCustomer,
     /// Let users log in from more addresses, or without a security answer.
     LoosenLogin,
-    /// Reactivate users, and with them their API keys.
+    /// Reactivate users and the API keys of these users.
     EnableCustomer,
     /// Set a status in which users can do nothing.
     DisableCustomer,
@@ -218,24 +220,24 @@ pub enum Operation {
     TakePermissions,
     /// Change the parent of a user below the caller.
     AssignParent,
-    /// Mint a classic key for the caller or a user below.
+    /// Mint a classic key for the caller or for a user below the caller.
     AddClassicKey,
-    /// Remove the classic key of the caller or of a user below.
+    /// Remove the classic key of the caller or of a user below the caller.
     RemoveClassicKey,
     /// Change the addresses that a classic key is restricted to.
     EditClassicKey,
     /// Accept a classic key from more addresses.
     LoosenClassicKey,
-    /// Check whether a password is that of a user that the caller can see.
+    /// Check the password of a user that the caller can see.
     CheckPassword,
     /// Set the caller's answers to security questions.
     UpdateSecurityAnswers,
-    /// Forward a route to the upstream; [`super::forward::Rules`] decides what a caller needs.
+    /// Forward a request to the upstream; [`super::forward::Rules`] decides what a caller needs for a route.
     Forward(Needs),
 }
 
 impl Operation {
-    /// Returns its row of the authorization table. Every row is complete: there are no defaults.
+    /// Returns the row of the operation in the authorization table. Every row is complete: there are no defaults.
     #[must_use]
     #[rustfmt::skip]
     pub const fn spec(self) -> Spec {
@@ -328,19 +330,19 @@ impl Operation {
         }
     }
 
-    /// Returns what a caller needs for it; see [`Spec::needs`].
+    /// Returns what a caller needs for the operation; see [`Spec::needs`].
     #[must_use]
     pub const fn needs(self) -> Needs {
         self.spec().needs
     }
 
-    /// Returns its name; see [`Spec::name`].
+    /// Returns the name of the operation; see [`Spec::name`].
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.spec().name
     }
 
-    /// Returns whether a session with this duty can do it.
+    /// Returns whether a session with this duty can do the operation.
     #[must_use]
     pub fn is_open_to(self, duty: Duty) -> bool {
         match self {
@@ -351,8 +353,8 @@ impl Operation {
         }
     }
 
-    /// Returns what a caller needs for it while there is no user, and so no credential: the operations that set up the service are open
-    /// then (contract section 2.4).
+    /// Returns what a caller needs for the operation while the service has no user, and therefore no credential. During that time, the
+    /// operations that set up the service are open to everybody (contract section 2.4).
     #[must_use]
     pub fn needs_while_fresh(self) -> Needs {
         match self {

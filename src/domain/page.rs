@@ -15,7 +15,7 @@ pub struct Order {
     pub descending: bool,
 }
 
-/// Window of an ordered list.
+/// Window of an ordered list: the part of the rows to return.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Maximum number of rows, counted from the start.
@@ -57,7 +57,7 @@ impl Page {
 }
 
 impl Order {
-    /// Parses `orderBy`: one `<field>_ASC` or `<field>_DESC`; `None` if it is absent or null.
+    /// Parses `orderBy`: one `<field>_ASC` or `<field>_DESC`; `None` if `orderBy` is absent or null.
     ///
     /// # Errors
     /// The text says what is wrong and what is allowed.

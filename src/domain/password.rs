@@ -1,4 +1,4 @@
-//! Rules for new passwords, and the cost of hashing them.
+//! Rules for new passwords, and the cost of hashing a password.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::text::{Text, text};
 
 /// Minimum number of characters in a new password.
 pub const PASSWORD_MIN: usize = 8;
-/// Maximum number of bytes in a password; the hash reads all of them.
+/// Maximum number of bytes in a password; the hash reads all bytes.
 pub const PASSWORD_MAX: usize = 1024;
 
 /// Checks the rules that hold for every new password; [a policy](super::policy::Complexity) can require more.
@@ -24,7 +24,7 @@ pub fn check_password(password: &Password) -> Result<(), Text> {
             "密码至少 {PASSWORD_MIN} 个字符，最多 {PASSWORD_MAX} 字节"
         ));
     }
-    // Some entries of the list have capitals; users capitalize others that are in the list in lowercase.
+    // Some entries of the list have capitals. Other entries are in lowercase, but users capitalize them.
     if is_common_password(password.expose()) || is_common_password(password.expose().to_lowercase()) {
         return Err(text!(
             "password must not be one of the most common ones, which are guessed first: allowed is any other, such as several \
@@ -61,21 +61,22 @@ pub fn is_the_old_one() -> Text {
 /// Cost of an argon2 hash. Its text form is `m=19456,t=2,p=1`, the same as in the PHC text of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
-    /// Memory in KiB.
+    /// Size of the memory in KiB.
     pub memory: u32,
-    /// Passes over the memory.
+    /// Number of passes over the memory.
     pub passes: u32,
-    /// Lanes in the memory.
+    /// Number of lanes in the memory (the parallelism).
     pub lanes: u32,
 }
 
 impl HashCost {
-    /// Upper limit of each value; keytower rejects a stored hash that exceeds it.
+    /// Upper limit of each value; keytower rejects a stored hash that exceeds a limit.
     pub const MOST: Self = Self { memory: 1_048_576, passes: 10, lanes: 4 };
     /// Description of the allowed values, for people.
     pub const FORM: &str = "m=KiB,t=PASSES,p=LANES, such as m=19456,t=2,p=1: at least m=47104 with t=1, m=19456 with t=2, m=12288 \
                             with t=3, m=9216 with t=4 or m=7168 with t=5, at most m=1048576, t=10 and p=4";
-    /// Minimum memory in KiB and the number of passes from which it is enough: pairs that OWASP considers equally strong.
+    /// Pairs of a memory in KiB and a number of passes. A cost is enough if it reaches both numbers of a pair. OWASP considers the pairs
+    /// equally strong.
     const LEAST: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
     /// Parses the cost of new hashes; `None` if the text is malformed or the cost is too low or too high.

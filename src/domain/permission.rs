@@ -1,8 +1,8 @@
-//! Permissions: the contract's 170 actions (section 3.3), sets of them, and the role presets (section 3.1).
+//! Permissions: the contract's 170 actions (section 3.3), sets of actions, and the role presets (section 3.1).
 
 use std::fmt;
 
-/// Every action, by its name on the wire. The first, `*`, stands for all of them.
+/// Names of all actions, as on the wire. The first name, `*`, stands for all actions.
 #[rustfmt::skip]
 pub const ACTIONS: &[&str] = &[
     "*", "MANAGE_DATA_CENTER", "MANAGE_CLUSTER_CONNECTION", "MANAGE_STORAGE_CLUSTER_CONNECTION",
@@ -64,12 +64,12 @@ pub const ACTIONS: &[&str] = &[
     "MANAGE_SYSTEM_DNS", "MANAGE_SYSTEM_UPGRADE",
 ];
 
-/// One of [`ACTIONS`].
+/// An action: one of [`ACTIONS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Action(u8);
 
 impl Action {
-    /// All actions.
+    /// The action `*`, which stands for all actions.
     pub const ALL: Self = Self(0);
     /// Change from which addresses users and keys are accepted.
     pub const MANAGE_ACCESS_CONTROL: Self = Self::named("MANAGE_ACCESS_CONTROL");
@@ -77,9 +77,9 @@ impl Action {
     pub const MANAGE_API_KEY: Self = Self::named("MANAGE_API_KEY");
     /// Read the audit log of all users, and write rows for other systems.
     pub const MANAGE_AUDIT_LOG: Self = Self::named("MANAGE_AUDIT_LOG");
-    /// Name the organization.
+    /// Set the name of the organization.
     pub const MANAGE_ORGANIZATION_NAME: Self = Self::named("MANAGE_ORGANIZATION_NAME");
-    /// Change the policy for second factors, and remove them from users who lost them.
+    /// Change the policy for second factors, and remove second factors that users lost.
     pub const MANAGE_MFA_CONFIG: Self = Self::named("MANAGE_MFA_CONFIG");
     /// Change the complexity and the expiry of passwords, and the limit of wrong logins.
     pub const MANAGE_PASSWORD_SETTINGS: Self = Self::named("MANAGE_PASSWORD_SETTINGS");
@@ -99,7 +99,7 @@ impl Action {
         u8::try_from(at).ok().map(Self)
     }
 
-    /// Returns the name on the wire.
+    /// Returns the name of the action on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         ACTIONS.get(usize::from(self.0)).copied().unwrap_or_default()
@@ -132,10 +132,10 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
 pub struct Actions([u64; 3]);
 
 impl Actions {
-    /// No action.
+    /// The empty set.
     pub const NONE: Self = Self([0; 3]);
 
-    /// Makes a set from names; names that this release does not know grant nothing.
+    /// Makes a set from the names of actions; names that this release does not know grant nothing.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         names.into_iter().filter_map(Action::parse).collect()
     }
@@ -168,7 +168,7 @@ impl Actions {
         self.zip(other, |mine, theirs| mine | theirs)
     }
 
-    /// Returns the names in the contract's order; `["*"]` if the set has `*`.
+    /// Returns the names of the actions in the contract's order; `["*"]` if the set has `*`.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         if self.has(Action::ALL) {
@@ -209,7 +209,7 @@ impl fmt::Debug for Actions {
 
 /// Platform of roles whose actions reach all objects (contract: `UserRolePlatform`).
 pub const MANAGEMENT: &str = "MANAGEMENT";
-/// Platform of roles whose actions reach only objects that belong to their user.
+/// Platform of roles whose actions reach only objects that belong to the user who has the role.
 pub const SELF_SERVICE: &str = "SELF_SERVICE";
 
 /// A built-in role.
@@ -221,7 +221,7 @@ pub struct Preset {
     pub title: &'static str,
     /// [`MANAGEMENT`] or [`SELF_SERVICE`].
     pub platform: &'static str,
-    /// Actions that it allows.
+    /// Actions that the preset allows.
     pub holds: Holds,
 }
 
@@ -230,14 +230,14 @@ pub struct Preset {
 pub enum Holds {
     /// All actions, including those of later releases.
     Everything,
-    /// All of [`ACTIONS`] except `*` and these groups.
+    /// All of [`ACTIONS`] except `*` and the actions in these groups.
     AllBut(&'static [&'static [&'static str]]),
     /// Only these actions.
     Only(&'static [&'static str]),
 }
 
 impl Preset {
-    /// Returns the actions that it allows.
+    /// Returns the actions that the preset allows.
     #[must_use]
     pub fn actions(&self) -> Actions {
         match self.holds {
@@ -256,7 +256,7 @@ pub const ROOT: &str = "ROOT";
 /// Name of the preset that allows only reading.
 pub const READ_ONLY: &str = "READ_ONLY";
 
-/// The role presets. The contract names them without listing their actions; keytower derives the actions from the names.
+/// The role presets. The contract names the presets without listing the actions; keytower derives the actions from the names.
 pub const PRESETS: &[Preset] = &[
     Preset { name: ROOT, title: "Super administrator", platform: MANAGEMENT, holds: Holds::Everything },
     Preset {
@@ -279,7 +279,7 @@ pub const PRESETS: &[Preset] = &[
 
 const AUDIT: &[&str] = &["MANAGE_AUDIT_LOG", "MANAGE_AUDIT_LOG_CONFIG"];
 
-/// Actions on users, credentials and access.
+/// Names of the actions on users, credentials and access.
 const IDENTITY: &[&str] = &[
     "MANAGE_USER_AND_ROLE",
     "MANAGE_PASSWORD_SETTINGS",

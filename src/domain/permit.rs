@@ -1,4 +1,4 @@
-//! Permits: proof that a caller may do something. Every use case takes a permit, and the store accepts no write without one.
+//! Permits: proof that a caller may do something. Every use case takes a permit, and the store accepts no write without a permit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +8,9 @@ use super::operation::{Needs, Operation, StepUp};
 use super::permission::Action;
 use super::principal::{Duty, FactorState, Principal};
 
-/// Proof that a caller may do `operation`. [`authorize`] makes the first permit of a request; a use case that finds that the request is
-/// another operation, or several, [requires](Permit::require) or [checks](Permit::check) those.
+/// Proof that a caller may do `operation`. [`authorize`] makes the first permit of a request. If a use case finds that the request is in
+/// fact another operation, the use case calls [`Permit::require`]. If the request includes further operations, the use case calls
+/// [`Permit::check`] for each operation.
 #[derive(Debug, Clone)]
 pub struct Permit {
     operation: Operation,
@@ -27,7 +28,7 @@ impl Permit {
         self.operation
     }
 
-    /// Returns the operation that the request turned out to be; all permits of a request share it.
+    /// Returns the operation that the request turned out to be. All permits of a request share this value.
     #[must_use]
     pub fn found(&self) -> Operation {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,7 +52,7 @@ impl Permit {
         self.actor().map(|actor| &actor.user)
     }
 
-    /// Returns the caller's principal, for code that requires one.
+    /// Returns the caller's principal, for code that requires a principal.
     ///
     /// # Errors
     /// `NoCredential` if the operation is open to everybody and the caller has no credential.
@@ -59,8 +60,8 @@ impl Permit {
         self.actor().ok_or(Denial::NoCredential)
     }
 
-    /// Makes the permit for the operation that the request turned out to be. From here on the audit log names the request after this
-    /// operation, even if it is denied.
+    /// Makes the permit for the operation that the request turned out to be. From then on the audit log names the request after this
+    /// operation, even if the operation is denied.
     ///
     /// # Errors
     /// [`Denial`] if the caller may not do that operation.
@@ -78,7 +79,7 @@ impl Permit {
         decide(&self.caller, operation, needs(operation, self.fresh))
     }
 
-    /// Returns the permit of the same operation for the present state of the caller's credential.
+    /// Returns a permit for the same operation and for `principal`, the present state of the caller's principal.
     ///
     /// # Errors
     /// [`Denial`] if the credential no longer allows the operation.
@@ -92,13 +93,13 @@ impl Permit {
 /// Reason why an operation is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The caller has no credential, and the operation needs one.
+    /// The caller has no credential, and the operation needs a credential.
     NoCredential,
-    /// The operation does not accept this key: it needs a user's token, or a classic key.
+    /// The operation does not accept this key: the operation needs a user's token, or a classic key.
     KeyNotAllowed,
-    /// The rights do not include this action.
+    /// The caller's rights do not include this action.
     MissingAction(&'static str),
-    /// The rights include this action only on the caller's own objects, and the owner of the object is unknown.
+    /// The caller's rights include this action only on the caller's own objects, and the owner of the object is unknown.
     OwnOnly(&'static str),
     /// The user must complete another step first.
     Duty(Duty),
@@ -111,15 +112,15 @@ pub enum Denial {
 /// Authorizes a caller for an operation.
 ///
 /// # Errors
-/// [`Denial`] if the caller may not do it.
+/// [`Denial`] if the caller may not do the operation.
 pub fn authorize(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
     first(caller, operation, false)
 }
 
-/// Like [`authorize`], while the service has no user. The code that calls this function must have checked that there is none.
+/// Like [`authorize`], for a service that has no user yet. The code that calls this function must have checked that there is no user.
 ///
 /// # Errors
-/// [`Denial`] if the caller may not do it.
+/// [`Denial`] if the caller may not do the operation.
 pub fn authorize_while_fresh(caller: &Caller, operation: Operation) -> Result<Permit, Denial> {
     first(caller, operation, true)
 }
@@ -164,7 +165,8 @@ fn decide(caller: &Caller, operation: Operation, needs: Needs) -> Result<(), Den
     step_up(principal, operation.spec().step_up)
 }
 
-/// Checks that the session has proven what the operation needs. Keys and the operator have no session and are exempt.
+/// Checks that the session has proven the second factor or the password recently, if the operation needs this. Keys and the operator have
+/// no session and are exempt.
 fn step_up(principal: &Principal, needed: StepUp) -> Result<(), Denial> {
     if principal.session().is_none() {
         return Ok(());

@@ -12,32 +12,32 @@ use super::password::check_password;
 use super::secret::Password;
 use super::text::{Text, text};
 
-/// Largest number in a policy: the contract sends 32-bit integers.
+/// Maximum value of a number in a policy, because the contract sends 32-bit integers.
 const NUMBER_MAX: i64 = 2_147_483_647;
-/// Maximum number of ranges in the access list: every use of a credential parses them.
+/// Maximum number of ranges in the access list, because every use of a credential parses the list.
 pub const ACCESS_LIST_MAX: usize = 1_000;
-/// Maximum number of characters in a range: two addresses and the separator.
+/// Maximum number of characters in a range: enough for two addresses and the separator.
 const RANGE_MAX: usize = 100;
 
-/// The policies in force. As JSON it is the contract's `auth` of GlobalSettings; a missing member has its default.
+/// The policies in force. The JSON form is the member `auth` of the contract's GlobalSettings; a missing member has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Policy {
     access_list: Vec<String>,
     access_mode: AccessMode,
-    /// Shown because the contract has it; no route sets it, and nothing depends on it.
+    /// This member is shown because the contract has it. No route sets this member, and nothing depends on it.
     enable_single_session_login: bool,
     login_miss_num_threshold: u32,
     login_miss_time_threshold: u32,
     password_complexity: Complexity,
     password_expire_days: u32,
     session_max_age: u32,
-    /// The second-factor policy; it is stored apart because it is not in the contract.
+    /// The second-factor policy, which is stored separately because it is not in the contract.
     #[serde(skip)]
     pub mfa: MfaPolicy,
 }
 
-/// The meaning of the access list.
+/// The effect of the access list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AccessMode {
@@ -59,20 +59,20 @@ pub enum Complexity {
     /// 8 characters or more.
     #[default]
     Low,
-    /// 8 characters or more, with three of these four kinds.
+    /// 8 characters or more, with at least three of these four kinds: lowercase letters, uppercase letters, digits, other characters.
     Middle,
 }
 
-/// A change of the rules for passwords; `None` keeps a value.
+/// Changes to the rules for passwords and to the limit of wrong logins. A field that is `None` stays as it is.
 #[derive(Debug, Default)]
 pub struct PasswordSecurity {
-    /// Days until a password expires; 0 means never.
+    /// Number of days until a password expires; 0 means never.
     pub expire_days: Option<i64>,
     /// The required complexity of a new password.
     pub complexity: Option<Complexity>,
-    /// Wrong logins allowed with one username within `miss_time`; 0 means no limit.
+    /// Maximum number of wrong logins with one username within `miss_time`; 0 means no limit.
     pub miss_num: Option<i64>,
-    /// Period in milliseconds; 0 means no limit.
+    /// Period in which wrong logins are counted, in milliseconds; 0 means no limit.
     pub miss_time: Option<i64>,
 }
 
@@ -81,12 +81,12 @@ pub struct PasswordSecurity {
 pub struct Misses {
     /// Maximum number of wrong logins.
     pub most: u32,
-    /// Period in which they are counted.
+    /// Period in which wrong logins are counted.
     pub within: TimeDelta,
 }
 
 impl Policy {
-    /// Returns whether the policy accepts requests from an address. An unknown address is in no list.
+    /// Returns whether the policy accepts requests from an address. An unknown address (`None`) counts as not in the list.
     ///
     /// # Errors
     /// The text quotes the malformed range of the list.
@@ -105,32 +105,32 @@ impl Policy {
         self.password_complexity
     }
 
-    /// Returns the limit of wrong logins, if there is one.
+    /// Returns the limit of wrong logins; `None` means no limit.
     #[must_use]
     pub fn misses(&self) -> Option<Misses> {
         let (most, within) = (self.login_miss_num_threshold, self.login_miss_time_threshold);
         (most > 0 && within > 0).then(|| Misses { most, within: TimeDelta::milliseconds(within.into()) })
     }
 
-    /// Returns the cutoff for passwords: a password set at that time or earlier has expired; `None` means that none has.
+    /// Returns the cutoff for passwords: a password set at that time or earlier has expired. `None` means that no password has expired.
     #[must_use]
     pub fn passwords_expired(&self, now: Timestamp) -> Option<Timestamp> {
         before(now, TimeDelta::try_days(self.password_expire_days.into())?)
     }
 
-    /// Returns the cutoff for sessions: a session begun at that time or earlier has ended; `None` means that none has.
+    /// Returns the cutoff for sessions: a session begun at that time or earlier has ended. `None` means that the policy ends no session.
     #[must_use]
     pub fn sessions_over(&self, now: Timestamp) -> Option<Timestamp> {
         before(now, TimeDelta::milliseconds(self.session_max_age.into()))
     }
 
-    /// Returns whether a session has exceeded the maximum age.
+    /// Returns whether a session that began at `begun` has reached the maximum age.
     #[must_use]
     pub fn ends_session(&self, begun: Timestamp, now: Timestamp) -> bool {
         self.sessions_over(now).is_some_and(|over| begun <= over)
     }
 
-    /// Returns whether a password has expired; one without a time of setting never expires.
+    /// Returns whether a password that was set at `set` has expired. A password without that time never expires.
     #[must_use]
     pub fn expires_password(&self, set: Option<Timestamp>, now: Timestamp) -> bool {
         self.passwords_expired(now).zip(set).is_some_and(|(until, set)| set <= until)
@@ -179,12 +179,12 @@ impl Policy {
         Ok(())
     }
 
-    /// Resets what can shut out all users: the access mode and the maximum age of sessions. The access list stays.
+    /// Resets the policies that can shut out all users: the access mode and the maximum age of sessions. The access list stays.
     pub fn unlock(&mut self) {
         (self.access_mode, self.session_max_age) = (AccessMode::None, 0);
     }
 
-    /// Changes the maximum age of sessions, in milliseconds; 0 means until their tokens expire.
+    /// Changes the maximum age of sessions, in milliseconds; 0 means that a session lasts until its token expires.
     ///
     /// # Errors
     /// The text says what is allowed.

@@ -1,4 +1,5 @@
-//! Power operations on VMs: their names, and the states that they lead from and to (`docs/decisions`, tasks and power).
+//! Power operations on VMs: the names of the operations, and the states of a VM before and after each operation (`docs/decisions`, tasks
+//! and power).
 
 use super::clock::Timestamp;
 use super::text::{Text, text};
@@ -16,23 +17,23 @@ pub enum Power {
     Restart,
     /// Stops and starts the VM, whatever the guest does.
     ForceRestart,
-    /// Halts the VM and keeps its memory.
+    /// Halts the VM and keeps the contents of the VM's memory.
     Suspend,
     /// Continues a suspended VM.
     Resume,
 }
 
-/// States of a VM that operations lead from and to (contract: VmStatus). No operation leads from DELETED or UNKNOWN.
+/// States of a VM before and after power operations (contract: VmStatus). No operation is allowed in the states DELETED and UNKNOWN.
 const RUNNING: &str = "RUNNING";
 const STOPPED: &str = "STOPPED";
 const SUSPENDED: &str = "SUSPENDED";
 
 impl Power {
-    /// Every operation.
+    /// All power operations.
     pub const ALL: [Self; 7] =
         [Self::Start, Self::ShutDown, Self::PowerOff, Self::Restart, Self::ForceRestart, Self::Suspend, Self::Resume];
 
-    /// Returns the path of its route, and its `operationId` in the contract.
+    /// Returns the path of the operation's route, and the `operationId` of that route in the contract.
     #[must_use]
     pub fn route(self) -> (&'static str, &'static str) {
         match self {
@@ -46,7 +47,7 @@ impl Power {
         }
     }
 
-    /// Returns its name in tasks and in the audit log.
+    /// Returns the name of the operation in tasks and in the audit log.
     #[must_use]
     pub const fn mutation(self) -> &'static str {
         match self {
@@ -60,13 +61,13 @@ impl Power {
         }
     }
 
-    /// Finds an operation by its [`mutation`](Self::mutation).
+    /// Finds an operation by the name that [`mutation`](Self::mutation) returns.
     #[must_use]
     pub fn parse(mutation: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|power| power.mutation() == mutation)
     }
 
-    /// Returns the states of a VM in which it is allowed.
+    /// Returns the states of a VM in which the operation is allowed.
     #[must_use]
     pub fn from(self) -> &'static [&'static str] {
         match self {
@@ -77,7 +78,7 @@ impl Power {
         }
     }
 
-    /// Returns the state that it leads to.
+    /// Returns the state of the VM after the operation.
     #[must_use]
     pub fn to(self) -> &'static str {
         match self {
@@ -130,41 +131,41 @@ impl Power {
     }
 }
 
-/// A VM, as far as the rules for its power need it.
+/// A VM, with the members that the rules for power operations need.
 #[derive(Debug, Clone)]
 pub struct Vm {
-    /// Id.
+    /// Id of the VM.
     pub id: String,
-    /// Name.
+    /// Name of the VM.
     pub name: String,
-    /// State.
+    /// State of the VM (contract: VmStatus).
     pub status: String,
-    /// Whether it is in the recycle bin.
+    /// Whether the VM is in the recycle bin.
     pub in_recycle_bin: bool,
-    /// Whether another operation on it is still running.
+    /// Whether another operation on the VM is still running.
     pub is_held: bool,
-    /// Id of its cluster.
+    /// Id of the VM's cluster.
     pub cluster: Option<String>,
-    /// Id of its host.
+    /// Id of the VM's host.
     pub host: Option<String>,
 }
 
-/// A host, as far as the choice of a host for a VM needs it.
+/// A host, with the members that the choice of a host for a VM needs.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// Id.
+    /// Id of the host.
     pub id: String,
-    /// Name.
+    /// Name of the host.
     pub name: String,
-    /// Management address, which its VMs show as `node_ip`.
+    /// Management address of the host; VMs on the host show this address as `node_ip`.
     pub management_ip: String,
-    /// Id of its cluster.
+    /// Id of the host's cluster.
     pub cluster: Option<String>,
-    /// State of its connection (contract: HostStatus).
+    /// State of the connection to the host (contract: HostStatus).
     pub status: String,
-    /// Whether it is in use, idle or being removed (contract: HostState).
+    /// Whether the host is in use, idle or being removed (contract: HostState).
     pub state: String,
-    /// Maintenance mode of the host; `IN_USE` if none is stored, `UNKNOWN` if the stored one is unreadable.
+    /// Maintenance mode of the host; `IN_USE` if no mode is stored, `UNKNOWN` if the stored mode is unreadable.
     pub maintenance: String,
 }
 
@@ -198,17 +199,17 @@ impl Host {
 pub struct Switched {
     /// Id of the VM.
     pub vm: String,
-    /// Id of its cluster.
+    /// Id of the VM's cluster.
     pub cluster: Option<String>,
-    /// Id of its host before the operation.
+    /// Id of the VM's host before the operation.
     pub host: Option<String>,
     /// New host of the VM; `None` if the VM stayed on its host.
     pub moved_to: Option<Place>,
-    /// State before the operation.
+    /// State of the VM before the operation.
     pub from: String,
-    /// State after the operation.
+    /// State of the VM after the operation.
     pub to: &'static str,
-    /// When the VM stopped; `None` if it did not.
+    /// When the VM stopped; `None` if the operation did not stop the VM.
     pub stopped_at: Option<Timestamp>,
 }
 
@@ -217,7 +218,7 @@ pub struct Switched {
 pub struct Place {
     /// Id of the host.
     pub host: String,
-    /// Management address of the host, which its VMs show as `node_ip`.
+    /// Management address of the host; VMs on the host show this address as `node_ip`.
     pub ip: String,
 }
 

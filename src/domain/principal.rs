@@ -1,4 +1,4 @@
-//! The principal of a request: the user, the credential and their rights, as authentication found them.
+//! The principal of a request: the user, the credential and the rights of the credential, as authentication found them.
 
 use super::id::{ApiKeyId, SessionId, UserId};
 use super::permission::{Action, Actions};
@@ -7,13 +7,13 @@ use super::rights::Rights;
 /// The user and the credential behind a request, after authentication.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// User who logged in, or owner of the key.
+    /// Id of the user who logged in, or of the owner of the key.
     pub user: UserId,
-    /// That user's login name.
+    /// Login name of the user.
     pub username: String,
-    /// That user's number, which the SoftLayer API uses as the id.
+    /// Number that the SoftLayer API uses as the id of the user.
     pub number: i64,
-    /// Rights of this credential now.
+    /// Rights of the credential at the time of the request.
     pub rights: Rights,
     /// Credential of the request.
     pub credential: CredentialRef,
@@ -51,13 +51,13 @@ impl Duty {
 pub enum FactorState {
     /// The user has no second factor.
     None,
-    /// The user has one, but has not proven it recently in this session.
+    /// The user has a second factor, but has not proven that factor recently in this session.
     Stale,
-    /// The user has proven it recently in this session.
+    /// The user has proven the second factor recently in this session.
     Fresh,
 }
 
-/// Identifies the credential of a [`Principal`] without holding its text.
+/// Identifies the credential of a [`Principal`] without holding the text of the credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialRef {
     /// A token, identified by its session.
@@ -66,9 +66,9 @@ pub enum CredentialRef {
     ApiKey {
         /// Id of the key.
         id: ApiKeyId,
-        /// Name that its owner gave it.
+        /// Name that the owner gave to the key.
         name: String,
-        /// Whether it is its owner's one classic key, which SoftLayer clients use.
+        /// Whether the key is the owner's one classic key, which SoftLayer clients use.
         classic: bool,
     },
     /// The operator at the machine, who runs a command of this program.
@@ -109,7 +109,7 @@ impl Principal {
         matches!(self.credential, CredentialRef::ApiKey { classic: true, .. })
     }
 
-    /// Returns the session of the token; `None` for a key or the operator.
+    /// Returns the id of the token's session; `None` for a key or the operator.
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         match &self.credential {
@@ -118,8 +118,8 @@ impl Principal {
         }
     }
 
-    /// Returns whether the principal may delete a key that it can see. A key can delete only itself, unless it manages keys: a leaked key
-    /// must not be able to take down its owner's other automation.
+    /// Returns whether the principal may delete the key with the id `key`, provided that the principal can see that key. A principal with a
+    /// key can delete only that key, unless the principal manages keys: a leaked key must not be able to stop the owner's other automation.
     #[must_use]
     pub fn may_delete(&self, key: &str) -> bool {
         match &self.credential {

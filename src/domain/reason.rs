@@ -1,5 +1,5 @@
-//! Reasons to refuse a change of users, permissions, keys or security answers, as values, so that the SoftLayer API can word them its own
-//! way.
+//! Reasons to refuse a change of users, permissions, keys or security answers. The reasons are values, so that the SoftLayer API can use
+//! SoftLayer's wording.
 
 use super::customer::{ANSWERS, QUESTIONS, Status};
 use super::text::{Text, text};
@@ -7,22 +7,22 @@ use super::text::{Text, text};
 /// Maximum number of bytes in an answer to a security question.
 pub const ANSWER_MAX: usize = 1_024;
 
-/// Why a change is refused.
+/// Reason to refuse a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The security questions are not [`ANSWERS`] different ones.
+    /// The number of security questions is not [`ANSWERS`], or two of the questions are equal.
     QuestionsNotDifferent,
     /// No security question has this number.
     UnknownQuestion,
-    /// The answers are not [`ANSWERS`] different ones, or one is empty or longer than [`ANSWER_MAX`].
+    /// The number of answers is not [`ANSWERS`], two answers are equal, or an answer is empty or longer than [`ANSWER_MAX`].
     AnswersNotDifferent,
-    /// The user has no security answers, so that a login can't require one.
+    /// A login can't require a security answer, because the user has set none.
     AnswersMissing,
     /// The name of a permission is empty.
     PermissionNotNamed,
     /// No permission has this name.
     UnknownPermission(String),
-    /// The caller gives a permission without having it.
+    /// The caller tries to give a permission that the caller does not have.
     PermissionNotHeld(&'static str),
     /// The caller tries to change their own permissions.
     OwnPermissions(Step),
@@ -30,7 +30,7 @@ pub enum Reason {
     PermissionsNotBelow(Step),
     /// The caller tries to change their own parent.
     OwnParent,
-    /// The new parent is the user itself, a user below it, or its present parent.
+    /// The new parent is the user itself, a user below that user, or the user's present parent.
     ParentNotAbove,
     /// The new parent does not have all permissions of the user.
     ParentHoldsLess,
@@ -45,9 +45,9 @@ pub enum Reason {
 /// Direction of a change of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Permissions are given.
+    /// Permissions are given to a user.
     Give,
-    /// Permissions are taken away.
+    /// Permissions are taken from a user.
     Take,
 }
 

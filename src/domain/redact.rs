@@ -29,7 +29,7 @@ fn is_part_of_a_secret(letter: char) -> bool {
 fn redact_run(run: &str, kept: &mut String) {
     let token = run.find(TOKEN).filter(|at| run.get(*at..).is_some_and(|tail| tail.matches('.').count() >= 2));
     let (mut rest, token) = run.split_at(token.unwrap_or(run.len()));
-    // A key in capitals is not accepted as a credential, but it reveals the key.
+    // A key in capitals is not accepted as a credential, but the text reveals the key.
     while let Some((before, what, behind)) = next_secret(rest) {
         kept.push_str(before);
         kept.push_str(what);
@@ -41,7 +41,8 @@ fn redact_run(run: &str, kept: &mut String) {
     }
 }
 
-/// Finds the first key or portal token in a run: returns the text before it, its replacement, and the text after it.
+/// Finds the first key or portal token in a run. Returns the text before the secret, the replacement of the secret, and the text after the
+/// secret.
 fn next_secret(run: &str) -> Option<(&str, &'static str, &str)> {
     let small = run.to_ascii_lowercase();
     let first = |prefix: &str, is_one: fn(&str) -> bool| {

@@ -2,13 +2,13 @@
 
 use super::permission::{Action, Actions};
 
-/// Allowed actions and the objects that they reach. A role of the platform SELF_SERVICE allows its actions on objects that belong to its
-/// user, every other role on all objects (contract: `UserRolePlatform`).
+/// Allowed actions, and the objects on which these actions are allowed. A role of the platform SELF_SERVICE allows actions only on objects
+/// that belong to the user who has the role. Every other role allows actions on all objects (contract: `UserRolePlatform`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {
     /// Actions allowed on all objects.
     everywhere: Actions,
-    /// Actions allowed on objects that belong to the user: all of `everywhere`, and the actions of self-service roles.
+    /// Actions allowed on objects that belong to the user: all actions of `everywhere`, and the actions of self-service roles.
     on_own: Actions,
 }
 
@@ -16,7 +16,7 @@ impl Rights {
     /// No rights.
     pub const NONE: Self = Self { everywhere: Actions::NONE, on_own: Actions::NONE };
 
-    /// Returns rights to these actions on objects that belong to the user.
+    /// Returns rights that allow these actions only on objects that belong to the user.
     #[must_use]
     pub fn on_own(actions: Actions) -> Self {
         Self { everywhere: Actions::NONE, on_own: actions }
@@ -40,20 +40,19 @@ impl Rights {
         &self.everywhere
     }
 
-    /// Returns the actions allowed on all objects or only on the user's own.
+    /// Returns the actions allowed on all objects, or only on objects that belong to the user.
     #[must_use]
     pub fn actions(&self) -> &Actions {
         &self.on_own
     }
 
-    /// Returns the first action that `other` allows and these rights do not, or only on fewer objects; `None` if these rights cover
-    /// `other`.
+    /// Returns the first action that `other` allows on more objects than these rights do; `None` if these rights cover `other`.
     #[must_use]
     pub fn missing_action(&self, other: &Self) -> Option<Action> {
         self.everywhere.missing_action(&other.everywhere).or_else(|| self.on_own.missing_action(&other.on_own))
     }
 
-    /// Returns the rights that both allow.
+    /// Returns the rights that `self` and `other` have in common.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self {
@@ -62,7 +61,7 @@ impl Rights {
         }
     }
 
-    /// Returns the rights that at least one of them allows.
+    /// Returns the rights that `self` or `other` has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self { everywhere: self.everywhere.union(&other.everywhere), on_own: self.on_own.union(&other.on_own) }

@@ -1,4 +1,4 @@
-//! Roles: the records that the layers above exchange, and the rules for their names and actions.
+//! Roles: the records that the layers above exchange, and the rules for names and actions of roles.
 
 use super::id::RoleId;
 use super::name::check_name;
@@ -12,20 +12,21 @@ pub const NAME_MAX: usize = 255;
 /// A stored role.
 #[derive(Debug, Clone)]
 pub struct Role {
-    /// Id.
+    /// Id of the role.
     pub id: RoleId,
-    /// Name.
+    /// Name of the role.
     pub name: String,
-    /// Name of the preset that it is; `None` for a custom role.
+    /// Name of the preset, for example `ROOT`; `None` for a custom role.
     pub preset: Option<String>,
-    /// Whether it allows its actions only on objects that belong to its user (contract: `UserRolePlatform` SELF_SERVICE).
+    /// Whether the role allows its actions only on objects that belong to the user who has the role (contract: `UserRolePlatform`
+    /// SELF_SERVICE).
     pub self_service: bool,
-    /// Actions that it allows.
+    /// Actions that the role allows.
     pub actions: Actions,
 }
 
 impl Role {
-    /// Returns the actions that it allows, and on which objects.
+    /// Returns the actions that the role allows, and on which objects.
     #[must_use]
     pub fn rights(&self) -> Rights {
         if self.self_service { Rights::on_own(self.actions) } else { Rights::from(self.actions) }
@@ -35,11 +36,11 @@ impl Role {
 /// A custom role to be stored.
 #[derive(Debug, Clone)]
 pub struct NewRole {
-    /// Id.
+    /// Id of the role.
     pub id: RoleId,
-    /// Name, unique among roles.
+    /// Name of the role, unique among roles.
     pub name: String,
-    /// Actions that it allows.
+    /// Actions that the role allows.
     pub actions: Actions,
 }
 
@@ -54,7 +55,7 @@ pub fn check_role_name(name: &str) -> Result<(), Text> {
 /// Parses the names of a role's actions. An unknown name is an error, so that no action is dropped silently.
 ///
 /// # Errors
-/// The text quotes the first unknown name and its index.
+/// The text quotes the first unknown name and the index of that name.
 pub fn read_actions(names: &[String]) -> Result<Actions, Text> {
     let read = |(at, name): (usize, &String)| {
         Action::parse(name).ok_or_else(|| {

@@ -11,7 +11,7 @@ macro_rules! secret_text {
         pub struct $name(SecretString);
 
         impl $name {
-            /// Returns the text itself. Each call is a place where it could leak.
+            /// Returns the secret text. Each call is a place where the text could leak.
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
@@ -37,12 +37,12 @@ secret_text! {
     Password;
     /// The text of an API key, with a valid format.
     PlainKey;
-    /// Random text that its holder presents again: the `mid` of a challenge, or the token of a known device or of a mailed link. The store
-    /// keeps only its digest.
+    /// Random text that a client receives and later sends back, for example the `mid` of a challenge, or the token of a known device or of
+    /// a mailed link. The store keeps only a digest of the text.
     Handle;
-    /// A code of a second factor, exactly as it was sent.
+    /// A code of a second factor, exactly as the client sent the code.
     Code;
-    /// A signed token, in the form that its owner gets.
+    /// The text of a signed token, as the client receives it.
     SignedToken;
     /// The `Authorization` credential for an upstream: an API key or a token that the upstream issued.
     UpstreamCredential;
@@ -61,7 +61,7 @@ impl KeyDigest {
         Self(bytes)
     }
 
-    /// Returns the digest, as the store keeps it.
+    /// Returns the bytes of the digest, as the store keeps them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -79,7 +79,7 @@ impl fmt::Debug for KeyDigest {
 pub struct MasterKey(SecretSlice<u8>);
 
 impl MasterKey {
-    /// Length in bytes.
+    /// Length of a master key in bytes.
     pub const LEN: usize = 32;
 
     /// Wraps 32 bytes; `None` for any other length.
@@ -102,7 +102,7 @@ impl MasterKey {
         Self::new(bytes)
     }
 
-    /// Writes 64 hexadecimal digits, for the key file.
+    /// Returns the key as 64 hexadecimal digits, for the key file.
     #[must_use]
     pub fn to_hex(&self) -> SecretString {
         let mut text = String::with_capacity(Self::LEN * 2);
@@ -114,7 +114,7 @@ impl MasterKey {
         text.into()
     }
 
-    /// Returns the bytes.
+    /// Returns the bytes of the key.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()

@@ -1,4 +1,4 @@
-//! Sessions: the `jti` of a token is the id of a session. Sessions are in the store, so that ending one ends its token.
+//! Sessions: the `jti` of a token is the id of a session. The store holds the sessions, so that ending a session also ends the token.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,15 +9,15 @@ use super::id::{SessionId, UserId};
 /// A stored session.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The `jti` of its token.
+    /// Id of the session: the `jti` of the token.
     pub id: SessionId,
-    /// User who logged in.
+    /// Id of the user who logged in.
     pub user: UserId,
     /// When the user logged in.
     pub created_at: Timestamp,
     /// When the token stops working.
     pub expires_at: Timestamp,
-    /// Authentication methods (RFC 8176), for example `pwd`.
+    /// Names of the authentication methods (RFC 8176), for example `pwd`.
     pub amr: Vec<String>,
     /// When the user last proved a second factor.
     pub mfa_at: Option<Timestamp>,
@@ -25,7 +25,7 @@ pub struct Session {
     pub address: Option<String>,
     /// User agent of the client.
     pub agent: Option<String>,
-    /// Whether the password had expired at the login: the session serves only to change it.
+    /// Whether the password had expired at the login. Such a session serves only to change the password.
     pub password_expired: bool,
 }
 
@@ -46,21 +46,22 @@ impl Session {
     }
 }
 
-/// A session, as its owner sees it.
+/// A session, as shown to the user who logged in.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
     /// The stored session.
     pub session: Session,
-    /// When it was last used.
+    /// When the session was last used.
     pub last_seen_at: Timestamp,
 }
 
-/// Last uses of sessions on this node that are not in the store yet. A periodic job stores them, so that requests do not wait for a write.
+/// Times at which sessions were last used on this node, as far as these times are not in the store yet. A periodic job stores the times, so
+/// that requests do not wait for a write.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<BTreeMap<SessionId, Timestamp>>);
 
 impl Seen {
-    /// Notes that a session was used.
+    /// Notes that a session was used at the time `at`.
     pub fn note(&self, session: &SessionId, at: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get_mut(session) {
@@ -79,13 +80,13 @@ impl Seen {
         self.last(session).map_or(written, |here| here.max(written))
     }
 
-    /// Returns all uses that are not in the store yet. They stay here until [`Seen::written`].
+    /// Returns all times that are not in the store yet, by session. The times stay here until [`Seen::written`] removes them.
     #[must_use]
     pub fn all(&self) -> BTreeMap<SessionId, Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Removes the uses that are in the store now, except for sessions that were used since.
+    /// Removes the times in `written`, which are in the store now. A session that was used again since then keeps its newer time.
     pub fn written(&self, written: &BTreeMap<SessionId, Timestamp>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|session, at| written.get(session) != Some(at));

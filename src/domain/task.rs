@@ -10,66 +10,66 @@ use super::id::{TaskId, UserId};
 use super::power::Power;
 use super::text::{Text, text};
 
-/// The task has not begun (contract: TaskStatus).
+/// Status of a task that has not begun (contract: TaskStatus).
 pub const PENDING: &str = "PENDING";
-/// The task is running.
+/// Status of a task that is running.
 pub const EXECUTING: &str = "EXECUTING";
-/// The task succeeded (the contract's spelling).
+/// Status of a task that succeeded (the contract's spelling).
 pub const SUCCESSED: &str = "SUCCESSED";
-/// The task failed.
+/// Status of a task that failed.
 pub const FAILED: &str = "FAILED";
 
-/// Maximum number of characters in an id or a name.
+/// Maximum number of characters in an id or a name of a task.
 const NAME_MAX: usize = 255;
-/// Maximum number of characters in a text.
+/// Maximum number of characters in a longer text of a task, such as the description.
 const TEXT_MAX: usize = 10_000;
-/// Maximum number of steps.
+/// Maximum number of steps in a task.
 const STEPS_MAX: usize = 1_000;
 
 /// A task to be stored.
 #[derive(Debug, Clone)]
 pub struct NewTask {
-    /// Id.
+    /// Id of the task.
     pub id: TaskId,
-    /// Whether user interfaces hide it from their lists of tasks.
+    /// Whether user interfaces hide the task from lists of tasks.
     pub internal: bool,
     /// Data of a task that keytower itself does; `None` for a task that another system reports.
     pub own: Option<Own>,
-    /// Members that can also change later.
+    /// Members of the task that can also change after the task is stored.
     pub state: TaskChange,
 }
 
 /// Internal data of a task that keytower itself does.
 #[derive(Debug, Clone)]
 pub struct Own {
-    /// When its work is due.
+    /// When the work of the task is due.
     pub due_at: Timestamp,
-    /// User who requested it.
+    /// User who requested the task.
     pub author: Author,
 }
 
-/// A change of a task; `None` keeps a value.
+/// Changes to a task. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct TaskChange {
-    /// Arguments.
+    /// Arguments of the task.
     pub args: Option<Map<String, Value>>,
-    /// Id of the cluster that it concerns.
+    /// Id of the cluster that the task concerns.
     pub cluster: Option<String>,
-    /// Description.
+    /// Description of the task, for people.
     pub description: Option<Text>,
     /// Error code, for programs.
     pub error_code: Option<String>,
     /// Error message, for people.
     pub error_message: Option<Text>,
-    /// When it ended.
+    /// When the task ended.
     pub finished_at: Option<Timestamp>,
     /// Marker that prevents doing the same work twice.
     pub key: Option<String>,
     /// Progress from 0 to 1.
     pub progress: Option<f64>,
-    /// Id of the resource that it concerns.
+    /// Id of the resource that the task concerns.
     pub resource_id: Option<String>,
-    /// Operation on the resource.
+    /// Name of the operation on the resource.
     pub resource_mutation: Option<String>,
     /// Why the rollback failed.
     pub resource_rollback_error: Option<String>,
@@ -81,15 +81,15 @@ pub struct TaskChange {
     pub resource_type: Option<String>,
     /// State of the resource when the task began.
     pub snapshot: Option<String>,
-    /// When it began.
+    /// When the task began.
     pub started_at: Option<Timestamp>,
-    /// Status.
+    /// Status of the task.
     pub status: Option<String>,
     /// Steps of the task.
     pub steps: Option<Vec<Step>>,
     /// Type of the task.
     pub kind: Option<String>,
-    /// User who requested it.
+    /// Id of the user who requested the task.
     pub user: Option<UserId>,
 }
 
@@ -98,31 +98,31 @@ pub struct TaskChange {
 pub struct Step {
     /// Key that identifies the step.
     pub key: String,
-    /// Whether it is done.
+    /// Whether the step is done.
     pub finished: bool,
 }
 
-/// A task of keytower's own whose work is due.
+/// A task that keytower itself does, and whose work is due.
 #[derive(Debug, Clone)]
 pub struct DueTask {
-    /// Id.
+    /// Id of the task.
     pub id: TaskId,
-    /// Operation to do.
+    /// Power operation to do on the VM.
     pub power: Power,
     /// Id of the VM.
     pub vm: String,
     /// Id of the VM's cluster.
     pub cluster: Option<String>,
-    /// Id of the host to run on; `None` if none was chosen.
+    /// Id of the host on which the VM is to run; `None` if no host was chosen.
     pub host: Option<String>,
-    /// When it began.
+    /// When the task began.
     pub started_at: Option<Timestamp>,
-    /// User who requested it.
+    /// User who requested the task.
     pub author: Author,
 }
 
 impl TaskChange {
-    /// Checks every member that is given.
+    /// Checks every field that is not `None`.
     ///
     /// # Errors
     /// The text names the member, then says what is wrong and what is allowed.
@@ -164,8 +164,8 @@ impl TaskChange {
         check_text("args", &args, TEXT_MAX)
     }
 
-    /// Adds what the new status implies: progress 1 for a task that succeeded, and an error message for one that failed (unless it has one
-    /// already: `has_said`), because clients read that message without checking for null.
+    /// Adds the values that the new status implies: progress 1 if the task succeeded, and an error message if the task failed, because
+    /// clients read that message without checking for null. No message is added if the stored task already has a message (`has_said`).
     #[must_use]
     pub fn completed(mut self, has_said: bool) -> Self {
         match self.status.as_deref() {
@@ -181,7 +181,7 @@ impl TaskChange {
 }
 
 impl Step {
-    /// Returns the step in the contract's form.
+    /// Returns the step as JSON, in the contract's form.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { key, finished } = self;
@@ -208,7 +208,7 @@ fn check_text(what: &str, text: &str, most: usize) -> Result<(), Text> {
             "{what} 最多 {most} 个字符，当前为 {length} 个"
         ));
     }
-    // JSON that is stored as text is not affected: it has NUL as the escape \u0000.
+    // JSON that is stored as text is not affected, because JSON writes NUL as the escape \u0000.
     if text.contains('\0') {
         return Err(text!("{what} must not contain NUL", "{what} 不能包含 NUL"));
     }

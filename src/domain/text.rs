@@ -16,7 +16,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// Parses the value of a `content-language` header; `None` if it is not supported.
+    /// Parses the value of a `content-language` header; `None` if the language is not supported.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -28,7 +28,7 @@ impl Language {
     }
 }
 
-/// A text in both languages, made by the macro `text!`.
+/// A text in English and Chinese, made by the macro `text!`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     en: String,
@@ -36,7 +36,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// Makes a text from its English and Chinese versions.
+    /// Makes a text from an English and a Chinese version.
     pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { en: en.into(), zh: zh.into() }
     }
@@ -59,7 +59,7 @@ impl Text {
         [&self.en, &self.zh]
     }
 
-    /// Returns the text in a language.
+    /// Returns the text in the given language.
     #[must_use]
     pub fn said_in(&self, language: Language) -> String {
         match language {
@@ -88,7 +88,7 @@ impl Text {
     }
 }
 
-/// For text that is the same in every language: names, and output for the operator only.
+/// Makes a text that is the same in both languages, for names and for output that only the operator sees.
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self { zh: text.clone(), en: text }
@@ -101,7 +101,7 @@ impl From<&str> for Text {
     }
 }
 
-/// Makes a [`Text`] from an English and a Chinese format string, which share their arguments.
+/// Makes a [`Text`] from an English and a Chinese format string. Both format strings get the same arguments.
 macro_rules! text {
     ($en:literal, $zh:literal $(, $argument:expr)* $(,)?) => {
         $crate::domain::text::Text::new(format!($en $(, $argument)*), format!($zh $(, $argument)*))

@@ -1,4 +1,4 @@
-//! Throttling of guesses: the more of them were wrong, the longer the next one must wait. No account is locked for good.
+//! Throttling of guesses: the more guesses were wrong, the longer the next guess must wait. No account is locked for good.
 
 use chrono::TimeDelta;
 
@@ -6,59 +6,60 @@ use super::clock::Timestamp;
 use super::id::{DeviceId, SessionId};
 use super::policy::Misses;
 
-/// A delay after wrong attempts: none for the free ones, then one second, doubled with each further attempt.
+/// A rule for the delay before the next attempt. The first `free` attempts need no delay. The next attempt must wait one second, and each
+/// further attempt doubles the delay.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Wrong attempts without a delay.
+    /// Number of attempts without a delay.
     pub free: u32,
     /// Maximum delay.
     pub longest: TimeDelta,
-    /// How long a wrong attempt counts.
+    /// How long an attempt counts.
     pub memory: TimeDelta,
 }
 
-/// Wrong passwords with one username from one client.
+/// Rule for wrong passwords with one username from one client.
 pub const CLIENT_OF_ACCOUNT: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Wrong passwords with one username from all clients that its user never logged in from.
+/// Rule for wrong passwords with one username, counted together for all clients from which the user never logged in.
 pub const STRANGERS: Rule = Rule { free: 30, longest: TimeDelta::minutes(1), memory: TimeDelta::hours(1) };
-/// Wrong passwords from one client, with any usernames.
+/// Rule for wrong passwords from one client, with any usernames.
 pub const CLIENT: Rule = Rule { free: 100, longest: TimeDelta::minutes(1), memory: TimeDelta::hours(1) };
-/// Wrong codes of one user.
+/// Rule for wrong codes of one user.
 pub const CODES: Rule = Rule { free: 5, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Mailed codes that the user did not enter: as many as two logins can send.
+/// Rule for mailed codes that the user did not enter. The free number is the number of codes that two logins can send.
 pub const MAILED_CODES: Rule = Rule { free: 6, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
-/// Mails to one user that anybody can trigger.
+/// Rule for mails to one user that anybody can trigger.
 pub const MAILS: Rule = Rule { free: 3, longest: TimeDelta::minutes(15), memory: TimeDelta::hours(24) };
 
-/// How a client is known to belong to a user. Guesses are counted by device or session if there is one, so that a new address does not
-/// reset the count.
+/// Evidence that a client belongs to a user. Guesses are counted by device or session if one is known, so that a new address does not reset
+/// the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// By its cookie: the user has logged in from this device before.
+    /// The client sent the cookie of this device, from which the user has logged in before.
     Device(DeviceId),
-    /// By its address: the user has logged in from there before.
+    /// The client has an address from which the user has logged in before.
     Address,
-    /// By its token: the user is logged in.
+    /// The client sent the token of this session, so that the user is logged in.
     Session(SessionId),
 }
 
-/// The number of attempts, counted up to [`Rule::most`], and the time of the newest.
+/// The number of attempts, counted up to [`Rule::most`], and the time of the newest attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Number of attempts.
     pub count: u32,
-    /// Time of the newest; `None` if there is none.
+    /// Time of the newest attempt; `None` if there is no attempt.
     pub newest: Option<Timestamp>,
 }
 
 impl Rule {
-    /// Returns the number of attempts beyond which further ones change nothing.
+    /// Returns the maximum number of attempts to count. Further attempts do not change the delay.
     #[must_use]
     pub fn most(self) -> u32 {
         self.free + 32
     }
 
-    /// Returns the time until which the next attempt must wait; `None` if it need not wait.
+    /// Returns the time until which the next attempt must wait; `None` if the next attempt is allowed now.
     #[must_use]
     pub fn wait(self, tally: Tally, now: Timestamp) -> Option<Timestamp> {
         let beyond = tally.count.checked_sub(self.free)?;
@@ -69,14 +70,14 @@ impl Rule {
         (until > now).then_some(until)
     }
 
-    /// Returns the time from which attempts count.
+    /// Returns the start of the period in which attempts count.
     #[must_use]
     pub fn since(self, now: Timestamp) -> Timestamp {
         now - self.memory
     }
 }
 
-/// Returns how long attempts must be kept.
+/// Returns how long the store must keep attempts.
 #[must_use]
 pub fn memory(policy: Option<Misses>) -> TimeDelta {
     policy.map_or(CLIENT_OF_ACCOUNT.memory, |misses| misses.within.max(CLIENT_OF_ACCOUNT.memory))

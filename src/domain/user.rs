@@ -9,24 +9,24 @@ use super::rights::Rights;
 use super::role::Role;
 use super::text::{Text, text};
 
-/// Maximum number of characters in a user name.
+/// Maximum number of characters in a login name, a display name, an e-mail address or a phone number.
 pub const USERNAME_MAX: usize = 255;
 
-/// Source of users that keytower creates (contract: UserSource).
+/// Value of the contract's UserSource for users that keytower creates.
 pub const LOCAL: &str = "LOCAL";
 
-/// A stored user, as far as the rules need it.
+/// A stored user, with the members that the rules need.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Id.
+    /// Id of the user.
     pub id: UserId,
     /// Login name.
     pub username: String,
     /// E-mail address.
     pub email_address: Option<String>,
-    /// Roles.
+    /// Roles of the user.
     pub roles: Vec<Role>,
-    /// Actions that the user's own permissions allow, in addition to the roles.
+    /// Actions that the user's own permissions allow, in addition to the actions of the roles.
     pub own: Actions,
 }
 
@@ -47,7 +47,7 @@ impl User {
 /// A user to be stored. The password is hashed already.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Id.
+    /// Id of the user.
     pub id: UserId,
     /// Login name, unique among local users.
     pub username: String,
@@ -55,13 +55,13 @@ pub struct NewUser {
     pub name: String,
     /// PHC text of the argon2id hash; `None` means that the user can't log in with a password.
     pub password_hash: Option<String>,
-    /// The user's one role.
+    /// Id of the user's only role.
     pub role: RoleId,
     /// Contact details.
     pub contact: Contact,
     /// Whether the user belongs to the system rather than to a person.
     pub internal: bool,
-    /// User who created this one; `None` for the first user.
+    /// Id of the user who created this user; `None` for the first user.
     pub parent: Option<UserId>,
 }
 
@@ -74,25 +74,25 @@ pub struct Contact {
     pub mobile_phone: Option<String>,
 }
 
-/// A change of a user; `None` keeps a value. The password is hashed already.
+/// Changes to a user. A field that is `None` stays as it is. The password is hashed already.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
-    /// Login name.
+    /// New login name.
     pub username: Option<String>,
-    /// Display name.
+    /// New display name.
     pub name: Option<String>,
-    /// PHC text of the argon2id hash.
+    /// PHC text of the argon2id hash of the new password.
     pub password_hash: Option<String>,
-    /// E-mail address; `Some(None)` removes it.
+    /// New e-mail address; `Some(None)` removes the address.
     pub email_address: Option<Option<String>>,
-    /// Number of a mobile phone; `Some(None)` removes it.
+    /// New number of a mobile phone; `Some(None)` removes the number.
     pub mobile_phone: Option<Option<String>>,
     /// Whether the user belongs to the system rather than to a person.
     pub internal: Option<bool>,
 }
 
 impl UserChange {
-    /// Checks every text that is given.
+    /// Checks every text that changes.
     ///
     /// # Errors
     /// The text names the member, then says what is wrong and what is allowed.
@@ -132,10 +132,10 @@ pub fn check_texts<'a>(texts: impl IntoIterator<Item = (&'a str, Option<&'a str>
     texts.into_iter().try_for_each(|(what, text)| text.map_or(Ok(()), |text| check_name(what, text, USERNAME_MAX)))
 }
 
-/// A user, as far as a login needs it.
+/// A user, with the members that a login needs.
 #[derive(Debug, Clone)]
 pub struct LoginUser {
-    /// Id.
+    /// Id of the user.
     pub id: UserId,
     /// Login name.
     pub username: String,
@@ -143,9 +143,9 @@ pub struct LoginUser {
     pub password_hash: Option<String>,
     /// When the password was set.
     pub password_updated_at: Option<Timestamp>,
-    /// Number, which the SoftLayer API uses as the id.
+    /// Number that the SoftLayer API uses as the id of the user.
     pub number: i64,
-    /// Status; only an active user can log in.
+    /// Status of the user; only an active user can log in.
     pub status: Status,
     /// Addresses and networks that logins are restricted to, separated by commas; `None` means no restriction.
     pub address_restriction: Option<String>,
@@ -153,7 +153,7 @@ pub struct LoginUser {
     pub answers_required: bool,
 }
 
-/// Checks the source of a new user: [`LOCAL`] is the only one allowed, and `None` means the same.
+/// Checks the source of a new user. Only [`LOCAL`] and `None` are allowed; `None` means [`LOCAL`].
 ///
 /// # Errors
 /// The text says what is wrong and what is allowed.

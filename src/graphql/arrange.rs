@@ -1,8 +1,9 @@
-//! Makes answers conform to the GraphQL specification: the order and the nulls of the first level, and the paths in errors.
+//! Corrects answers as the GraphQL specification requires: the order of the fields on the first level, the nulls of failed fields there,
+//! and the paths in errors.
 //!
-//! The library runs the fields of a query concurrently, adds each to the answer when it completes, leaves failed fields out, and does
-//! not say which field failed. The GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) requires the order of the
-//! query, null for a failed nullable field, and null for all of `data` if a failed field is not nullable.
+//! The GraphQL library runs the fields of a query concurrently and adds each field to the answer when the field completes. It leaves out
+//! failed fields, and does not say which field failed. The GraphQL specification (October 2021, sections 6.2.1, 6.4.4 and 7.2.2) requires
+//! the order of the query, null for a failed nullable field, and null for all of `data` if a failed field is not nullable.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
@@ -12,14 +13,14 @@ use super::schema::is_nullable;
 
 /// A field on the first level of an operation.
 pub(super) struct TopField {
-    /// Name of the field in the answer: the alias, if it has one.
+    /// Name of the field in the answer: the alias, if the field has one.
     shown: Name,
     /// Name of the field in the schema.
     pub(super) name: Name,
     at: Pos,
 }
 
-/// Returns the fields on the first level of the operation that runs, in query order, with fragments expanded.
+/// Returns the fields on the first level of the operation that the request runs, in query order, with fragments expanded.
 pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> Vec<TopField> {
     let mut found = Vec::new();
     if let Some(operation) = meant(document, operation) {
@@ -28,7 +29,7 @@ pub(super) fn asked(document: &ExecutableDocument, operation: Option<&str>) -> V
     found
 }
 
-/// Returns the operation that runs: the named one or, without a name, the first.
+/// Returns the operation that the request runs: the operation with the given name or, without a name, the first operation.
 pub(super) fn meant<'a>(
     document: &'a ExecutableDocument,
     operation: Option<&str>,
@@ -59,7 +60,7 @@ fn collect(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<To
     }
 }
 
-/// Sets the path of each error that has none: the field at the position of the error.
+/// Sets the path of each error without a path to the field at the position of the error.
 pub(super) fn locate(asked: &[TopField], errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.is_empty()) {
         let field = error.locations.first().and_then(|at| asked.iter().find(|field| field.at == *at));

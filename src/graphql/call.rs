@@ -1,4 +1,4 @@
-//! Runs resolvers: authorizes them, gives them their context, and renders their errors.
+//! Runs the resolver of a root field: authorizes the operation, passes the context to the resolver, and renders the resolver's error.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct Call<'a> {
     pub(super) permit: Permit,
 }
 
-/// Authorizes `operation`, runs the resolver `call`, and renders its error.
+/// Authorizes `operation`, runs the resolver `call`, and renders the error that the resolver returns.
 pub(super) fn resolve<'a, F>(
     ctx: ResolverContext<'a>,
     operation: Operation,

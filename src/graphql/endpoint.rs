@@ -1,8 +1,8 @@
 //! GraphQL over HTTP (the GraphQL Foundation's specification): POST with JSON, GET for queries, and GraphiQL for a browser.
 //!
-//! Errors of resolvers are HTTP 200, as clients of the contract expect (section 1.7). A well-formed request with a faulty document is
-//! not executed; its status is 200 for `application/json` and 400 for `application/graphql-response+json`. For both types, a malformed
-//! request is 4xx and a rejected credential 401.
+//! An error of a resolver is answered with HTTP 200, as clients of the contract expect (section 1.7). A well-formed request with a faulty
+//! document is not executed; the status of the answer is 200 for `application/json` and 400 for `application/graphql-response+json`. For
+//! both types, a malformed request is answered with 4xx and a rejected credential with 401.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ use crate::service::inventory::lists::Budget;
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// Returns the routes. `/api` and `/api/` serve the same; neither redirects to the other (contract section 0).
+/// Returns the routes of GraphQL. `/api` and `/api/` serve the same; neither path redirects to the other (contract section 0).
 pub fn routes(schema: Schema) -> Router<Arc<App>> {
     let handler = move |State(app): State<Arc<App>>, request: Request| {
         let schema = schema.clone();
@@ -52,9 +52,9 @@ struct Question {
 
 /// Why a request is not executed.
 enum Stop {
-    /// The HTTP request or its credential is rejected.
+    /// The HTTP request or the credential in it is rejected.
     Request(Error),
-    /// The request is well-formed, but its document or variables are faulty.
+    /// The request is well-formed, but the document or the variables are faulty.
     Document(Vec<(Error, Vec<Pos>)>),
 }
 
@@ -77,7 +77,7 @@ async fn answer(app: &App, schema: &Schema, request: Request) -> Response {
         return page::page();
     }
     let format = format(&parts.headers);
-    // An unsupported language falls back to the default here; `run` rejects it.
+    // An unsupported language becomes the default here; `run` rejects the request.
     let language = language(&parts.headers).unwrap_or_default();
     match run(app, schema, &parts, body).await {
         Ok(response) => typed(format, GraphQLResponse::from(response).into_response()),
@@ -110,7 +110,7 @@ async fn run(
         return Err(Error::new(Kind::MethodNotAllowed, text!("a mutation needs POST", "mutation 需要使用 POST")).into());
     }
     let asked = arrange::asked(&document, operation);
-    // As on REST's open routes, open fields ignore the credential: an expired one must not stop its owner from logging in again.
+    // Like open routes of REST, open fields ignore the credential: an expired credential must not stop a user from logging in again.
     let open = !asked.is_empty() && asked.iter().all(|field| is_open(&field.name));
     let caller = if open { stranger(app, parts)? } else { caller(app, parts).await? };
     let asker = Asked { caller: caller.clone(), budget: Budget::of(limits.answer_values) };
@@ -155,12 +155,12 @@ async fn execute(
     Ok(response)
 }
 
-/// Returns true if the operation that runs is not a query.
+/// Returns true if the operation that the request runs is not a query.
 fn is_change(document: &ExecutableDocument, operation: Option<&str>) -> bool {
     arrange::meant(document, operation).is_some_and(|operation| operation.node.ty != OperationType::Query)
 }
 
-/// Returns true if resolvers ran: there is data, or an error that only a resolver produces. Otherwise the document is faulty.
+/// Returns true if resolvers ran: the response has data, or an error that only a resolver produces. Otherwise the document is faulty.
 fn was_executed(response: &async_graphql::Response) -> bool {
     let ours =
         |error: &ServerError| error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
@@ -224,7 +224,7 @@ fn asked_by_address(parts: &Parts) -> Result<Question> {
     question(members)
 }
 
-/// Returns the media type of the answer: the one that `Accept` prefers.
+/// Returns the media type of the answer: the supported type that `Accept` prefers.
 ///
 /// A tie goes to `application/json`, unless `Accept` names the other type. If `Accept` allows neither, the answer is
 /// `application/json` as well: clients of the contract that send such a header still need an answer.

@@ -1,8 +1,8 @@
-//! Limits on a GraphQL document, checked before it is executed or even validated.
+//! Limits on a GraphQL document, checked before the document is validated and executed.
 //!
-//! The library's own limits come too late: its validator walks a fragment once for every spread, so a document of one kilobyte can
-//! keep it busy for minutes. This module first measures the text in one pass, before the recursive parser runs. Then it measures the
-//! parsed document: each fragment once, with the sizes of its spreads added by arithmetic.
+//! The GraphQL library's own limits come too late: the library's validator walks a fragment once for every spread, so a document of one
+//! kilobyte can keep the validator busy for minutes. This module first measures the text in one pass, before the recursive parser runs.
+//! Then it measures the parsed document: it walks each fragment only once, and adds the fragment's size for each spread of the fragment.
 //!
 //! Limits that an operator may want to tighten are settings ([`GraphqlLimits`]); limits that only protect the parser and the validator
 //! are constants.
@@ -18,11 +18,11 @@ use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selec
 use crate::config::GraphqlLimits;
 use crate::domain::text::{Text, text};
 
-/// Maximum length of a name, in characters.
+/// Maximum length of a name in a document, in characters.
 pub const NAME_LEN: usize = 128;
-/// Maximum nesting of brackets of any kind.
+/// Maximum nesting of brackets of any kind in a document.
 pub const BRACKETS: usize = 64;
-/// Maximum nesting of the fields of an introspection; the query of the usual tools is 15 levels deep.
+/// Maximum nesting of the fields of an introspection. Common tools send an introspection query that is 15 levels deep.
 pub const INTROSPECTION_DEPTH: u64 = 15;
 /// Maximum number of fields of an operation, with fragments expanded.
 pub const FIELDS: u64 = 500;
@@ -34,15 +34,16 @@ pub const DIRECTIVES: usize = 5;
 pub const OPERATIONS: usize = 20;
 /// Maximum number of `__schema` and `__type` fields in an operation.
 pub const INTROSPECTIONS: u64 = 3;
-/// Maximum nesting of the lists that let an introspection run in circles (`fields`, `interfaces`, `possibleTypes`, `inputFields`).
+/// Maximum nesting, within an introspection, of the lists that lead from types back to types (`fields`, `interfaces`, `possibleTypes`,
+/// `inputFields`).
 pub const INTROSPECTION_LISTS: u64 = 2;
 
 const CIRCULAR: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
-/// Checks a document against the limits and parses it.
+/// Checks a document against the limits, and returns the parsed document.
 ///
 /// # Errors
-/// The syntax error, or the limit that the document exceeds.
+/// A text that describes the syntax error, or names the limit that the document exceeds.
 pub fn parse(document: &str, limits: &GraphqlLimits) -> Result<ExecutableDocument, Text> {
     scan(document, limits.tokens)?;
     let parsed = parse_query(document).map_err(|error| text!("{error}", "文档有误：{error}"))?;
@@ -292,14 +293,14 @@ mod tests {
 
     #[test]
     fn a_fragment_bomb_is_measured_at_once() {
-        // Each fragment spreads the next one twice: 2^30 fields when expanded.
+        // Each fragment spreads the next fragment twice: 2^30 fields when expanded.
         let mut bomb = "{ ...f0 }".to_owned();
         for at in 0..30 {
             bomb += &format!("fragment f{at} on Query {{ ...f{} ...f{} }}", at + 1, at + 1);
         }
         bomb += "fragment f30 on Query { __typename }";
         assert!(refusal(&bomb).contains("fragment spreads"));
-        // Few spreads, but of large fragments.
+        // Here the document has few spreads, but the spread fragments are large.
         let mut wide = "{ ...f0 }".to_owned();
         for at in 0..6 {
             wide += &format!("fragment f{at} on Query {{ {} }}", format!("...f{} ", at + 1).repeat(3));

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::caller::device_cookie;
 use crate::service::login::{self, LoggedIn, Login, Ticket};
 
-/// Returns the mutation fields.
+/// Returns the mutation fields for login and logout.
 pub(super) fn fields() -> [Field; 4] {
     let login = Field::new("login", TypeRef::named_nn("Login"), |ctx| {
         resolve(ctx, Operation::Login, |Call { app, ctx, permit, .. }| async move {
@@ -78,7 +78,7 @@ pub(super) fn fields() -> [Field; 4] {
     [login, verify, resend, logout]
 }
 
-/// Returns the input types of the fields.
+/// Returns the input types of the fields for login and logout.
 pub(super) fn inputs() -> [InputObject; 4] {
     let optional = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
     let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
@@ -107,7 +107,7 @@ pub(super) fn inputs() -> [InputObject; 4] {
     ]
 }
 
-/// Returns the types that the fields return.
+/// Returns the types in the answers of the fields for login and logout.
 pub(super) fn objects() -> [Type; 3] {
     let flag = || TypeRef::named(TypeRef::BOOLEAN);
     let login = vec![
@@ -140,12 +140,12 @@ pub(super) fn objects() -> [Type; 3] {
     ]
 }
 
-/// Takes a member of `data` and parses it as a type of second factor.
+/// Takes a member out of the argument `data` and parses it as a type of second factor.
 pub(super) fn mfa_type(given: &mut Map<String, Value>, name: &str) -> Option<MfaType> {
     member(given, "data", name).and_then(|name| MfaType::parse(&name))
 }
 
-/// Takes the code out of `data`.
+/// Takes the member `code` out of the argument `data`.
 pub(super) fn code(given: &mut Map<String, Value>) -> Code {
     Code::from(member(given, "data", "code").unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Second factors: the caller's own, and the reset of other users' lost factors.
+//! Second factors: fields for the caller's own factors, and for the reset of other users' lost factors.
 
 use async_graphql::dynamic::{Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::service::login::mfa::{self, Proof, Reauthentication};
 
-/// Returns the query fields.
+/// Returns the query fields for second factors.
 pub(super) fn queries() -> [Field; 1] {
     let own = Field::new("mfa", TypeRef::named_nn("Mfa"), |ctx| {
         resolve(ctx, Operation::ReadMfa, |Call { app, permit, .. }| async move {
@@ -28,7 +28,7 @@ pub(super) fn queries() -> [Field; 1] {
     [own]
 }
 
-/// Returns the mutation fields.
+/// Returns the mutation fields for second factors.
 pub(super) fn fields() -> [Field; 8] {
     let enroll_totp = Field::new("enrollTotp", TypeRef::named_nn("TotpEnrollment"), |ctx| {
         resolve(ctx, Operation::EnrollMfa, |Call { app, ctx, permit, .. }| async move {
@@ -118,7 +118,7 @@ pub(super) fn fields() -> [Field; 8] {
     [enroll_totp, confirm_totp, enroll_mail, confirm_mail, renew, remove, reauthenticate, reset]
 }
 
-/// Returns the input types of the fields.
+/// Returns the input types of the fields for second factors.
 pub(super) fn inputs() -> [InputObject; 5] {
     let needed = |name: &str| InputValue::new(name, record::text());
     let kind = |kind: TypeRef| InputValue::new("type", kind);
@@ -139,7 +139,7 @@ pub(super) fn inputs() -> [InputObject; 5] {
     ]
 }
 
-/// Returns the types that the fields return.
+/// Returns the types in the answers of the fields for second factors.
 pub(super) fn objects() -> [Type; 6] {
     let strings = || TypeRef::named_nn_list_nn(TypeRef::STRING);
     let factor = vec![

@@ -1,4 +1,4 @@
-//! The policy that requires second factors, and the users and API keys that it would reject.
+//! The policy that requires second factors, and previews of the users and API keys that the policy would reject.
 
 use async_graphql::dynamic::{Enum, Field, FieldValue, InputObject, InputValue, Type, TypeRef};
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::service::access::Wanted;
 use crate::service::policy;
 
-/// Returns the query fields.
+/// Returns the query fields for the policy and the previews.
 pub(super) fn queries() -> [Field; 3] {
     let shown = Field::new("mfaPolicy", TypeRef::named_nn("MfaPolicy"), |ctx| {
         resolve(ctx, Operation::ReadMfaPolicy, |Call { app, permit, .. }| async move {
@@ -48,7 +48,7 @@ pub(super) fn queries() -> [Field; 3] {
     [shown, list_arguments(&USER, users), list_arguments(&API_KEY, keys)]
 }
 
-/// Returns the mutation field.
+/// Returns the mutation field that changes the policy.
 pub(super) fn update() -> Field {
     Field::new("updateMfaPolicy", TypeRef::named_nn("MfaPolicy"), |ctx| {
         resolve(ctx, Operation::UpdateMfaPolicy, |Call { app, ctx, permit, .. }| async move {
@@ -60,7 +60,7 @@ pub(super) fn update() -> Field {
     .argument(InputValue::new("data", TypeRef::named_nn("MfaPolicyUpdateInput")))
 }
 
-/// Returns the input type of the mutation.
+/// Returns the input type of the mutation that changes the policy.
 pub(super) fn input() -> InputObject {
     let flag = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::BOOLEAN));
     let date = |name: &str| InputValue::new(name, TypeRef::named("DateTime"));
@@ -74,7 +74,7 @@ pub(super) fn input() -> InputObject {
         .field(flag("api_keys_report_only").description("True refuses no key: apiKeysWithoutMfa lists which would be."))
 }
 
-/// Returns the types of the policy.
+/// Returns the types in the answers of these fields.
 pub(super) fn types() -> [Type; 2] {
     let flag = || TypeRef::named_nn(TypeRef::BOOLEAN);
     let date = || TypeRef::named("DateTime");

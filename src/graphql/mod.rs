@@ -3,15 +3,15 @@
 //! | file | holds |
 //! |---|---|
 //! | `endpoint` | GraphQL over HTTP: requests, refusals, answers |
-//! | `arrange` | the order and the nulls of an answer |
+//! | `arrange` | corrections of an answer: order of fields, nulls, paths of errors |
 //! | `guard` | limits on a document, checked before it is executed |
-//! | `schema` | the schema: root fields, each with its operation |
+//! | `schema` | the schema: root fields, each with the operation to authorize |
 //! | `login`, `sessions`, `passwords` | login, the caller's own sessions, password changes and resets |
 //! | `mfa`, `mfa_policy` | second factors, and the policy that requires them |
 //! | `people` | the mutations that set up a service |
-//! | `record` | objects without an entity |
-//! | `types` | types and inputs of the entities, from their descriptions |
-//! | `variables` | checks of variables that the GraphQL library does not make |
+//! | `record` | object types that belong to no entity |
+//! | `types` | types and inputs of the entities, built from the entities' descriptions |
+//! | `variables` | checks of variables that are missing in the GraphQL library |
 //! | `value` | arguments, values, error codes, and the fields that a query selects |
 //! | `page` | GraphiQL, compiled into the program |
 

@@ -1,4 +1,4 @@
-//! GraphiQL, compiled into the program: it loads nothing from other hosts.
+//! The GraphiQL page, compiled into the program. The page loads nothing from other hosts.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 const PAGE: &str = include_str!("../../assets/graphiql/index.html");
 
-/// Name, media type, content.
+/// Name, media type and content of each file that the page loads.
 const FILES: [(&str, &str, &str); 5] = [
     ("graphiql.min.css", "text/css", include_str!("../../assets/graphiql/graphiql.min.css")),
     ("graphiql.min.js", "text/javascript", include_str!("../../assets/graphiql/graphiql.min.js")),
@@ -29,7 +29,7 @@ const FILES: [(&str, &str, &str); 5] = [
     ("start.js", "text/javascript", include_str!("../../assets/graphiql/start.js")),
 ];
 
-/// Returns the routes of the files that the page loads.
+/// Returns the routes that serve the files of the GraphiQL page.
 pub(super) fn routes() -> Router<Arc<App>> {
     FILES.iter().fold(Router::new(), |router, (name, kind, content)| {
         let headers =
@@ -38,7 +38,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
     })
 }
 
-/// The page.
+/// Returns the GraphiQL page as a response.
 pub(super) fn page() -> Response {
     let headers =
         [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, POLICY)];

@@ -10,7 +10,7 @@ use crate::domain::operation::Operation;
 use crate::domain::secret::{Handle, Password};
 use crate::service::login::passwords::{self, Changed};
 
-/// Returns the mutation fields.
+/// Returns the mutation fields for passwords.
 pub(super) fn fields() -> [Field; 3] {
     let change = Field::new("changePassword", TypeRef::named_nn("PasswordChange"), |ctx| {
         resolve(ctx, Operation::ChangePassword, |Call { app, ctx, permit, .. }| async move {
@@ -53,7 +53,7 @@ pub(super) fn fields() -> [Field; 3] {
     [change, request, reset]
 }
 
-/// Returns the input types of the fields.
+/// Returns the input types of the fields for passwords.
 pub(super) fn inputs() -> [InputObject; 3] {
     let needed = |name: &str| InputValue::new(name, text());
     [
@@ -69,7 +69,7 @@ pub(super) fn inputs() -> [InputObject; 3] {
     ]
 }
 
-/// Returns the types that the fields return.
+/// Returns the types in the answers of the fields for passwords.
 pub(super) fn objects() -> [Type; 1] {
     let count = || TypeRef::named_nn(TypeRef::INT);
     let change = vec![

@@ -17,7 +17,7 @@ use crate::service::access::Wanted;
 use crate::service::people::first;
 use crate::service::people::users::{RoleChoice, UserRequest};
 
-/// Returns the mutation fields.
+/// Returns the mutation fields that create users and organizations.
 pub(super) fn fields() -> [Field; 2] {
     let create_user = Field::new("createUser", TypeRef::named_nn(USER.name), |ctx| {
         resolve(ctx, Operation::CreateUser, |Call { app, ctx, asked, permit }| async move {
@@ -47,7 +47,7 @@ pub(super) fn fields() -> [Field; 2] {
     [create_user, create_organization]
 }
 
-/// Returns the input types of the fields.
+/// Returns the input types of these fields.
 pub(super) fn inputs() -> [InputObject; 5] {
     let text = |name: &str| InputValue::new(name, TypeRef::named(TypeRef::STRING));
     let needed = |name: &str| InputValue::new(name, TypeRef::named_nn(TypeRef::STRING));
@@ -80,7 +80,7 @@ pub(super) fn inputs() -> [InputObject; 5] {
     ]
 }
 
-/// Reads `data` into a user request. It rejects members that this service does not support, instead of ignoring them.
+/// Converts the argument `data` to a request for a new user. Rejects unsupported members instead of ignoring them.
 fn user(given: &mut Map<String, Value>) -> Result<UserRequest> {
     let data = given.get("data").cloned().unwrap_or_default();
     let mut text = |name| member(given, "data", name);

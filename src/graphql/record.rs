@@ -1,12 +1,12 @@
-//! GraphQL objects without an entity: a type name, its members, and a JSON object with their values.
+//! GraphQL object types that belong to no entity. The value of such an object is a JSON object.
 
 use async_graphql::dynamic::{Field, FieldFuture, FieldValue, Object, TypeRef};
 use serde_json::Value;
 
-/// A member: its name, its type and its description.
+/// A member of an object type: name, type and description.
 pub(super) type Member = (&'static str, TypeRef, &'static str);
 
-/// Returns an object type; [`value`] makes its values.
+/// Creates an object type; [`value`] creates the values of such a type.
 pub(super) fn object(name: &str, members: Vec<Member>) -> Object {
     members.into_iter().fold(Object::new(name), |object, (name, kind, meaning)| {
         let field = Field::new(name, kind, move |ctx| {
@@ -17,7 +17,7 @@ pub(super) fn object(name: &str, members: Vec<Member>) -> Object {
     })
 }
 
-/// Converts JSON to a value of such a type, a list or a scalar; null becomes `None`.
+/// Converts JSON to a value of an object type from [`object`], a list or a scalar; null becomes `None`.
 pub(super) fn value<'a>(json: Value) -> Option<FieldValue<'a>> {
     match json {
         Value::Null => None,
@@ -29,12 +29,12 @@ pub(super) fn value<'a>(json: Value) -> Option<FieldValue<'a>> {
     }
 }
 
-/// The type of text that is never null.
+/// Returns the type of text that is never null.
 pub(super) fn text() -> TypeRef {
     TypeRef::named_nn(TypeRef::STRING)
 }
 
-/// The type of text that can be null.
+/// Returns the type of text that can be null.
 pub(super) fn maybe_text() -> TypeRef {
     TypeRef::named(TypeRef::STRING)
 }

@@ -1,4 +1,4 @@
-//! The GraphQL schema: every root field, the operation that it authorizes, and the service that it calls.
+//! The GraphQL schema: every root field, the operation to authorize for the field, and the service function that the field calls.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,13 +21,13 @@ use crate::service::keys::api_keys;
 use crate::service::keys::api_keys::Selector;
 use crate::service::people::users;
 
-/// Maximum nesting during execution; a second line of defense behind [`super::guard`].
+/// Maximum nesting during execution: a second protection, since [`super::guard`] already checks the document.
 const RECURSION: usize = 32;
 
-/// A root field: its object, its name, and its operation in the authorization table.
+/// A root field: the object that has the field, the name of the field, and the operation to authorize.
 #[derive(Debug)]
 pub struct RootField {
-    /// `Query` or `Mutation`.
+    /// Name of the object type that has the field: `Query` or `Mutation`.
     pub object: &'static str,
     /// Name of the field.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct RootField {
     pub operation: Operation,
 }
 
-/// Returns every root field.
+/// Returns all root fields of the schema.
 #[must_use]
 pub fn table() -> &'static [RootField] {
     static TABLE: LazyLock<Vec<RootField>> = LazyLock::new(rows);
@@ -90,12 +90,12 @@ pub(super) fn is_open(name: &str) -> bool {
     table().iter().any(|field| field.name == name && field.operation.needs() == Needs::Nothing)
 }
 
-/// Returns the operation of a root field; `None` if there is no such field.
+/// Returns the operation to authorize for a root field; `None` if there is no such field.
 pub(super) fn operation_of(name: &str) -> Option<Operation> {
     table().iter().find(|field| field.name == name).map(|field| field.operation)
 }
 
-/// Returns true if a root field is nullable: the fields that select one object are.
+/// Returns true if a root field is nullable. The nullable fields are those that select one object.
 pub(super) fn is_nullable(name: &str) -> bool {
     matches!(name, "apiKey" | "updateApiKey" | "deleteApiKey" | "confirmApiKey" | "endSession")
 }
@@ -136,7 +136,7 @@ pub fn build(app: Option<Arc<App>>) -> std::result::Result<Schema, SchemaError> 
 /// Returns the schema as text (SDL).
 ///
 /// # Errors
-/// Like [`build`].
+/// The errors of [`build`].
 pub fn sdl() -> std::result::Result<String, SchemaError> {
     let options = SDLExportOptions::new()
         .sorted_fields()

@@ -12,7 +12,7 @@ use crate::domain::operation::Operation;
 use crate::error::Error;
 use crate::service::sessions::{self, OwnSession};
 
-/// Returns the query fields.
+/// Returns the query fields for the caller's own sessions.
 pub(super) fn queries() -> [Field; 1] {
     let own = Field::new("sessions", TypeRef::named_nn_list_nn("Session"), |ctx| {
         resolve(ctx, Operation::ReadSessions, |Call { app, ctx, asked, permit }| async move {
@@ -26,7 +26,7 @@ pub(super) fn queries() -> [Field; 1] {
     [own]
 }
 
-/// Returns the mutation fields.
+/// Returns the mutation fields for the caller's own sessions.
 pub(super) fn fields() -> [Field; 2] {
     let one = Field::new("endSession", TypeRef::named("Session"), |ctx| {
         resolve(ctx, Operation::EndSession, |Call { app, ctx, permit, .. }| async move {
@@ -50,12 +50,12 @@ pub(super) fn fields() -> [Field; 2] {
     [one, all]
 }
 
-/// Returns the input type of the fields.
+/// Returns the input type that selects a session.
 pub(super) fn inputs() -> [InputObject; 1] {
     [InputObject::new("SessionWhereUniqueInput").field(InputValue::new("id", TypeRef::named_nn(TypeRef::ID)))]
 }
 
-/// Returns the types that the fields return.
+/// Returns the types in the answers of the fields for sessions.
 pub(super) fn objects() -> [Type; 1] {
     let time = || TypeRef::named_nn("DateTime");
     let session = vec![

@@ -1,4 +1,5 @@
-//! The GraphQL types of the entities, built from their descriptions: objects, `where` inputs, `orderBy` enumerations, connections.
+//! The GraphQL types of the entities, built from the entities' descriptions: objects, `where` inputs, `orderBy` enumerations and
+//! connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ const JSON: &str = "JSON";
 /// Parent value for the resolvers of a nested object.
 struct Nested(Value);
 
-/// Returns every type that entities need, by name.
+/// Returns all GraphQL types for the entities, by name.
 pub(super) fn all() -> BTreeMap<String, Type> {
     let mut types = Types::default();
     types.put(
@@ -39,17 +40,17 @@ pub(super) fn all() -> BTreeMap<String, Type> {
     types.0
 }
 
-/// Wraps a row as the parent value for the resolvers of its fields.
+/// Wraps a row as the parent value for the resolvers of the row's fields.
 pub(super) fn row(node: Arc<Node>) -> FieldValue<'static> {
     FieldValue::owned_any(node)
 }
 
-/// Wraps a connection, which is only a count so far.
+/// Wraps a connection as the parent value for the resolvers of the connection's fields. A connection holds only the number of rows.
 pub(super) fn connection(count: u64) -> FieldValue<'static> {
     FieldValue::owned_any(count)
 }
 
-/// Adds the arguments of a list to a field (contract section 4.1).
+/// Adds the arguments of a list query to a field (contract section 4.1).
 pub(super) fn list_arguments(entity: &Entity, mut field: Field) -> Field {
     let int = || TypeRef::named(TypeRef::INT);
     let text = || TypeRef::named(TypeRef::STRING);
@@ -95,7 +96,7 @@ impl Types {
         self.put(&name, Object::new(&name).field(aggregate));
     }
 
-    /// Adds the `where` input of an object and of its related objects, unless it exists already.
+    /// Adds the `where` inputs of an object and of the related objects, unless they exist already.
     fn conditions(&mut self, shape: Shape) {
         let name = shape.where_input();
         if self.0.contains_key(&name) {
@@ -123,7 +124,7 @@ impl Types {
         inside.into_iter().for_each(|shape| self.conditions(shape));
     }
 
-    /// Returns the field for a field of an entity.
+    /// Returns the GraphQL field for a field of an entity.
     fn column(&mut self, field: &'static entity::Field) -> Field {
         let kind = self.reference(field);
         Field::new(field.name, kind, move |ctx| {
@@ -139,7 +140,7 @@ impl Types {
         })
     }
 
-    /// Adds the type of a nested object, unless it exists already.
+    /// Adds the type of a nested object, unless the type exists already.
     fn shape(&mut self, shape: &'static Shape) {
         if self.0.contains_key(shape.name) {
             return;
@@ -162,7 +163,7 @@ impl Types {
         }
     }
 
-    /// Returns the type name for a kind of field; adds the type if it is new.
+    /// Returns the name of the GraphQL type for a kind of field. Adds the type if it does not exist yet.
     fn named(&mut self, kind: &Kind) -> String {
         match kind {
             Kind::Id => TypeRef::ID,
@@ -198,7 +199,7 @@ impl Types {
     }
 }
 
-/// Resolves a field that is not a relation.
+/// Resolves a field that is not a relation: converts the value of the field.
 fn plain<'a>(kind: &Kind, value: &Value) -> FieldFuture<'a> {
     let nested = |value: &Value| FieldValue::owned_any(Nested(value.clone()));
     match (kind, value) {

@@ -11,16 +11,16 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::log;
 use crate::service::inventory::lists::{Budget, Projection};
 
-/// The caller of a request, and the budget for its answer.
+/// The caller of a request, and the budget for the answer.
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) budget: Budget,
 }
 
-/// Arguments that must be input objects; the library accepts lists and scalars for them.
+/// Names of the arguments that must be input objects. keytower must check this, because the library also accepts lists and scalars.
 const OBJECTS: [&str; 3] = ["data", "effect", "where"];
 
-/// Returns the arguments of a field as JSON; a list has the same members as the body of a REST list.
+/// Returns the arguments of a field as JSON. The arguments of a list field are the same as the members in the body of a REST list request.
 pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>> {
     let member = |(name, value): (&Name, &async_graphql::Value)| {
         let value = value.clone().into_json().map_err(Error::internal)?;
@@ -32,18 +32,19 @@ pub(super) fn arguments(ctx: &ResolverContext<'_>) -> Result<Map<String, Value>>
     ctx.args.as_index_map().iter().map(member).collect()
 }
 
-/// Takes one member out of an argument; a number becomes text.
+/// Takes the member `name` out of the argument `object` as text; a number becomes text.
 pub(super) fn member(arguments: &mut Map<String, Value>, object: &str, name: &str) -> Option<String> {
     let member = arguments.get_mut(object)?.get_mut(name)?.take();
     match member {
         Value::String(text) => Some(text),
-        // GraphQL allows a number as an ID.
+        // GraphQL allows a number as a value of the type ID.
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
-/// Rejects a password encrypted as the contract's web page does it: the key is not public, so the ciphertext would count as the password.
+/// Rejects `effect.encoded`, with which the contract's web page sends an encrypted password. The key of that page is not public, so the
+/// ciphertext would count as the password.
 pub(super) fn refuse_encoded(arguments: &Map<String, Value>) -> Result<()> {
     match arguments.get("effect").and_then(|effect| effect.get("encoded")) {
         Some(Value::Bool(true)) => Err(Error::invalid(text!(
@@ -54,7 +55,7 @@ pub(super) fn refuse_encoded(arguments: &Map<String, Value>) -> Result<()> {
     }
 }
 
-/// Returns the part of an entity that a query selects.
+/// Returns the fields of an entity that a query selects, and the fields of related objects.
 pub(super) fn projection(entity: &'static Entity, field: SelectionField<'_>) -> Projection {
     let mut wanted = Projection::default();
     for inner in field.selection_set() {

@@ -1,7 +1,8 @@
-//! Checks variables where the GraphQL library does not.
+//! Checks of variables that are missing in the GraphQL library.
 //!
-//! The library panics on a default for a list of an unknown type. It reports a missing required variable only as an error of the field
-//! that uses it, after other fields have run. It accepts any value for a scalar variable inside an input object.
+//! The GraphQL library panics if a variable has a default value and is a list of an unknown type. It reports a missing required variable
+//! only as an error of the field that uses the variable, after other fields have run. It accepts any value for a scalar variable inside an
+//! input object.
 
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
 use async_graphql::registry::{MetaType, Registry};
@@ -10,10 +11,10 @@ use serde_json::{Map, Value};
 use super::arrange::meant;
 use crate::domain::text::{Text, text};
 
-/// Checks the types of the variables of every operation, and the values for the operation that runs.
+/// Checks the types of the variables of every operation, and the values of the variables for the operation that the request runs.
 ///
 /// # Errors
-/// A message that names the faulty variable.
+/// An error text that names the faulty variable.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: Option<&str>,
@@ -48,7 +49,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Returns true if a value fits a type. Only GraphQL's built-in scalars are checked; a single value fits a list type.
+/// Returns true if a value fits a type. Checks only GraphQL's built-in scalars. A single value fits a list type, as a list of one.
 fn fits(kind: &BaseType, value: &Value) -> bool {
     match (kind, value) {
         (_, Value::Null) => true,

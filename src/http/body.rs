@@ -1,4 +1,4 @@
-//! Reads request bodies, with limits on size and time, and parses JSON.
+//! Reads request bodies, within limits on size and time, and parses them as JSON.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -13,12 +13,12 @@ use crate::error::{Error, Kind, Result};
 /// Maximum size of a body, in bytes.
 pub const MAX: usize = 1024 * 1024;
 
-/// Reads the whole body.
+/// Reads the whole body of a request.
 ///
 /// # Errors
 /// - `TooLarge` if the body has more than [`MAX`] bytes.
-/// - `Timeout` if it does not arrive within the setting `body_timeout`.
-/// - `Invalid` if the connection breaks before its end.
+/// - `Timeout` if the body does not arrive within the time of the setting `body_timeout`.
+/// - `Invalid` if the connection breaks before the end of the body.
 pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
     let time = app.settings.body_timeout;
     let reading = tokio::time::timeout(time, Limited::new(body, MAX).collect());
@@ -39,11 +39,11 @@ pub async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
 /// Parses a body as JSON.
 ///
 /// # Errors
-/// `Invalid` if the body is not JSON, or nests deeper than the 127 levels that the recursive parser allows.
+/// `Invalid` if the body is not JSON, or has more than 127 levels of nesting, the limit of the recursive parser.
 pub fn json(body: &[u8]) -> Result<Value> {
     serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
-        // serde_json marks this error only by its text.
+        // serde_json distinguishes this error only by the text.
         Error::invalid(match error.strip_prefix("recursion limit exceeded") {
             Some(place) => text!(
                 "the body is nested too deep{place}: at most 127 levels are allowed",

@@ -1,7 +1,7 @@
 //! Identifies the caller of a request: credential, address, language, user agent and device.
 //!
-//! A request has no credential, an accepted one or a rejected one. A rejected credential is always an error; the request never continues
-//! as if it had none.
+//! A request has no credential, an accepted credential or a rejected credential. A rejected credential is always an error; the request
+//! never continues as if it had no credential.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,17 +24,17 @@ use crate::service::audit;
 /// Name of the cookie that marks a device with an earlier login.
 const DEVICE_COOKIE: &str = "__Host-keytower-device";
 
-/// Maximum size, in bytes, of a body that is read before the credential is checked.
+/// Maximum size of a body that is read before the credential is checked, in bytes.
 const SMALL: u64 = 16 * 1024;
 
-/// The remote address of the connection; the server adds it to the extensions of every request.
+/// The remote address of the connection. The server adds a `Peer` to the extensions of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
 /// Returns the credential in the `Authorization` header, after the checks that need no database.
 ///
-/// The header holds a token or an API key, bare or after `Bearer` (RFC 6750, section 2.1: the scheme in any case, then one space).
-/// This runs before the body is read.
+/// The header holds a token or an API key, bare or after `Bearer` (RFC 6750, section 2.1: the scheme in any case, then one space). Call
+/// this function before the body is read.
 ///
 /// # Errors
 /// - `Unauthenticated` if the credential cannot be valid, or the request has two `Authorization` headers.
@@ -48,7 +48,7 @@ pub fn credential<'a>(app: &App, parts: &'a Parts) -> Result<Option<&'a str>> {
     shown.inspect_err(|error| audit::credential_refused(app, caller.address, error))
 }
 
-/// Identifies the caller; a request without a credential has a caller without a principal.
+/// Identifies the caller of a request. For a request without a credential, the caller has no principal.
 ///
 /// # Errors
 /// - `Unauthenticated` if the credential is not valid, or the request has two `Authorization` headers.
@@ -64,11 +64,11 @@ pub async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
 /// Reads the body of a request with a credential, then identifies the caller.
 ///
 /// The credential is checked after the body has arrived, so that a credential revoked in the meantime is rejected. If the body may have
-/// more than 16 KiB, the credential is checked before as well, so that only callers with a valid credential make the service buffer
-/// large bodies.
+/// more than 16 KiB, the credential is also checked before the body is read, so that only callers with a valid credential make the service
+/// buffer large bodies.
 ///
 /// # Errors
-/// Like [`caller`]. A fault in the body is returned next to the caller instead.
+/// The errors of [`caller`]. An error from reading the body is part of the result instead, next to the caller.
 pub async fn caller_with_body(
     app: &App,
     parts: &Parts,
@@ -82,10 +82,10 @@ pub async fn caller_with_body(
     Ok((identify(app, parts, Credential::from(credential)).await?, body))
 }
 
-/// Authenticates a credential and returns its caller; the audit log records a rejected credential.
+/// Authenticates a credential and returns the caller that it identifies. The audit log records a rejected credential.
 ///
 /// # Errors
-/// Like [`caller`].
+/// The errors of [`caller`].
 pub async fn identify(app: &App, parts: &Parts, credential: Credential<'_>) -> Result<Caller> {
     let caller = stranger(app, parts)?;
     match app.authenticate(credential, caller.address).await {
@@ -99,7 +99,7 @@ pub async fn identify(app: &App, parts: &Parts, credential: Credential<'_>) -> R
     }
 }
 
-/// Returns the caller without a principal, and ignores any credential; for open routes.
+/// Returns a caller without a principal, for open routes; ignores any credential in the request.
 ///
 /// # Errors
 /// `Invalid` if the request asks for an unsupported language.
@@ -115,7 +115,7 @@ fn agent(headers: &HeaderMap) -> Option<String> {
     Some(text.chars().filter(|letter| !letter.is_control()).take(AGENT_MAX).collect())
 }
 
-/// Returns the handle in the device cookie, which marks a device with an earlier login. It grants no access.
+/// Returns the handle in the device cookie. The cookie marks a device with an earlier login; it grants no access.
 fn device(headers: &HeaderMap) -> Option<Handle> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -123,8 +123,8 @@ fn device(headers: &HeaderMap) -> Option<Handle> {
     Some(Handle::from(device.to_owned()))
 }
 
-/// Returns the `Set-Cookie` value that gives a device its handle. The browser sends it back to this host only, over TLS; scripts cannot
-/// read it.
+/// Returns the `Set-Cookie` value that stores a handle on a device. The browser sends the cookie only to this host and only over TLS;
+/// scripts cannot read the cookie.
 #[must_use]
 pub fn device_cookie(device: &Handle) -> String {
     format!(
@@ -158,7 +158,8 @@ fn bare_header(headers: &HeaderMap) -> Result<Option<&str>> {
     first.to_str().map(|text| Some(bare(text))).map_err(|_| Error::refused("Authorization is not ASCII"))
 }
 
-/// Returns the origin (scheme and host) under which clients reach this service: the setting `public_url`, or else what the request says.
+/// Returns the origin (scheme and host) under which clients reach this service: the setting `public_url` or, if it is not set, the origin
+/// in the request's headers.
 ///
 /// The `X-Forwarded-*` headers count only if they come from a trusted proxy.
 #[must_use]
@@ -169,14 +170,14 @@ pub fn origin(app: &App, extensions: &Extensions, headers: &HeaderMap) -> String
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_proxy = extensions.get::<Peer>().is_some_and(|peer| app.settings.trusted_proxies.contain(peer.0.ip()));
     let scheme = if is_proxy && text("x-forwarded-proto").eq_ignore_ascii_case("https") { "https" } else { "http" };
-    // The client may have forged entries further left.
+    // Only the last entry counts: the client may have forged the entries further left.
     let forwarded = text("x-forwarded-host").rsplit(',').next().unwrap_or_default().trim();
     let host = Some(forwarded).filter(|host| is_proxy && !host.contains('@') && host.parse::<Authority>().is_ok());
     format!("{scheme}://{}", host.unwrap_or(text("host")))
 }
 
-/// Returns the client's address: the remote end of the connection or, if that is a trusted proxy, the last address in
-/// `X-Forwarded-For` that is not a trusted proxy. The client may have forged entries further left.
+/// Returns the client's address: the remote end of the connection or, if that end is a trusted proxy, the last address in `X-Forwarded-For`
+/// that is not a trusted proxy. The client may have forged the entries further left.
 fn address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
     let trusted = &app.settings.trusted_proxies;
     let Peer(peer) = extensions.get::<Peer>()?;

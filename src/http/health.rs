@@ -1,4 +1,4 @@
-//! Health endpoints: liveness, readiness, and whether this node is the active one (contract section 7).
+//! Health endpoints: liveness, readiness, and whether this node is the active node (contract section 7).
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::app::App;
 use crate::node::word;
 use crate::service::setup;
 
-/// Routes that every node serves, active or passive.
+/// Returns the routes that every node serves, active or passive.
 pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/healthz", get(live)).route("/readyz", get(ready))
 }
 
-/// Route by which clients find the active node; on a passive node, [`super::passive`] redirects it.
+/// Returns the route by which clients find the active node. On a passive node, [`super::passive`] redirects requests for this route.
 pub fn probe() -> Router<Arc<App>> {
     Router::new().route("/api/healthz", get(active))
 }
 
-/// Answers 200 while the process runs.
+/// Answers 200 as long as the process runs.
 async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Answers 200 if the database is reachable and its schema matches this program, else 503 with the failed checks. A passive node can be
-/// ready too.
+/// Answers 200 if the database is reachable and the database's schema matches this program, else 503 with the failed checks. A passive node
+/// can be ready too.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let (database, migrations) = match setup::is_migrated(&app).await {
         Ok(migrated) => (true, migrated),

@@ -7,7 +7,7 @@ use axum::{Json, Router, routing::get};
 
 use crate::app::App;
 
-/// The route.
+/// Returns the route of the public keys.
 pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/.well-known/jwks.json", get(jwks))
 }

@@ -1,4 +1,4 @@
-//! HTTP parts shared by all APIs: credentials, bodies, request ids, health, and the server, which cuts slow clients.
+//! HTTP code that all APIs share: credentials, bodies, request ids, health, and the server, which closes connections of slow clients.
 
 pub mod body;
 pub mod caller;
@@ -19,11 +19,11 @@ use crate::domain::text::Language;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
 
-/// Returns the HTTP status of a kind of error, for REST v2, GraphQL and the shared routes. The SoftLayer API has its own.
+/// Returns the HTTP status of a kind of error, for REST v2, GraphQL and the shared routes. The SoftLayer API has its own mapping.
 #[must_use]
 pub fn status(kind: Kind) -> StatusCode {
     match kind {
-        // 400 is the one client error that the contract declares for /login (section 1.1).
+        // 400 is the only client error that the contract declares for /login (section 1.1).
         Kind::Invalid | Kind::LoginFailed | Kind::Locked => StatusCode::BAD_REQUEST,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -41,8 +41,8 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// Renders an error as the contract's ErrorBody, for REST v2 and the shared routes. `code` is `ResourceLocked` for locked resources, and
-/// absent otherwise (contract section 1.7).
+/// Renders an error as the contract's ErrorBody, for REST v2 and the shared routes. The member `code` is `ResourceLocked` for locked
+/// resources, and absent otherwise (contract section 1.7).
 pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     let status = status(error.kind());
     let (message, number) = (error.said_in(language), status.as_u16());
@@ -66,13 +66,13 @@ pub fn error_body(path: &str, error: &Error, language: Language) -> Response {
     response
 }
 
-/// Returns the `NotFound` error of a path without a route.
+/// Creates the `NotFound` error for a path without a route.
 #[must_use]
 pub fn no_such_route() -> Error {
     Error::new(Kind::NotFound, text!("there is no such route", "没有这样的路由"))
 }
 
-/// Logs the cause of an error, which the answer does not show.
+/// Logs the cause of an error; the answer does not show the cause.
 pub fn log(error: &Error) {
     match (error.kind(), error.cause()) {
         (Kind::Internal, cause) => tracing::error!(cause, "internal error"),

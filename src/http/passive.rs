@@ -13,10 +13,10 @@ use crate::app::App;
 use crate::domain::text::text;
 use crate::error::{Error, Kind};
 
-/// Passes requests on while this node is active; answers every request with 307 while it is passive.
+/// Passes requests on while this node is active. While the node is passive, answers every request with 307.
 ///
-/// The answer has `Location` only if the setting `active_url` gives the address of the active node. Without it, clients of the contract
-/// find the active node by asking every node; a guessed address would mislead them.
+/// The answer has `Location` only if the setting `active_url` gives the address of the active node. Without this setting, clients of the
+/// contract find the active node by asking every node; a guessed address would mislead them.
 pub async fn redirect(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !app.node.is_passive() {
         return next.run(request).await;

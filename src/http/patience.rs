@@ -1,4 +1,4 @@
-//! Cuts a connection whose client stops reading, for every API; hyper itself would wait for such a client forever.
+//! Closes a connection if the client stops reading, for every API. Without this, hyper would wait for such a client forever.
 
 use std::future::Future;
 use std::io::{ErrorKind, IoSlice, Result};
@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while a write is blocked.
+    /// Timer that runs while a write is blocked.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -24,7 +24,7 @@ impl<S> Patient<S> {
 }
 
 impl<S: Unpin> Patient<S> {
-    /// Returns the result of a write; starts the timer while the write is pending, and fails once the timer ends.
+    /// Returns the result of a write. If the write is pending, starts the timer; fails with `TimedOut` when the timer ends.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<Result<T>>) -> Poll<Result<T>> {
         if written.is_ready() {
             self.timer = None;

@@ -1,6 +1,6 @@
 //! The server: HTTP/1.1 on one listener, timeouts for slow clients, and graceful shutdown.
 //!
-//! `axum::serve` installs no timer, so hyper's timeout for a request's head would never fire; this module installs one.
+//! `axum::serve` installs no timer, so hyper's timeout for the head of a request would have no effect; this module installs a timer.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use tower::ServiceExt;
 use super::caller::Peer;
 use super::patience::Patient;
 
-/// Maximum size of a request's head, in bytes; hyper answers 431 for a larger one.
+/// Maximum size of a request's head, in bytes; hyper answers a larger head with 431.
 const HEAD_MAX: usize = 32 * 1024;
 /// Pause after `accept` fails, for example because the process has too many open files.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Default time for which a client may read nothing of an answer before the server cuts its connection.
+/// Default time for which a client may read nothing of an answer before the server closes the connection.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Timeouts of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// For receiving the head of a request, and for idle time between two requests.
+    /// Time limit for receiving the head of a request, and for idle time between two requests.
     pub header: Duration,
-    /// For a client that reads nothing of its answer; [`PATIENCE`] except in tests.
+    /// Time limit for a client that reads nothing of an answer; [`PATIENCE`] except in tests.
     pub patience: Duration,
-    /// For requests in flight after shutdown begins.
+    /// Time limit for requests in flight after shutdown begins.
     pub shutdown: Duration,
 }
 

@@ -23,10 +23,11 @@ use crate::http::caller::language;
 /// Header with the request id, on every answer (contract section 1.6).
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-tower-request-id");
 
-/// Maximum time for a request, including its body and its waits for the database; after it, the answer is `Unavailable`.
+/// Maximum time for a request, including the time to receive the body and to wait for the database. After this time, the answer is the
+/// error `Unavailable`.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 
-/// Content-Security-Policy of answers that are not pages: they load nothing, and no page may frame them.
+/// Content-Security-Policy of answers that are not web pages: such an answer loads nothing, and no page may show it in a frame.
 const BARE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Runs a request with an id, a tracing span, the `Host` check, the timeout and the common headers.
@@ -62,7 +63,7 @@ pub async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     .await
 }
 
-/// Returns true if the request has exactly one `Host` header, and its value is a host with an optional port, or empty.
+/// Returns true if the request has exactly one `Host` header, and the header's value is a host with an optional port, or empty.
 fn has_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -84,7 +85,7 @@ fn dress(response: &mut Response, id: &str) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// Answers 500 for a handler that panicked, and logs the panic. A panic is always a bug.
+/// Logs the panic of a handler, and answers with 500. A panic is always a bug.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "the signature that CatchPanicLayer asks for")]
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

@@ -1,16 +1,16 @@
-//! Which e-mail addresses are accepted.
+//! Checks e-mail addresses.
 
 use lettre::Address;
 
 use crate::domain::text::{Text, text};
 
-/// Maximum length of an address in bytes: RFC 5321 (4.5.3.1.3) allows a path of 256, including its brackets.
+/// Maximum length of an address, in bytes. RFC 5321 (4.5.3.1.3) allows 256 bytes for a path, which is an address in angle brackets.
 const LONGEST: usize = 254;
 
-/// Checks the address of a recipient: only the address, such as `name@example.com`, without a display name.
+/// Checks the address of a recipient. Accepts only a bare address, such as `name@example.com`, without a display name.
 ///
 /// # Errors
-/// What is wrong and what is allowed.
+/// A text that says what is wrong and what is allowed.
 pub fn check_address(text: &str) -> Result<(), Text> {
     parse(text).map(drop)
 }
@@ -23,7 +23,8 @@ pub(super) fn parse(text: &str) -> Result<Address, Text> {
             text.len()
         ));
     }
-    // The standards allow most of these within quotes, but real addresses do not contain them, and mail servers interpret them differently.
+    // The standards allow most of these characters within quotes, but real addresses do not contain them, and mail servers interpret such
+    // addresses differently.
     let odd = |letter: char| letter.is_whitespace() || letter.is_control() || "\"<>()[]\\,;:".contains(letter);
     let address = text.parse().ok().filter(|_| !text.contains(odd));
     address.ok_or_else(|| {

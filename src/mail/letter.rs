@@ -1,7 +1,7 @@
-//! Every kind of letter, in both languages.
+//! Every kind of letter, with the texts in English and Chinese.
 //!
-//! A letter is written once, as [`Content`]; `templates/letter.html` and `templates/letter.txt` lay it out. Values from users and clients
-//! (usernames, names of programs) are untrusted: they appear only in the body, on one line, and never as markup.
+//! A letter is written once, as [`Content`]; `templates/letter.html` and `templates/letter.txt` lay the letter out. Values from users and
+//! clients (usernames, names of programs) are untrusted: they appear only in the body, on one line, and never as markup.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,115 +13,115 @@ use crate::domain::clock::Timestamp;
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Result};
 
-/// Maximum length of a value from a user or client, in characters.
+/// Maximum length of a value from a user or client in a letter, in characters.
 const SHOWN: usize = 200;
 
 /// A letter to a user.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Letter {
-    /// The code that completes a login.
+    /// Letter with the code that completes a login.
     LoginCode {
         /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it is valid, in minutes.
+        /// Time for which the code or link is valid, in minutes.
         minutes: u64,
     },
-    /// The code that proves that letters to this address arrive.
+    /// Letter with a code for a new address. Entering the code proves that letters to this address arrive.
     ConfirmCode {
         /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it is valid, in minutes.
+        /// Time for which the code or link is valid, in minutes.
         minutes: u64,
     },
-    /// The code with which a logged-in user proves the second factor again.
+    /// Letter with the code with which a logged-in user proves the second factor again.
     ReauthenticationCode {
         /// Username of the recipient.
         username: String,
         /// The code.
         code: String,
-        /// How long it is valid, in minutes.
+        /// Time for which the code or link is valid, in minutes.
         minutes: u64,
     },
     /// Notice of a login from an unknown device.
     NewDevice {
         /// Username of the recipient.
         username: String,
-        /// When the login happened.
+        /// Time of the login.
         at: Timestamp,
-        /// Address of the client; `None` if unknown.
+        /// IP address of the client; `None` if unknown.
         address: Option<IpAddr>,
-        /// How the client names itself; `None` if it does not.
+        /// Name that the client gave itself (`User-Agent`); `None` if the client sent no name.
         agent: Option<String>,
     },
-    /// The link that sets a new password.
+    /// Letter with the link with which the user sets a new password.
     PasswordReset {
         /// Username of the recipient.
         username: String,
         /// The link.
         link: String,
-        /// How long it is valid, in minutes.
+        /// Time for which the code or link is valid, in minutes.
         minutes: u64,
     },
     /// Notice that the password was changed.
     PasswordChanged {
         /// Username of the recipient.
         username: String,
-        /// When it was changed.
+        /// Time of the change.
         at: Timestamp,
-        /// Address of the client; `None` if unknown.
+        /// IP address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
     /// Notice that a second factor was added, removed or reset.
     FactorsChanged {
         /// Username of the recipient.
         username: String,
-        /// What changed: a sentence without a period.
+        /// Sentence that says what changed, without a period at the end.
         what: Text,
-        /// When it was changed.
+        /// Time of the change.
         at: Timestamp,
-        /// Address of the client; `None` if unknown.
+        /// IP address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
-    /// Notice that the e-mail address was changed; sent to the old and to the new one.
+    /// Notice that the e-mail address was changed; sent to the old and to the new address.
     AddressChanged {
         /// Username of the recipient.
         username: String,
         /// The new address, masked; `None` if the user has no address anymore.
         now: Option<String>,
-        /// When it was changed.
+        /// Time of the change.
         at: Timestamp,
-        /// Address of the client; `None` if unknown.
+        /// IP address of the client; `None` if unknown.
         address: Option<IpAddr>,
     },
-    /// A test that the mail settings work, sent by the operator.
+    /// Test letter, with which the operator checks the mail settings.
     Test,
 }
 
 /// The texts of a letter, in both languages.
 struct Content {
-    /// Never contains a code, since locked screens show subjects.
+    /// Subject line. It never contains a code, since locked screens show subjects.
     subject: Text,
     /// The paragraphs of the body.
     said: Vec<Text>,
     code: Option<String>,
     link: Option<String>,
     facts: Vec<(Text, Text)>,
-    /// What to do if the letter is unexpected.
+    /// Advice on what to do if the user did not expect the letter.
     advice: Text,
 }
 
-/// A letter that is ready to send.
+/// A letter that is ready to send, as plain text and as HTML.
 pub(super) struct Written {
     pub(super) subject: String,
     pub(super) text: String,
     pub(super) html: String,
 }
 
-/// A letter in one language.
+/// The texts of a letter in one language, for the templates.
 struct Page<'a> {
     tag: &'static str,
     subject: &'a str,
@@ -145,7 +145,7 @@ struct Plain<'a> {
 }
 
 impl Letter {
-    /// Renders the letter in one language, or in both, one after the other.
+    /// Renders the letter in one language, or in both languages, one after the other.
     pub(super) fn written(&self, language: Language) -> Result<Written> {
         let content = self.content();
         let [en, zh] = ["en", "zh-CN"];
@@ -307,7 +307,7 @@ impl Content {
     }
 }
 
-/// Returns a letter about a user's account that has no texts yet.
+/// Returns the content of a letter about a user's account, with no texts yet.
 fn about(username: &str) -> Content {
     let nothing = || Text::from("");
     let facts = vec![(text!("Account", "账户"), shown(username).into())];
@@ -333,8 +333,8 @@ fn unexpected() -> Text {
     )
 }
 
-/// Makes a value from a user or client safe to show: on one line, cut, and without characters that are invisible or change the reading
-/// direction.
+/// Makes a value from a user or client safe to show: puts it on one line, shortens it, and removes characters that are invisible or change
+/// the reading direction.
 fn shown(value: &str) -> String {
     let hidden = |letter: char| {
         let format = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&letter);
@@ -353,7 +353,8 @@ fn shown(value: &str) -> String {
 }
 
 /// Makes the name of a client safe to show. A thief who logs in chooses that name: an address in it must not become a link in the letter
-/// that warns of the thief. Host names have dots before letters, which are therefore separated; versions have dots before digits.
+/// that warns of the thief. A dot before a letter may belong to a host name, so the letter is separated from the dot; a dot before a digit
+/// belongs to a version.
 fn in_its_own_words(agent: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';

@@ -2,8 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `letter` | every kind of letter, in both languages |
-//! | `address` | which e-mail addresses are accepted |
+//! | `letter` | every kind of letter, with the texts in both languages |
+//! | `address` | checks of e-mail addresses |
 //! | `server` | the connection to the mail server |
 
 mod address;
@@ -28,7 +28,7 @@ pub use address::check_address;
 pub use letter::Letter;
 use server::Server;
 
-/// Sends letters, each over its own connection: letters are few, and a connection that is kept may be closed by the server.
+/// Sends letters, each over a new connection. Letters are rare, and the server may close a connection that stays open.
 pub struct Mailer {
     server: Server,
     from: Mailbox,
@@ -38,10 +38,10 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// Prepares for sending; does not connect to the server yet.
+    /// Creates a mailer; does not connect to the mail server yet.
     ///
     /// # Errors
-    /// `Invalid` if the host is not a valid TLS server name, or the file of certificates can't be used.
+    /// `Invalid` if the mail server's host is not a valid TLS server name, or the file of certificates can't be used.
     pub fn new(settings: &MailSettings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
         let (server, from) = (Server::new(settings)?, settings.from.clone());
         Ok(Self { server, from, timeout: settings.timeout, clock, random })
@@ -57,7 +57,7 @@ impl Mailer {
     ///
     /// # Errors
     /// - `Invalid` if `to` is not an e-mail address.
-    /// - `Unavailable` if the server is unreachable, has no trusted certificate, or rejects the login or the letter.
+    /// - `Unavailable` if the mail server is unreachable, has no trusted certificate, or rejects the login or the letter.
     pub async fn send(&self, to: &str, letter: &Letter, language: Language) -> Result<()> {
         let message = self.message(to, letter, language)?;
         let sent = timeout(self.timeout, self.server.send(message.envelope(), &message.formatted())).await;
@@ -86,7 +86,7 @@ impl Mailer {
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(written.subject)
-            // Asks programs not to reply (RFC 3834).
+            // This header tells programs not to reply to the letter (RFC 3834).
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(written.text, written.html))
             .map_err(Error::internal)

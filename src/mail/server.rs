@@ -20,10 +20,10 @@ use tokio::net::TcpStream;
 use crate::config::{MailSettings, MailTls, read_certificates};
 use crate::error::{Error, Result};
 
-/// Maximum length of a server's own words in the log, in characters.
+/// Maximum length of a text from the mail server in the log, in characters.
 const TOLD: usize = 300;
 
-/// The mail server, and how to connect to it.
+/// The mail server, and the parameters for connecting to it.
 pub(super) struct Server {
     host: String,
     port: u16,
@@ -34,7 +34,7 @@ pub(super) struct Server {
     timeout: Duration,
 }
 
-/// Why handing over a letter failed.
+/// Reason why the mail server did not accept a letter.
 #[derive(Debug)]
 pub(super) enum Failure {
     Io(std::io::Error),
@@ -53,13 +53,13 @@ impl Server {
             port: settings.port,
             tls: settings.tls,
             credentials: login.map(|(user, password)| Credentials::new(user.clone(), password.expose().to_owned())),
-            // The server can look up the sender's domain; this machine often has no such name.
+            // The server can look up the sender's domain. This machine often has no name that the server could look up.
             hello: ClientId::Domain(settings.from.email.domain().to_owned()),
             timeout: settings.timeout,
         })
     }
 
-    /// Hands a letter over; returns the connection, for the caller to close.
+    /// Hands a letter over to the mail server. Returns the open connection, which the caller must close.
     pub(super) async fn send(
         &self,
         envelope: &Envelope,
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// Returns the parameters of TLS, which trust the public authorities, or the ones in the configured file.
+/// Returns the TLS parameters. They trust the authorities in the configured file or, without such a file, the public authorities.
 fn parameters(settings: &MailSettings) -> Result<TlsParameters> {
     let builder = TlsParameters::builder(settings.host.clone());
     let Some(file) = &settings.ca_file else {
@@ -107,7 +107,7 @@ fn parameters(settings: &MailSettings) -> Result<TlsParameters> {
     parameters.map_err(|error: SmtpError| unusable(&format!("a certificate that can't be trusted: {error}")))
 }
 
-/// Describes a failure for the log. The server's words are untrusted, so they are cut and kept on one line.
+/// Describes a failure for the log. Text from the server is untrusted, so it is shortened and kept on one line.
 pub(super) fn told(failure: &Failure) -> String {
     let text = match failure {
         Failure::Io(error) => format!("connection error: {error}"),
@@ -128,9 +128,9 @@ impl From<SmtpError> for Failure {
     }
 }
 
-/// A connection that passes on one line at a time, so that no answer waits in a buffer above it when TLS begins. An attacker on the path
-/// could append an answer to the reply to STARTTLS, and it would count as received under TLS. This way it ends up in the TLS handshake,
-/// which fails.
+/// A connection that passes on one line at a time, so that the SMTP client has no buffered answer when TLS begins. Otherwise, a
+/// man-in-the-middle attacker could append an answer to the reply to STARTTLS, and the client would treat this answer as received under
+/// TLS. With this type, the appended text becomes part of the TLS handshake, which then fails.
 #[derive(Debug)]
 struct Lines(BufReader<TcpStream>);
 

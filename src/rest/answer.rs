@@ -27,7 +27,7 @@ pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<Response> {
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// `WithTask<T>`: a changed object, with the id of its task if the change is still running.
+/// `WithTask<T>` in the contract: a changed object and, if the change is still running, the id of the task that makes the change.
 #[derive(Serialize)]
 struct WithTask<'a, T: ?Sized> {
     data: &'a T,
@@ -40,12 +40,12 @@ impl<'a, T: ?Sized> From<&'a T> for WithTask<'a, T> {
     }
 }
 
-/// Answers with one `WithTask<T>`, without a task.
+/// Answers with one `WithTask<T>` without a task id.
 pub(super) fn with_task(data: &(impl Serialize + ?Sized)) -> Result<Response> {
     json(&WithTask::from(data))
 }
 
-/// Adds the device cookie to an answer, after the first login from a device.
+/// Adds the device cookie to the answer to the first login from a device.
 pub(super) fn remembered(mut answer: Response, device: &Handle) -> Response {
     if let Ok(cookie) = HeaderValue::from_str(&device_cookie(device)) {
         answer.headers_mut().insert(SET_COOKIE, cookie);
@@ -53,18 +53,18 @@ pub(super) fn remembered(mut answer: Response, device: &Handle) -> Response {
     answer
 }
 
-/// Answers with a list of `WithTask<T>`, without tasks.
+/// Answers with a list of `WithTask<T>` without task ids.
 pub(super) fn with_tasks<'a, T: Serialize + ?Sized + 'a>(data: impl IntoIterator<Item = &'a T>) -> Result<Response> {
     json(&data.into_iter().map(WithTask::from).collect::<Vec<_>>())
 }
 
-/// Answers with a list of `WithTask<T>` whose tasks are still running.
+/// Answers with a list of `WithTask<T>`, each with the id of a task that is still running.
 pub(super) fn under_way<T: Serialize>(begun: &[(TaskId, Arc<T>)]) -> Result<Response> {
     let each = begun.iter().map(|(id, data)| WithTask { data: data.as_ref(), task_id: Some(id.as_str()) });
     json(&each.collect::<Vec<_>>())
 }
 
-/// Answers with the ids of deleted rows.
+/// Answers with the ids of the deleted rows, each as a `WithTask` without a task id.
 pub(super) fn deleted(ids: impl IntoIterator<Item = impl Display>) -> Result<Response> {
     let left: Vec<Value> = ids.into_iter().map(|id| json!({ "id": id.to_string() })).collect();
     with_tasks(&left)
@@ -81,10 +81,10 @@ pub(super) fn not_allowed(path: &str, allowed: &Method, language: Language) -> R
     response
 }
 
-/// Answers with a whole list, as a stream if it is longer than one block.
+/// Answers with a whole list; streams the answer if the list is longer than one block.
 ///
-/// It holds no database connection while the client reads, and the server cuts a client that stops reading. An error midway aborts the
-/// answer, so that a truncated list never looks complete.
+/// The stream holds no database connection while the client reads, and the server closes the connection of a client that stops reading. An
+/// error midway aborts the answer, so that a truncated list never looks complete.
 pub(super) async fn list(app: Arc<App>, mut blocks: Blocks) -> Result<Response> {
     let (mut text, mut has_rows) = (b"[".to_vec(), false);
     if let Some(rows) = blocks.next(&app).await? {

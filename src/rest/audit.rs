@@ -1,4 +1,4 @@
-//! Bodies of `create-user-audit-log`, by which other systems report events.
+//! Bodies of the route `create-user-audit-log`, with which other systems report events.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use crate::domain::audit::Outcome;
 use crate::domain::secret::PlainKey;
 use crate::service::audit::ReportRequest;
 
-/// `UserAuditLogCreationParams`.
+/// `UserAuditLogCreationParams` in the contract: an event to add to the audit log.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportCreation {
@@ -26,7 +26,7 @@ pub(super) struct ReportCreation {
     id: Option<String>,
 }
 
-/// `UserAuditLogStatus`.
+/// `UserAuditLogStatus` in the contract: whether the reported action succeeded.
 #[derive(Debug, Deserialize)]
 enum Status {
     #[serde(rename = "SUCCESSED")]
@@ -35,7 +35,7 @@ enum Status {
     Failed,
 }
 
-/// Converts a list of `UserAuditLogCreationParams` into report requests.
+/// Converts a list of `UserAuditLogCreationParams` to requests to report events.
 pub(super) fn reports(given: Vec<ReportCreation>) -> Vec<ReportRequest> {
     given.into_iter().map(ReportCreation::read).collect()
 }

@@ -1,4 +1,4 @@
-//! Forwards routes to the upstream server, if one is configured.
+//! Forwards requests to the upstream server, if an upstream is configured.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -26,7 +26,8 @@ pub(super) async fn unknown(app: &App, path: &str, request: Request) -> Result<R
     hand_on(app, Operation::Forward(needs), path, request).await
 }
 
-/// Forwards a request: checks that it has a credential, reads the body, then authenticates and authorizes the caller.
+/// Forwards a request to the upstream. First checks that the request has a credential, reads the body, and authenticates and authorizes the
+/// caller.
 pub(super) async fn hand_on(app: &App, operation: Operation, path: &str, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let Some(shown) = credential(app, &parts)? else {

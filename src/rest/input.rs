@@ -1,4 +1,4 @@
-//! Parses request bodies; error messages name the faulty member and the fault.
+//! Parses request bodies. Error messages name the faulty member and say what is wrong.
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::http::body;
 
-/// `LoginInput` (contract section 1.1). It ignores unknown members, since the contract allows them and newer SDKs may send some.
+/// Body of `login`, `LoginInput` in the contract (section 1.1). Unknown members are ignored, since the contract allows them and newer SDKs
+/// may send some.
 #[derive(Debug, Deserialize)]
 pub(super) struct Login {
     pub(super) username: String,
@@ -22,7 +23,7 @@ pub(super) struct Login {
     _auth_config_id: Option<String>,
 }
 
-/// `UserSource`.
+/// `UserSource` in the contract: the system that manages the user.
 #[derive(Debug, Deserialize)]
 pub(super) enum UserSource {
     #[serde(rename = "AUTHN")]
@@ -46,13 +47,13 @@ impl UserSource {
     }
 }
 
-/// `RootUserCreationParams`.
+/// Body of `create-root-user`, `RootUserCreationParams` in the contract.
 #[derive(Debug, Deserialize)]
 pub(super) struct RootUserCreation {
     pub(super) password: String,
 }
 
-/// An authorized request.
+/// The parts of an authorized request that the routes use.
 pub(super) struct Input<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) permit: Permit,
@@ -69,12 +70,12 @@ impl Input<'_> {
         }
     }
 
-    /// Parses the body as a JSON object and deserializes it.
+    /// Parses the body as a JSON object and deserializes the object.
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         Self::read(Value::Object(self.object()?))
     }
 
-    /// Parses the body as a JSON list and deserializes it.
+    /// Parses the body as a JSON list and deserializes the elements.
     pub(super) fn parse_list<T: DeserializeOwned>(self) -> Result<Vec<T>> {
         match self.json("list")? {
             list @ Value::Array(_) => Self::read(list),

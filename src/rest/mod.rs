@@ -1,7 +1,7 @@
-//! REST v2 (`/v2/api/*`), as in the contract; every route is a row of one table.
+//! REST v2 (`/v2/api/*`), as the contract defines it. Every route is a row of one table.
 //!
-//! The router, the OpenAPI document and the authorization table are built from that table. Every entity with a route has a list and a
-//! count. Errors are the contract's ErrorBody (section 1.7).
+//! The router, the OpenAPI document and the authorization table are built from that table. Every entity with a route has a route for a list
+//! and a route for a count. Errors are the contract's ErrorBody (section 1.7).
 
 mod answer;
 mod audit;
@@ -50,18 +50,18 @@ pub const PREFIX: &str = "/v2/api";
 /// Version of the contract that this API implements.
 pub const CONTRACT_VERSION: &str = "4.6.0";
 
-/// One route.
+/// A row of the route table.
 #[derive(Debug)]
 pub struct Route {
     /// Path after [`PREFIX`].
     pub path: String,
     /// `operationId` in the contract.
     pub id: String,
-    /// The call that the route serves.
+    /// What the route does.
     pub call: Call,
 }
 
-/// The call that a route serves.
+/// What a route does, with the data that this needs.
 #[derive(Debug, Clone, Copy)]
 pub enum Call {
     /// `POST /login`.
@@ -86,7 +86,7 @@ pub enum Call {
     DeleteRole,
     /// `POST /create-user-audit-log`.
     CreateUserAuditLog,
-    /// `POST /start-vm` and the other routes that switch VMs on and off.
+    /// Routes that switch VMs on and off, such as `POST /start-vm`.
     Power(Power),
     /// `POST /create-task`.
     CreateTask,
@@ -98,9 +98,9 @@ pub enum Call {
     UpdateAccessRestriction,
     /// `POST /update-session-timeout`.
     UpdateSessionTimeout,
-    /// `POST /get-<route>`.
+    /// List of the rows of an entity: `POST /get-<route>`.
     List(&'static Entity),
-    /// `POST /get-<route>-connection`.
+    /// Number of the rows of an entity: `POST /get-<route>-connection`.
     Count(&'static Entity),
 }
 
@@ -114,8 +114,8 @@ impl Call {
         }
     }
 
-    /// Returns true if the route goes to the upstream server when one is configured: routes that read or change the inventory, and the
-    /// routes of tasks. keytower still checks the caller's rights for them.
+    /// Returns true if requests for the route go to the upstream server when an upstream is configured. This holds for routes that read or
+    /// change the inventory, and for the routes of tasks. keytower still checks the caller's rights for such requests.
     #[must_use]
     pub fn is_upstreams(self) -> bool {
         match self {
@@ -127,7 +127,7 @@ impl Call {
         }
     }
 
-    /// Returns the operation to authorize.
+    /// Returns the operation to authorize for the route.
     #[must_use]
     pub fn operation(self) -> Operation {
         match self {
@@ -188,7 +188,7 @@ pub fn table() -> Vec<Route> {
     routes
 }
 
-/// Returns the router.
+/// Returns the router of REST v2.
 pub fn routes() -> Router<Arc<App>> {
     let mut router = Router::new();
     for Route { path, call, .. } in table() {
@@ -234,7 +234,7 @@ fn finish(path: &str, language: Language, result: Result<Response>) -> Response 
 async fn handle(app: &Arc<App>, call: Call, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let (operation, headers) = (call.operation(), &parts.headers);
-    // Open routes ignore the credential: an expired one must not stop its owner from logging in again.
+    // Open routes ignore the credential: an expired credential must not stop a user from logging in again.
     let (caller, body) = if operation.needs() == Needs::Nothing {
         (stranger(app, &parts)?, body::read(app, body).await)
     } else {
@@ -263,7 +263,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
                 answer: None,
             };
             match login::login(app, permit, request).await? {
-                // Never answer 200 without a token: SDKs read it without a check (contract section 1.1).
+                // Never answer 200 without a token: SDKs use the token without checking that it exists (contract section 1.1).
                 Login::NeedsCode { meta, .. } => Err(login::needs_code(meta)),
                 Login::Done(done) => {
                     let answer = answer::with_task(&json!({ "token": done.token.expose() }))?;
@@ -277,7 +277,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
             answer::with_task(user.as_ref())
         }
         Call::GetMyInfo => {
-            // The route needs no body; SDKs send none, or {}. Only a failed read is an error.
+            // The route needs no body; SDKs send no body, or `{}`. Only a failure to read the body is an error.
             input.body?;
             let me = users::me(app, permit).await?;
             answer::json(me.as_ref())
@@ -364,7 +364,7 @@ async fn answer(app: &Arc<App>, input: Input<'_>, call: Call) -> Result<Response
     }
 }
 
-/// Turns camel case into Pascal case: `userRoleNexts` becomes `UserRoleNexts`.
+/// Converts a name in camel case to Pascal case: `userRoleNexts` becomes `UserRoleNexts`.
 fn pascal(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()

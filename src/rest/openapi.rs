@@ -1,7 +1,7 @@
 //! The OpenAPI document, built from the route table and the entities' descriptions, and the Swagger UI pages.
 //!
-//! The version is OpenAPI 3.0, like the contract's own document: SDK generators fetch it from a running server, and older ones cannot
-//! read 3.1.
+//! The document follows OpenAPI 3.0, like the contract's own document: SDK generators fetch the document from a running server, and older
+//! generators cannot read OpenAPI 3.1.
 
 mod audit;
 mod policy;
@@ -26,7 +26,7 @@ use crate::domain::permission::ACTIONS;
 use crate::domain::power::Power;
 use crate::domain::user::USERNAME_MAX;
 
-/// Content-Security-Policy of the pages: they load from this server only. Swagger UI needs inline styles.
+/// Content-Security-Policy of the Swagger UI pages, which load files from this server only. Swagger UI needs inline styles.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -34,18 +34,18 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-/// Serves the document.
+/// Serves the OpenAPI document.
 pub(super) async fn serve() -> Json<&'static Value> {
     Json(&DOCUMENT)
 }
 
-/// Routes of Swagger UI, which is compiled into the program.
+/// Returns the routes of Swagger UI, which is compiled into the program.
 pub(super) fn pages() -> Router<Arc<App>> {
     let ui = SwaggerUi::new(format!("{PREFIX}/docs")).config(Config::from(format!("{PREFIX}/swagger3.json")));
     Router::from(ui).layer(SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, PAGE_POLICY))
 }
 
-/// Builds the document.
+/// Builds the OpenAPI document.
 #[must_use]
 pub fn document() -> Value {
     let mut schemas = Schemas::default();
@@ -185,7 +185,7 @@ fn nullable(mut schema: Value) -> Value {
     schema
 }
 
-/// Returns the schema name of the body of a list or count route, from its `operationId`.
+/// Returns the name of the schema for the body of a list or count route; `id` is the `operationId` of the route.
 fn body_of(id: &str) -> String {
     format!("{id}RequestBody")
 }
@@ -194,7 +194,7 @@ fn body_of(id: &str) -> String {
 struct Schemas(Map<String, Value>);
 
 impl Schemas {
-    /// Adds the schemas of an entity: the object, its `where` and `orderBy`, and its connection.
+    /// Adds the schemas of an entity: the object, the `where` and `orderBy` members for the entity, and the connection.
     fn entity(&mut self, entity: &'static Entity) {
         let object = self.object(entity.fields);
         self.0.insert(entity.name.to_owned(), object);
@@ -208,7 +208,7 @@ impl Schemas {
         self.0.insert(entity.connection(), closed(members(aggregate), &["aggregate"]));
     }
 
-    /// Adds the `where` schema of an object and of its related objects, unless it exists already.
+    /// Adds the `where` schemas of an object and of the related objects, unless they exist already.
     fn conditions(&mut self, shape: Shape) {
         let name = shape.where_input();
         if self.0.contains_key(&name) {
@@ -261,7 +261,7 @@ impl Schemas {
     fn field(&mut self, field: &'static Field) -> Value {
         let list = |items: Value| json!({ "type": "array", "items": items });
         match &field.kind {
-            // The contract gives timestamps no format, and code generated from it treats them as plain text.
+            // The contract declares no format for timestamps, and code generated from the contract treats timestamps as plain text.
             Kind::Id | Kind::Text | Kind::Localized | Kind::Key | Kind::DateTime => json!({ "type": "string" }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Int => json!({ "type": "integer", "format": "int32" }),

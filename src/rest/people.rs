@@ -1,5 +1,5 @@
-//! Bodies of the routes that change users and roles (contract section 3.2). They reject unknown members, so that no requested change is
-//! ignored silently.
+//! Bodies of the routes that change users and roles (contract section 3.2). Unknown members are rejected, so that keytower ignores no
+//! requested change.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::service::people::roles::{self, RoleRequest};
 use crate::service::people::users::{self, UserRequest};
 
-/// `UserCreationParams`.
+/// `UserCreationParams` in the contract: a user to create.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserCreation {
@@ -29,11 +29,11 @@ pub(super) struct UserCreation {
     auth_config_id: Option<String>,
 }
 
-/// `UserUpdationParams`.
+/// `UserUpdationParams` in the contract: changes to the users that `where` selects.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserUpdation {
-    /// Must not be null: in a list, a null `where` matches every row.
+    /// Must not be null: in a list request, a null `where` matches every row.
     #[serde(rename = "where")]
     conditions: Map<String, Value>,
     data: UserData,
@@ -58,7 +58,7 @@ struct UserData {
     mobile_phone: Option<Option<String>>,
 }
 
-/// `RoleCreationParams`.
+/// `RoleCreationParams` in the contract: a role to create.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleCreation {
@@ -66,7 +66,7 @@ pub(super) struct RoleCreation {
     actions: Vec<String>,
 }
 
-/// `RoleUpdationParams`.
+/// `RoleUpdationParams` in the contract: changes to the roles that `where` selects.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleUpdation {
@@ -84,7 +84,7 @@ struct RoleData {
     actions: Option<Vec<String>>,
 }
 
-/// `UserDeletionParams` and `RoleDeletionParams`.
+/// `UserDeletionParams` and `RoleDeletionParams` in the contract: selects the rows to delete.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Deletion {
@@ -92,14 +92,14 @@ pub(super) struct Deletion {
     pub(super) conditions: Map<String, Value>,
 }
 
-/// Deserializes an optional member: `None` if it is absent; a null is passed on to `T`, which accepts or rejects it.
+/// Deserializes an optional member; `None` means that the member is absent. If the member is null, `T` accepts or rejects the null.
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// Converts a list of `UserCreationParams` into user requests.
+/// Converts a list of `UserCreationParams` to requests for new users.
 pub(super) fn users(given: Vec<UserCreation>) -> Result<Vec<UserRequest>> {
     given
         .into_iter()
@@ -108,7 +108,7 @@ pub(super) fn users(given: Vec<UserCreation>) -> Result<Vec<UserRequest>> {
         .collect()
 }
 
-/// Converts a list of `RoleCreationParams` into role requests.
+/// Converts a list of `RoleCreationParams` to requests for new roles.
 pub(super) fn roles(given: Vec<RoleCreation>) -> Vec<RoleRequest> {
     given.into_iter().map(|RoleCreation { name, actions }| RoleRequest { name, actions }).collect()
 }
@@ -137,7 +137,7 @@ impl UserCreation {
 }
 
 impl UserUpdation {
-    /// Returns the conditions that select users, and the change to them.
+    /// Returns the conditions that select users, and the change to these users.
     pub(super) fn read(self) -> (Map<String, Value>, users::UpdateRequest) {
         let UserData { username, name, password, role_id, internal, email_address, mobile_phone } = self.data;
         let change = UserChange { username, name, password_hash: None, email_address, mobile_phone, internal };
@@ -147,7 +147,7 @@ impl UserUpdation {
 }
 
 impl RoleUpdation {
-    /// Returns the conditions that select roles, and the change to them.
+    /// Returns the conditions that select roles, and the change to these roles.
     pub(super) fn read(self) -> (Map<String, Value>, roles::UpdateRequest) {
         let RoleData { name, actions } = self.data;
         (self.conditions, roles::UpdateRequest { name, actions })

@@ -1,11 +1,11 @@
-//! Bodies of the routes that change the policies (contract section 1.5). They reject unknown members.
+//! Bodies of the routes that change the policies (contract section 1.5). Unknown members are rejected.
 
 use serde::Deserialize;
 
 use super::people::given;
 use crate::domain::policy::{self, AccessMode, Complexity};
 
-/// `UpdatePassrodSecurityParams` (the contract has this misspelling).
+/// Body of `update-password-security`, `UpdatePassrodSecurityParams` in the contract (with this misspelling).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswordSecurity {
@@ -19,7 +19,7 @@ pub(super) struct PasswordSecurity {
     login_miss_num_threshold: Option<i64>,
 }
 
-/// `UpdateAccessRestrictionParams`.
+/// Body of `update-access-restriction`, `UpdateAccessRestrictionParams` in the contract.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessRestriction {
@@ -27,7 +27,7 @@ pub(super) struct AccessRestriction {
     pub(super) access_mode: AccessMode,
 }
 
-/// `UpdateSessionTimeoutParams`.
+/// Body of `update-session-timeout`, `UpdateSessionTimeoutParams` in the contract.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionTimeout {
@@ -35,7 +35,7 @@ pub(super) struct SessionTimeout {
 }
 
 impl PasswordSecurity {
-    /// Returns the change to the policy.
+    /// Returns the change to the password policy.
     pub(super) fn read(self) -> policy::PasswordSecurity {
         policy::PasswordSecurity {
             expire_days: self.password_expire_days,

@@ -1,4 +1,4 @@
-//! Bodies of the routes by which other systems report their tasks (contract section 6). They reject unknown members.
+//! Bodies of the routes with which other systems report tasks (contract section 6). Unknown members are rejected.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::domain::task::{Step, TaskChange};
 use crate::domain::text::Text;
 use crate::service::inventory::tasks::TaskRequest;
 
-/// `TaskCreationParams`.
+/// `TaskCreationParams` in the contract: a task to create.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskCreation {
@@ -34,11 +34,11 @@ pub(super) struct TaskCreation {
     kind: Option<String>,
 }
 
-/// `TaskUpdateParams`.
+/// `TaskUpdateParams` in the contract: changes to the tasks that `where` selects.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskUpdate {
-    /// Must not be null: in a list, a null `where` matches every row.
+    /// Must not be null: in a list request, a null `where` matches every row.
     #[serde(rename = "where")]
     conditions: Map<String, Value>,
     data: TaskData,
@@ -89,7 +89,7 @@ struct TaskData {
     user_id: Option<String>,
 }
 
-/// `TaskDescription` and `UserAuditLogMessage`: a text in English and Chinese.
+/// `TaskDescription` and `UserAuditLogMessage` in the contract: a text in English and Chinese.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Description {
@@ -99,7 +99,8 @@ pub(super) struct Description {
     zh: String,
 }
 
-/// `TaskStepCreationParams`. The description is accepted and dropped, since the steps of a Task have none.
+/// `TaskStepCreationParams` in the contract: a step of a task. The description is accepted and dropped, since the contract's `Task` has no
+/// description of steps.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StepCreation {
@@ -109,7 +110,7 @@ struct StepCreation {
     _description: Option<String>,
 }
 
-/// A timestamp in ISO 8601.
+/// A timestamp, sent as text in ISO 8601.
 #[derive(Debug)]
 pub(super) struct Moment(pub(super) Timestamp);
 
@@ -131,7 +132,7 @@ fn steps(given: Vec<StepCreation>) -> Vec<Step> {
 }
 
 impl TaskCreation {
-    /// Converts the body into a task request.
+    /// Converts the body to a request for a new task.
     pub(super) fn read(self) -> TaskRequest {
         let state = TaskChange {
             args: self.args,
@@ -156,7 +157,7 @@ impl TaskCreation {
 }
 
 impl TaskUpdate {
-    /// Returns the conditions that select tasks, and the change to them.
+    /// Returns the conditions that select tasks, and the change to these tasks.
     pub(super) fn read(self) -> (Map<String, Value>, TaskChange) {
         let data = self.data;
         let change = TaskChange {

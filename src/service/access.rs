@@ -15,7 +15,7 @@ use crate::store::{Budget, Projection};
 pub struct Wanted<'a> {
     /// Fields and relations to show.
     pub projection: &'a Projection,
-    /// Limit on the number of values.
+    /// Limit on the number of values in the answer.
     pub budget: &'a Budget,
 }
 
@@ -28,7 +28,7 @@ pub(in crate::service) fn check_shown(permit: &Permit, projection: &Projection) 
     }
 }
 
-/// Returns the policies if they admit the caller's address, and rejects the login otherwise.
+/// Returns the policies. Rejects the login if the policies do not admit the caller's address.
 pub(in crate::service) async fn admitted(app: &App, permit: &Permit) -> Result<Policy> {
     let caller = permit.caller();
     let policy = app.store.policy().await?;
@@ -40,7 +40,7 @@ pub(in crate::service) async fn admitted(app: &App, permit: &Permit) -> Result<P
     Err(Error::new(Kind::LoginFailed, text))
 }
 
-/// Returns the session of the caller's token, and its user.
+/// Returns the id of the session of the caller's token, and the id of the caller's user.
 pub(in crate::service) fn own_session(permit: &Permit) -> Result<(SessionId, UserId)> {
     match permit.actor().map(|actor| (&actor.credential, &actor.user)) {
         Some((CredentialRef::Session(session), user)) => Ok((session.clone(), user.clone())),
@@ -48,7 +48,7 @@ pub(in crate::service) fn own_session(permit: &Permit) -> Result<(SessionId, Use
     }
 }
 
-/// Rejects an API key if the settings do not let keys manage users.
+/// Rejects a caller with an API key if the settings do not let keys manage users.
 pub(in crate::service) fn expect_user_management(app: &App, actor: &Principal) -> Result<()> {
     match actor.is_key() && !app.settings.softlayer_keys_manage_users {
         true => Err(Denial::KeyNotAllowed.into()),

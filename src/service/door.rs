@@ -1,7 +1,9 @@
-//! The single entry point of every API, command and job: it takes the caller, the operation and the work. It authorizes the caller, runs
-//! the work, and records refusals and failures in the audit log, once. The work's own transaction records what was done.
+//! The single entry point of every API, command and job: [`enter`] takes a caller, an operation and the work, which is a function. It
+//! authorizes the caller, runs the work, and records a refusal or failure in the audit log, once. The work records its success in its own
+//! transaction.
 //!
-//! If the work turns out to be another operation, the use case [requires](Permit::require) that one, and the audit log names it.
+//! If the work turns out to be another operation, the use case [requires](Permit::require) that operation, and the audit log names that
+//! operation.
 
 use crate::app::App;
 use crate::domain::caller::Caller;
@@ -31,7 +33,8 @@ pub async fn enter<T, E: Failure, F: Future<Output = std::result::Result<T, E>>>
     done
 }
 
-/// Authorizes a caller as [`enter`] does, for a request that is forwarded to the upstream; the audit log names the request by its route.
+/// Authorizes a caller as [`enter`] does, for a request that is forwarded to the upstream. The audit log names the route instead of the
+/// operation.
 ///
 /// # Errors
 /// Like [`enter`].
@@ -43,7 +46,7 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
     work: impl FnOnce(Permit) -> F,
 ) -> Result<T> {
     match permit(app, caller, operation).await {
-        // Errors of the work need no entry here: `forward` records the request before it sends it.
+        // Errors of the work need no entry here: `forward` records the request before sending it.
         Ok(permit) => work(permit).await,
         Err(error) => {
             if !crate::service::inventory::forward::is_common_read(route, operation) {
@@ -54,32 +57,32 @@ pub async fn enter_route<T, F: Future<Output = Result<T>>>(
     }
 }
 
-/// Records and returns the error for a caller without a credential where an API requires one, even if the operation itself does not. The
-/// API calls it before it reads the request.
+/// Records and returns the error for a caller without a credential. An API may require a credential for an operation that needs none while
+/// no user exists. Such an API calls this function before it reads the request.
 pub async fn turn_away(app: &App, caller: &Caller, operation: Operation) -> Error {
     let error = Error::from(Denial::NoCredential);
     refuse(app, caller, operation, &error).await;
     error
 }
 
-/// Records that an API rejected a request before running it, if the operation is a change.
+/// Records that an API rejected a request before running the operation, if the operation is a change.
 pub async fn refuse(app: &App, caller: &Caller, operation: Operation, error: &Error) {
     if operation.spec().is_change() {
         audit::refused(app, caller, operation.name(), error).await;
     }
 }
 
-/// Returns a permit of the service itself and of the operator of its machine, for work that no caller requested.
+/// Returns a permit for work that no caller requested: work of the service itself, or of the operator of its machine.
 ///
 /// # Errors
-/// `Internal` if the operator may not perform the operation; no such operation exists.
+/// `Internal` if the operator may not perform the operation, which never happens.
 pub fn operator(operation: Operation) -> Result<Permit> {
     authorize(&Caller::operator(), operation).map_err(|denial| Error::internal(format!("{operation:?}: {denial:?}")))
 }
 
 /// The error type of an API, made from the errors of the use cases.
 pub trait Failure: From<Error> {
-    /// Returns the error to record in the audit log; `None` if the API found the fault itself and ran nothing.
+    /// Returns the error to record in the audit log; `None` if the API itself rejected the request and ran no use case.
     fn error(&self) -> Option<&Error>;
 }
 
@@ -89,7 +92,8 @@ impl Failure for Error {
     }
 }
 
-/// Decides whether a caller may perform an operation; while no user exists, by [`Operation::needs_while_fresh`].
+/// Returns a permit if the caller may perform the operation. While no user exists, [`Operation::needs_while_fresh`] decides for a caller
+/// without a credential.
 async fn permit(app: &App, caller: &Caller, operation: Operation) -> Result<Permit> {
     match authorize(caller, operation) {
         Err(Denial::NoCredential)

@@ -1,5 +1,5 @@
-//! The use cases, one function each: authorize the caller, begin a transaction, change, commit. They are independent of HTTP and of the
-//! APIs (REST, GraphQL, SoftLayer).
+//! The use cases, one function each. A use case authorizes the caller, begins a transaction, makes the change and commits. The use cases
+//! are independent of HTTP and of the APIs (REST, GraphQL, SoftLayer).
 
 pub mod access;
 pub mod audit;

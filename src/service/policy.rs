@@ -1,4 +1,4 @@
-//! The policies: changes them, and applies them as time passes.
+//! Changes the policies, and regularly applies the policies that depend on time.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::service::people::change::{Change, PEOPLE};
 use crate::service::sessions;
 use crate::store::{Node, Scope, Users};
 
-/// Longest list that the audit log repeats in full, in bytes of JSON.
+/// Maximum length of a list that the audit log repeats in full, in bytes of JSON.
 const TOLD_MAX: usize = 500;
 
 /// Changes the rules for passwords and the limit on wrong logins.
@@ -36,7 +36,8 @@ pub async fn update_password_security(app: &App, permit: &Permit, wanted: Passwo
     update(app, permit, Operation::UpdatePasswordSecurity, |policy| policy.secure_passwords(wanted)).await
 }
 
-/// Changes the addresses from which the service may be used. A caller other than the operator can't shut out their own address.
+/// Changes the addresses from which the service may be used. Rejects a change that shuts out the caller's own address, unless the caller is
+/// the operator.
 ///
 /// # Errors
 /// Like [`update_password_security`].
@@ -74,7 +75,7 @@ pub async fn unlock(app: &App, permit: &Permit) -> Result<()> {
     update(app, permit, Operation::UnlockPolicies, unlock).await.map(drop)
 }
 
-/// Changes the maximum age of sessions, in milliseconds; 0 means as long as their tokens. Sessions that are older end at once.
+/// Changes the maximum age of sessions, in milliseconds; 0 means that a session lives as long as its token. Older sessions end at once.
 ///
 /// # Errors
 /// Like [`update_password_security`].
@@ -112,7 +113,7 @@ pub async fn update_mfa(app: &App, permit: &Permit, wanted: MfaPolicyChange) -> 
     Ok(app.store.policy().await?.mfa)
 }
 
-/// Returns the users without a second factor who need one, now or once that is enforced.
+/// Returns the users who have no second factor and are required to have one, now or once the policy is enforced.
 ///
 /// # Errors
 /// Like [`lists::list`].
@@ -131,7 +132,7 @@ pub async fn users_without_mfa(
     lists::list_in(app, permit, &USER, arguments, &scope, wanted).await
 }
 
-/// Returns the keys that were minted without a second factor, if minting requires one, now or once that is enforced.
+/// Returns the API keys that were minted without a second factor. Returns none if the policy does not require a second factor to mint keys.
 ///
 /// # Errors
 /// Like [`lists::list`].
@@ -176,8 +177,8 @@ async fn update(
     rows.into_iter().next().ok_or_else(|| Error::internal("the policies are gone"))
 }
 
-/// Applies what changes with time: marks users whose password has expired, and deletes outdated wrong logins, challenges and mailed links,
-/// and unused sessions and devices.
+/// Applies the policies that depend on time. Marks users whose password has expired. Deletes outdated records of wrong logins, expired
+/// challenges and mailed links, and unused sessions and devices.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -201,7 +202,7 @@ pub async fn maintain(app: &App) -> Result<()> {
     }
 }
 
-/// Returns names and new values of the changed members.
+/// Returns the names and new values of the policy members that changed, as text.
 fn difference(before: &Policy, after: &Policy) -> Result<String> {
     let members = |policy: &Policy| {
         let (auth, mfa) = (serde_json::to_value(policy), serde_json::to_value(&policy.mfa));

@@ -1,5 +1,5 @@
-//! Startup: data folder, database, master key, and the contents of a fresh database. Any fault stops the start with one clear line and does
-//! no damage.
+//! Startup: prepares the data folder, the database and the master key, and fills a fresh database. Any fault stops the start with a clear
+//! message of one line, and damages nothing.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
@@ -36,14 +36,14 @@ use crate::service::people::users::{insert_root, make_up_password};
 use crate::store::{Store, Tx};
 use crate::upstream::Upstream;
 
-/// Name of the stored fact that shows whether a master key belongs to this database: a known text, sealed.
+/// Name of the stored fact that shows whether a master key belongs to this database. The value is a known text, sealed with the master key.
 const CHECK: &str = "master_key_check";
 const CHECK_TEXT: &[u8] = b"keytower";
 const ORGANIZATION: &str = "keytower";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Opens the database, migrates it and creates what is missing. Returns the password of the first user if it was generated here; it is
-/// stored only as a hash.
+/// Opens the database, migrates the database, and creates missing contents such as the first user. Returns the password of the first user
+/// if this call generated the password, which is stored only as a hash.
 ///
 /// # Errors
 /// - `Invalid` if the settings, the data folder, the master key or the database can't be used; the message says what to do.
@@ -68,7 +68,7 @@ pub async fn start(
     };
     let vault = unlock(&master, check.as_deref())?;
     let up_to_date = store.is_migrated().await?;
-    // Not earlier: a start with the wrong master key must change nothing.
+    // Migrate only now: a start with the wrong master key must change nothing.
     store.migrate(&prepared).await?;
     let app = Arc::new(App {
         passwords: Passwords::new(hashes_at_once(), settings.password_hash, random.as_ref())?,
@@ -88,7 +88,7 @@ pub async fn start(
     let tx = app.begin(&door::operator(Operation::SetUp)?).await?;
     if check.is_none() {
         tx.insert_fact(CHECK, STANDARD.encode(app.vault.seal(CHECK, CHECK_TEXT)?)).await?;
-        // Only for a new database: new logs would hide that an old database has lost its own.
+        // Begin the audit logs only in a new database: in an old database, new logs would hide that the old logs are lost.
         tx.begin_logs().await?;
     }
     if !up_to_date {
@@ -107,7 +107,7 @@ pub async fn start(
     Ok((app, made_up))
 }
 
-/// Records in the audit log that a node serves from now on.
+/// Records in the audit log that this node serves requests from now on.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -116,7 +116,7 @@ pub async fn serving(app: &App, address: SocketAddr) -> Result<()> {
     crate::service::audit::record(app, &Caller::operator(), "serve", Entry::done(text)).await
 }
 
-/// Opens an existing database for reading only. Returns it with the vault of its master key.
+/// Opens an existing database for reading only. Returns the store of that database, and the vault of its master key.
 ///
 /// # Errors
 /// - `Invalid` if the database or the master key can't be used; the message says what to do.
@@ -140,7 +140,8 @@ pub async fn is_migrated(app: &App) -> Result<bool> {
     app.store.is_migrated().await
 }
 
-/// Creates the preset roles, the organization, the policies, a signing key and the first user if they are missing.
+/// Creates the contents of a fresh database, each only if it is missing: the preset roles, the organization, the policies, a signing key
+/// and the first user.
 async fn furnish(app: &App, tx: &Tx) -> Result<Option<Password>> {
     let (now, random) = (app.now(), app.random.as_ref());
     for preset in PRESETS {
@@ -194,7 +195,7 @@ fn unlock(master: &MasterKey, check: Option<&str>) -> Result<Vault> {
     Ok(vault)
 }
 
-/// Reads the master key from where the settings say; `None` if the file does not exist.
+/// Returns the master key from the settings or from the key file; `None` if the file does not exist.
 fn known_master_key(settings: &Settings) -> Result<Option<MasterKey>> {
     if let Some(key) = &settings.master_key {
         return Ok(Some(key.clone()));
@@ -234,7 +235,8 @@ fn make_master_key(settings: &Settings, random: &dyn Random) -> Result<MasterKey
     Ok(key)
 }
 
-/// Writes the key file, which appears whole or not at all, never replaces another file, and is on disk before the database depends on it.
+/// Writes the file of the master key. The file appears whole or not at all and never replaces another file. It is on disk when this
+/// function returns, before the database depends on it.
 fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut draft = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
@@ -244,8 +246,8 @@ fn write_master_key(file: &Path, key: &MasterKey) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Returns how many passwords are hashed at the same time: half of the cores, so that many logins leave room for other requests. Each hash
-/// takes a core, and 19 MiB for some hundredths of a second or what `password_hash` says.
+/// Returns the maximum number of passwords that are hashed at the same time: half of the cores, so that many logins leave room for other
+/// requests. By default, a hash takes one core and 19 MiB for some hundredths of a second; the setting `password_hash` changes that.
 fn hashes_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }

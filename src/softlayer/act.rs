@@ -1,4 +1,5 @@
-//! Runs the methods: each calls one function of a service, and answers the part that the mask, the filter and the limit select.
+//! Runs methods. A method calls one function of a service, and answers with the part of the result that the mask, the filter and the limit
+//! select.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,25 +26,25 @@ use crate::service::login::passwords;
 use crate::service::people::customers;
 use crate::service::people::customers::RelatedUser;
 
-/// Error text for a removal whose key id is missing or malformed, or names no key that the caller may remove.
+/// Error text for a removal whose key id is missing or malformed, or does not name a key that the caller may remove.
 const NO_KEY_ID: &str = "Please provide an API Authentication key ID.";
-/// Temporary member with the index of an object's row, while objects are filtered and sorted.
+/// Name of a temporary member, which holds the index of an object's row while objects are filtered and sorted.
 const PLACE: &str = "#";
 
-/// A call in progress.
+/// A call of a method in progress.
 pub(super) struct Acting<'a> {
-    /// The application.
+    /// State of the running service.
     pub(super) app: &'a App,
-    /// The permit for the method's operation.
+    /// Permit for the operation of the method.
     pub(super) permit: &'a Permit,
-    /// The method.
+    /// The method to run.
     pub(super) method: &'static Method,
-    /// The call.
+    /// The decoded call: arguments, mask, filter and limit.
     pub(super) call: &'a Call,
 }
 
 impl Acting<'_> {
-    /// Runs the method.
+    /// Runs the method and returns the answer.
     pub(super) async fn run(&self) -> Outcome<Reply> {
         let (app, permit) = (self.app, self.permit);
         let given = Given::of(self.method, self.call);
@@ -87,7 +88,7 @@ impl Acting<'_> {
         })
     }
 
-    /// Runs the methods that answer objects.
+    /// Runs a method that answers with objects.
     async fn read(&self, loader: &Loader<'_>, given: &Given, id: i64) -> Outcome<Reply> {
         let (app, permit, viewer) = (self.app, self.permit, loader.viewer()?);
         let row = match self.method.act {
@@ -161,7 +162,7 @@ impl Acting<'_> {
         self.listed(Some(loader), rows, None).await
     }
 
-    /// Filters and sorts rows, and returns the page that the limit selects, with the number of rows before paging.
+    /// Filters and sorts rows. Returns the page that the limit selects, and the total number of rows that the filter matched.
     async fn listed(&self, loader: Option<&Loader<'_>>, rows: Vec<Row>, relation: Option<&str>) -> Outcome<Reply> {
         let wanted = self.wanted(self.method.returns)?;
         let stranger;
@@ -204,7 +205,7 @@ impl Acting<'_> {
         }
     }
 
-    /// Returns the id of the object that the call names; 0 if the method takes none.
+    /// Returns the id of the object that the call names; 0 if the method takes no object.
     fn id(&self) -> Result<i64, Fault> {
         if !self.method.of_object {
             return Ok(0);
@@ -268,7 +269,7 @@ impl Acting<'_> {
     }
 }
 
-/// Returns the names of the permissions in the first argument: one permission, or a list.
+/// Returns the names of the permissions in the first argument, which is one permission or a list of permissions.
 fn names(given: &Given) -> Result<Vec<String>, Fault> {
     let name = |value: Value| {
         let name = value.as_struct().and_then(|object| object.get("keyName")).and_then(Value::as_text);

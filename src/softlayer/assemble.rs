@@ -9,7 +9,7 @@ use super::value::{Struct, Value};
 /// The values of an object's relations, by name.
 pub(super) type Parts = BTreeMap<&'static str, Value>;
 
-/// Counts the objects and the scalar values in a value.
+/// Returns the number of objects and the number of scalar values in a value.
 pub(super) fn weight(value: &Value) -> (u64, u64) {
     let sum = |sums: (u64, u64), value: &Value| {
         let (objects, values) = weight(value);
@@ -22,7 +22,7 @@ pub(super) fn weight(value: &Value) -> (u64, u64) {
     }
 }
 
-/// Returns the relations to read, each with its mask: the selected ones, and those that are only counted, with all local properties.
+/// Returns the relations to read, each with the mask for the related objects. A relation that is only counted gets all local properties.
 pub(super) fn relations(wanted: &Wanted) -> Vec<(&'static Property, Wanted)> {
     let mut all: Vec<(&'static Property, Wanted)> =
         wanted.relations().map(|(property, inner)| (property, inner.clone())).collect();
@@ -37,7 +37,7 @@ pub(super) fn relations(wanted: &Wanted) -> Vec<(&'static Property, Wanted)> {
     all
 }
 
-/// Returns the value of a relation: the first object or null for a single relation, else the list.
+/// Returns the value of a relation: the list or, for a relation to one object, the first object or null.
 pub(super) fn of_kind(kind: Kind, list: Vec<Value>) -> Value {
     match kind {
         Kind::One(_) => list.into_iter().next().unwrap_or(Value::Null),
@@ -45,7 +45,7 @@ pub(super) fn of_kind(kind: Kind, list: Vec<Value>) -> Value {
     }
 }
 
-/// Builds an object with the wanted properties, from its local properties and the values of its relations.
+/// Builds an object with the wanted properties. `local` returns a local property, `parts` holds the values of the relations.
 pub(super) fn assemble(wanted: &Wanted, local: impl Fn(&str) -> Value, mut parts: Parts) -> Value {
     let mut object = Struct::of(wanted.kind().name);
     let counted = |parts: &Parts, name: &str| match parts.get(name) {
@@ -74,7 +74,7 @@ pub(super) fn assemble(wanted: &Wanted, local: impl Fn(&str) -> Value, mut parts
     Value::Struct(object)
 }
 
-/// Reduces a complete object to the wanted properties; `user` becomes the value of its relation of that name.
+/// Reduces a complete object to the wanted properties; `user` becomes the value of the object's relation `user`.
 pub(super) fn thin(object: &Struct, wanted: &Wanted, user: Option<Value>) -> Value {
     let mut parts: Parts = user.map(|user| ("user", user)).into_iter().collect();
     for (property, inner) in relations(wanted).iter().filter(|(property, _)| property.name != "user") {

@@ -1,16 +1,16 @@
-//! Filters: which rows a list has, and in which order (contract section 6).
+//! Filters, which select and sort the rows of a list (contract section 6).
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the filter, and how it applies to rows |
-//! | `read` | parsing of the struct in a call |
+//! | this one | the filter; matching and sorting rows |
+//! | `read` | parsing of the struct that a call contains as filter |
 //! | `operation` | tests of a property's value |
 //! | `option` | options of an operation |
 //! | `date` | parsing of dates |
 //!
-//! A filter ignores properties that the datatype does not have. It also ignores the text of an API key: conditions such as `^= 3f` would
-//! reveal it step by step. A relation matches as in an outer join: one of its objects meets all conditions or, if it has no objects, an
-//! object without values would meet them.
+//! A filter ignores properties that the datatype does not have. A filter also ignores the text of an API key: conditions such as `^= 3f`
+//! would reveal the key step by step. A relation matches as in an outer join: at least one related object meets all conditions. A relation
+//! without objects counts as one object without values.
 
 mod date;
 mod operation;
@@ -26,10 +26,10 @@ use super::mask::Wanted;
 use super::types::Property;
 use super::value::{Struct, Value};
 
-/// Properties that filters ignore.
+/// Names of the properties that filters ignore.
 const HIDDEN: &[&str] = &["authenticationKey"];
 
-/// A filter.
+/// A filter: conditions on rows, and properties to sort by.
 #[derive(Debug)]
 pub struct Filter {
     conditions: Vec<Condition>,
@@ -42,25 +42,25 @@ pub struct Filter {
 enum Condition {
     /// The property passes the test.
     Plain(&'static Property, Test),
-    /// The relation has objects (`true`), or has none (`false`).
+    /// The relation has at least one object (`true`) or no object (`false`).
     Exists(&'static Property, bool),
-    /// An object of the relation meets all of these conditions.
+    /// At least one object of the relation meets all of these conditions.
     Related(&'static Property, Vec<Condition>),
 }
 
 /// A property to sort rows by.
 #[derive(Debug)]
 struct Order {
-    /// The relations that lead to the property, then the property.
+    /// Names of the relations that lead to the property, then the name of the property.
     path: Vec<&'static str>,
     descending: bool,
-    /// Priority; the lowest rank sorts first.
+    /// Priority among the sort properties: the property with the lowest rank counts first.
     rank: i64,
 }
 
 impl Filter {
-    /// Returns the properties that filtering and sorting need: those that the filter names, and the ids of their objects. It does not
-    /// depend on the caller's mask.
+    /// Returns the properties that filtering and sorting need, whatever the caller's mask: the properties that the filter names, and the id
+    /// of each object that has such a property.
     #[must_use]
     pub fn needs(&self) -> &Wanted {
         &self.needs
@@ -99,7 +99,7 @@ impl Condition {
     }
 }
 
-/// Returns the objects in the value of a relation.
+/// Returns the objects in the value of a relation, which is a list, one object or null.
 fn objects(value: Option<&Value>) -> impl Iterator<Item = &Struct> {
     let list = match value {
         Some(Value::List(list)) => list.as_slice(),
@@ -116,12 +116,12 @@ impl Order {
     }
 }
 
-/// Returns the value at the end of a path; from a list, it follows the first object.
+/// Returns the value at the end of a path of property names. At a list, the path continues in the first object.
 fn find<'a>(row: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(row, |value, name| objects(Some(value)).next()?.get(name))
 }
 
-/// Compares values for sorting: missing values come first, text ignores case.
+/// Compares values for sorting. Missing values come first; text is compared without regard to case.
 fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null)) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
@@ -137,7 +137,7 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Returns the sort order of kinds of values.
+/// Returns the position of a value's kind when values of different kinds are sorted.
 fn rank(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
@@ -195,7 +195,7 @@ mod tests {
         }))
     }
 
-    /// Returns true if the row passes an operation on one of its properties.
+    /// Returns true if the test row passes an operation on a property.
     fn passes(property: &str, operation: Json) -> bool {
         users(&json!({"users": {property: {"operation": operation}}})).matches(&row())
     }
@@ -309,7 +309,7 @@ mod tests {
         let statuses = "SoftLayer_User_Customer_Status";
         let active = filter(None, statuses, &json!({"keyName": {"operation": "ACTIVE"}})).unwrap();
         assert!(active.matches(&value(&json!({"id": 1001, "keyName": "ACTIVE"}))));
-        // Here `childUsers` is the list itself, not a relation of its users.
+        // Here `childUsers` is the filtered list itself, not a relation of the users in that list.
         let children = filter(Some("childUsers"), USER, &json!({"childUsers": {"id": {"operation": 1001}}})).unwrap();
         assert!(children.matches(&row()));
     }
@@ -383,7 +383,7 @@ mod tests {
         let status =
             |operation: &str| users(&json!({"userStatus": {"name": {"operation": operation}}})).matches(&row());
         assert!(status("Active") && !status("Disabled"));
-        // A user without a parent matches as if it had a parent without values.
+        // A user without a parent matches like a user whose parent has no values.
         let parent =
             |operation: &str| users(&json!({"parent": {"username": {"operation": operation}}})).matches(&row());
         assert!(!parent("x") && parent("!= x") && parent("is null") && !parent("not null"));
@@ -496,7 +496,7 @@ mod tests {
         };
         let condition = json!({"operation": 1});
         assert!(many("id", condition.clone(), 200).is_ok() && many("id", condition, 201).is_err());
-        // Relations without conditions count as well, since they are loaded.
+        // Relations without conditions count too, since the service loads their objects.
         let nothing = json!({"unknown": 1});
         assert!(many("parent", nothing.clone(), 200).is_ok() && many("parent", nothing, 201).is_err());
         let list = |operation: &str, count: usize| {

@@ -1,10 +1,10 @@
-//! Reads the headers of a call: the struct `headers` of XML-RPC, and the header of a SOAP envelope (contract sections 1.1, 3.1, 4).
+//! Reads the headers inside a call: the struct `headers` in XML-RPC, and the envelope's header in SOAP (contract sections 1.1, 3.1, 4).
 
 use super::call::{Call, Limit, Mask, Shown};
 use super::fault::Fault;
 use super::value::{Struct, Value};
 
-/// A supported header; its name may begin with the name of a service.
+/// A supported header. In a call, the name of a service may stand before the name of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Header {
     Authenticate,
@@ -27,15 +27,15 @@ impl Header {
     }
 }
 
-/// Returns true if a header is supported. All others are ignored.
+/// Returns true if a header is supported. Calls may have other headers, which are ignored.
 pub(super) fn is_known(name: &str) -> bool {
     Header::named(name).is_some()
 }
 
-/// Puts headers into a call. If two headers set the same thing, the later one wins, except that a text mask wins over a tree mask.
+/// Puts headers into a call. If two headers set the same field, the later header wins, except that a text mask wins over a tree mask.
 ///
 /// # Errors
-/// - [`Fault::no_init`] if the object's id is malformed.
+/// - [`Fault::no_init`] if the id of the object is malformed.
 /// - [`Fault::invalid`] if the limit is malformed.
 pub(super) fn read(call: &mut Call, headers: Vec<(String, Value)>) -> Result<(), Fault> {
     for (name, value) in headers {
@@ -51,7 +51,7 @@ pub(super) fn read(call: &mut Call, headers: Vec<(String, Value)>) -> Result<(),
     Ok(())
 }
 
-/// Reads a credential: a portal token, or else a username and a key. It ignores `complexType`, which clients leave out or set wrongly.
+/// Reads a credential: a portal token or, without one, a username and a key. Ignores `complexType`, which clients omit or set wrongly.
 fn shown(header: &Value) -> Shown {
     let Some(header) = header.as_struct() else { return Shown::Incomplete };
     let text = |name| header.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
@@ -78,7 +78,7 @@ fn limit(header: &Value) -> Result<Option<Limit>, Fault> {
     Ok(Some(Limit { limit, offset: offset.unwrap_or_default() }))
 }
 
-/// Reads the object's id: a number, or the text of a global identifier.
+/// Reads the id of an object: a number, or the text of a global identifier.
 fn id(header: Value) -> Result<Option<Value>, Fault> {
     if is_empty(&header) {
         return Ok(None);
@@ -109,7 +109,8 @@ fn stronger(before: Option<Mask>, new: Option<Mask>) -> Option<Mask> {
     }
 }
 
-/// Returns true if a value is empty: PHP sends an empty list for a struct without members, and SOAP clients send empty text.
+/// Returns true if a value is empty: null, blank text, an empty list or an empty struct. PHP sends an empty list for a struct without
+/// members, and SOAP clients send empty text.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

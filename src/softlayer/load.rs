@@ -1,4 +1,4 @@
-//! Loads and renders objects as a mask selects them, level by level: the relations of all objects of a level are read together.
+//! Loads the objects that a mask selects and renders them as values, level by level: one read per relation serves all objects of a level.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -19,12 +19,12 @@ use crate::error::Error;
 use crate::service::keys::classic_keys;
 use crate::service::people::customers::{Account, RelatedUser, Viewer, VisibleUser};
 
-/// Maximum number of objects that one call reads, including objects that only a filter needs, and copies of the same object.
+/// Maximum number of objects that one call reads. Objects that only the filter needs count too, and so does each copy of an object.
 const OBJECTS_MAX: u64 = 50_000;
 /// Maximum number of local property values in these objects.
 const VALUES_MAX: u64 = 400_000;
 
-/// Loads the objects of one call, and counts them against the limits.
+/// Loads the objects of one call, and checks their number against the limits.
 #[derive(Debug)]
 pub(super) struct Loader<'a> {
     app: &'a App,
@@ -37,18 +37,18 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Returns a loader for a caller with a credential.
+    /// Returns a loader that reads what the caller may see; the caller must have a credential.
     pub(super) fn new(app: &'a App, permit: &'a Permit) -> Outcome<Self> {
         Ok(Self { viewer: Some(Viewer::of(permit)?), ..Self::for_anybody(app, permit) })
     }
 
-    /// Returns a loader for methods without a credential; it cannot read users.
+    /// Returns a loader for methods that need no credential; this loader cannot read users.
     pub(super) fn for_anybody(app: &'a App, permit: &'a Permit) -> Self {
         let (objects, values) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { app, permit, viewer: None, objects, values, account: OnceLock::new(), users: OnceLock::new() }
     }
 
-    /// Returns the caller as a reader of users.
+    /// Returns the viewer: the caller as a reader of users.
     ///
     /// # Errors
     /// `Unauthenticated` if the loader comes from [`Self::for_anybody`].
@@ -56,7 +56,7 @@ impl<'a> Loader<'a> {
         self.viewer.as_ref().ok_or_else(|| Error::from(Denial::NoCredential).into())
     }
 
-    /// Returns the users that are visible to the caller; reads them once per call.
+    /// Returns the users that are visible to the caller. The first use reads the users; later uses in the same call return the same list.
     pub(super) async fn users(&self) -> Outcome<&[VisibleUser]> {
         if self.users.get().is_none() {
             let users = self.viewer()?.all(self.app, self.room()).await?;
@@ -66,7 +66,8 @@ impl<'a> Loader<'a> {
         Ok(self.users.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Returns a limit for queries: one more than the objects that the call may still read. A query that reaches it has found too many.
+    /// Returns the maximum number of rows for a query: one more than the number of objects that the call may still read. A query that
+    /// returns that many rows has found too many.
     fn room(&self) -> u64 {
         OBJECTS_MAX.saturating_sub(self.objects.load(Ordering::Relaxed)).saturating_add(1)
     }
@@ -75,21 +76,21 @@ impl<'a> Loader<'a> {
         if size(objects) < self.room() { Ok(()) } else { Err(too_much().into()) }
     }
 
-    /// Counts objects and values before they are built; fails if the call exceeds a limit.
+    /// Adds objects and values to the totals of this call, before they are built; fails if a total exceeds the limit.
     fn spend(&self, objects: u64, values: u64) -> Outcome<()> {
         let add = |sum: &AtomicU64, more: u64| sum.fetch_add(more, Ordering::Relaxed).saturating_add(more);
         let (objects, values) = (add(&self.objects, objects), add(&self.values, values));
         if objects > OBJECTS_MAX || values > VALUES_MAX { Err(too_much().into()) } else { Ok(()) }
     }
 
-    /// Copies a value that occurs several times in an answer, and counts the copy.
+    /// Copies a value that occurs several times in an answer. The copy counts against the limits.
     fn copy(&self, value: &Value) -> Outcome<Value> {
         let (objects, values) = weight(value);
         self.spend(objects, values)?;
         Ok(value.clone())
     }
 
-    /// Renders rows of one datatype as the mask selects them, in their order.
+    /// Renders rows of one datatype as values with the properties that the mask selects. The order of the rows stays the same.
     pub(super) async fn render(&self, rows: Vec<Row>, wanted: &Wanted) -> Outcome<Vec<Value>> {
         let each = wanted.kind().properties().filter(|it| it.kind.is_local() && wanted.wants(it)).count();
         self.spend(size(rows.len()), size(rows.len()).saturating_mul(size(each)))?;
@@ -134,12 +135,12 @@ impl<'a> Loader<'a> {
         Ok(values)
     }
 
-    /// Returns a copy of the rendered user that owns a row.
+    /// Returns a copy of the rendered user that owns a row; `users` holds the rendered users.
     fn owner(&self, row: &Row, users: &BTreeMap<UserId, Value>) -> Outcome<Option<Value>> {
         row.user().and_then(|user| users.get(user)).map(|user| self.copy(user)).transpose()
     }
 
-    /// Returns the objects in a relation of one user.
+    /// Returns the objects in one relation of one user.
     pub(super) async fn related(&self, user: &VisibleUser, relation: &str) -> Outcome<Vec<Row>> {
         if relation == "apiAuthenticationKeys" {
             let keys = classic_keys::list_of(self.app, self.viewer()?, user).await?;
@@ -148,7 +149,7 @@ impl<'a> Loader<'a> {
         Ok(self.relation(std::slice::from_ref(user), relation).await?.remove(&user.id).unwrap_or_default())
     }
 
-    /// Returns the rendered relations of users, by user id.
+    /// Returns the rendered relations of several users, by user id.
     async fn parts_of(
         &self,
         users: &[VisibleUser],
@@ -184,7 +185,7 @@ impl<'a> Loader<'a> {
         Ok(ids.into_iter().zip(values).collect())
     }
 
-    /// Returns the objects in a relation of users, by user id.
+    /// Returns the objects in one relation of several users, by user id.
     async fn relation(&self, users: &[VisibleUser], relation: &str) -> Outcome<BTreeMap<UserId, Vec<Row>>> {
         let (app, viewer) = (self.app, self.viewer()?);
         let by_id: BTreeMap<&UserId, &Customer> = users.iter().map(|user| (&user.id, &**user)).collect();
@@ -240,7 +241,7 @@ impl<'a> Loader<'a> {
                     }
                 }
             }
-            // Relations that SoftLayer has but this service does not, such as hardware: always empty.
+            // Relations that exist in SoftLayer but not in keytower, such as hardware, are always empty.
             _ => {}
         }
         Ok(found)

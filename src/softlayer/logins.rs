@@ -1,4 +1,5 @@
-//! Logins: exchange a password, and a code of the second factor if the user has one, for a portal token (contract, sections 5.1 and 5.2).
+//! Logins: return a portal token for a password and, if the user has a second factor, a code of that factor (contract, sections 5.1 and
+//! 5.2).
 
 use super::arguments::Given;
 use super::fault::Fault;
@@ -24,13 +25,13 @@ struct Attempt {
     code: Option<String>,
 }
 
-/// Outcome of a login that did not fail.
+/// Outcome of a login with a right password: done, or waiting for a code of the second factor.
 enum Went {
     Done(Value),
     NeedsCode,
 }
 
-/// `getPortalLoginToken`.
+/// Runs `getPortalLoginToken`: logs in with a password and, if needed, a security answer.
 pub(super) async fn portal_token(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let answer = given.maybe_int(2)?.zip(given.maybe_text(3)?);
     let attempt = Attempt { username: given.text(0)?, password: given.text(1)?, answer, code: None };
@@ -43,7 +44,7 @@ pub(super) async fn portal_token(app: &App, permit: &Permit, given: &Given) -> O
     }
 }
 
-/// `performExternalAuthentication`.
+/// Runs `performExternalAuthentication`: logs in with a password and a code of the second factor.
 pub(super) async fn external(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let attempt = Attempt::of(given.object(0)?)?;
     if attempt.code.is_none() {
@@ -55,7 +56,8 @@ pub(super) async fn external(app: &App, permit: &Permit, given: &Given) -> Outco
     }
 }
 
-/// `getLoginToken`: like the other two logins, but a failed login is an answer, not a fault.
+/// Runs `getLoginToken`. It works like `getPortalLoginToken` and `performExternalAuthentication`, but a failed login is an answer, not a
+/// fault.
 pub(super) async fn login_token(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let attempt = Attempt::of(given.object(0)?)?;
     let went = attempt.run(app, permit).await;
@@ -91,7 +93,7 @@ pub(super) async fn login_token(app: &App, permit: &Permit, given: &Given) -> Ou
     .into())
 }
 
-/// `validateAuthenticationToken`.
+/// Runs `validateAuthenticationToken`: checks a portal token.
 pub(super) async fn validate(app: &App, permit: &Permit, given: &Given) -> Outcome<Value> {
     let shown = given.object(0)?;
     let user = shown.get("userId").and_then(Value::as_int);
@@ -107,7 +109,7 @@ pub(super) async fn validate(app: &App, permit: &Permit, given: &Given) -> Outco
 }
 
 impl Attempt {
-    /// Reads a login from the struct in a call.
+    /// Reads the credentials of a login from a struct argument.
     fn of(container: &Struct) -> Result<Self, Fault> {
         let text = |name: &str| container.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
         let needed = |name: &str| text(name).ok_or_else(|| Fault::invalid(format!("{name} is needed: text")));
@@ -144,7 +146,7 @@ fn token(hash: &str, user: i64) -> Value {
     token.into()
 }
 
-/// Returns an answer of `getLoginToken`. Its datatype is also in the member `complexType`, for XML-RPC and REST, which have no types.
+/// Creates an answer of `getLoginToken`. The member `complexType` repeats the datatype, since XML-RPC and REST send no datatypes.
 fn response(kind: &str, status: &str) -> Struct {
     let name = format!("{RESPONSE}{kind}");
     let mut answer = Struct::of(&name);

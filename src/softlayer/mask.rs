@@ -1,6 +1,7 @@
-//! Masks: which properties an answer has (contract section 6). Both forms, the mask language and the legacy tree, become one tree.
+//! Masks, which select the properties in an answer (contract section 6). A mask is text in the mask language or a legacy tree; both become
+//! the same tree.
 //!
-//! A `filteredMask` is treated like a `mask`: a filter selects the rows of the list, and never removes related objects from a row.
+//! A `filteredMask` works like a `mask`: a filter selects the rows of a list, but never removes related objects from a row.
 
 mod text;
 
@@ -14,9 +15,9 @@ use super::value::Value;
 
 /// Maximum nesting of a mask.
 const DEPTH_MAX: usize = 64;
-/// Maximum number of properties in a mask; each occurrence counts.
+/// Maximum number of properties in a mask; a repeated property counts each time.
 const PROPERTIES_MAX: usize = 2_000;
-/// Maximum length, in characters, of the part of a mask that a fault repeats.
+/// Maximum length of the part of a mask that a fault repeats, in characters.
 const SHOWN: usize = 100;
 
 static NOTHING: Type = scalar("void");
@@ -26,12 +27,13 @@ static TEXT: Type = scalar("string");
 static DATE: Type = scalar("dateTime");
 static TEXTS: Type = scalar("string[]");
 
-/// A datatype without properties: the datatype of a local property.
+/// Creates a datatype without properties, for the value of a local property.
 const fn scalar(name: &'static str) -> Type {
     Type { name, base: None, properties: &[] }
 }
 
-/// The part of an object to return: the properties that a mask names and, for each relation, the part of its objects.
+/// The part of an object to return: the properties that a mask names and, for each named relation, the part of the related objects to
+/// return.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     kind: &'static Type,
@@ -72,7 +74,7 @@ fn read_tree(tree: &Value, wanted: &mut Wanted, depth: usize, count: &mut usize)
     Ok(())
 }
 
-/// Returns the limit that a mask exceeds, as text for a fault; `None` if it exceeds none.
+/// Returns the limit that a mask exceeds, as text for a fault; `None` if the mask is within the limits.
 fn bound(depth: usize, count: usize) -> Option<String> {
     if depth >= DEPTH_MAX {
         return Some(format!("at most {DEPTH_MAX} levels"));
@@ -84,7 +86,7 @@ fn find(name: &str, kind: &'static Type) -> Result<&'static Property, Fault> {
     kind.property(name).ok_or_else(|| Fault::no_property(&shown(name), kind.name))
 }
 
-/// Cuts a part of a mask for a fault, and replaces control characters, which XML cannot hold.
+/// Shortens a part of a mask for a fault's text, and replaces control characters, which XML does not allow.
 fn shown(part: &str) -> String {
     let printable = |sign: char| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign };
     part.chars().take(SHOWN).map(printable).collect()
@@ -109,13 +111,13 @@ fn is_a(kind: &'static Type, base: &Type) -> bool {
 }
 
 impl Wanted {
-    /// Selects all local properties, as a call without a mask does.
+    /// Creates the selection for a call without a mask: all local properties of the datatype.
     #[must_use]
     pub fn of(kind: &'static Type) -> Self {
         Self { kind, named: BTreeMap::new() }
     }
 
-    /// Returns the datatype of the object. Named properties may belong to datatypes that extend it.
+    /// Returns the datatype of the object. The named properties may also belong to datatypes that extend this datatype.
     #[must_use]
     pub fn kind(&self) -> &'static Type {
         self.kind
@@ -127,17 +129,17 @@ impl Wanted {
         self.named.contains_key(property.name) || (property.kind.is_local() && self.locals().next().is_none())
     }
 
-    /// Returns the local properties that the mask names; if it names none, all are wanted.
+    /// Returns the local properties that the mask names; if there are none, all local properties are wanted.
     pub fn locals(&self) -> impl Iterator<Item = &'static Property> {
         self.properties().filter(|property| property.kind.is_local())
     }
 
-    /// Returns the wanted counts.
+    /// Returns the count properties that the mask names.
     pub fn counts(&self) -> impl Iterator<Item = &'static Property> {
         self.properties().filter(|property| matches!(property.kind, Kind::Count(_)))
     }
 
-    /// Returns the wanted relations, each with the part of its objects.
+    /// Returns the relations that the mask names, each with the part of the related objects to return.
     pub fn relations(&self) -> impl Iterator<Item = (&'static Property, &Self)> {
         self.named
             .values()
@@ -145,7 +147,7 @@ impl Wanted {
             .map(|(known, inner)| (*known, inner))
     }
 
-    /// Returns the wanted part of the objects of a relation; `None` if the relation is not wanted.
+    /// Returns the part to return of the objects in a relation; `None` if the mask does not name the relation.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Self> {
         self.relations().find(|(property, _)| property.name == name).map(|(_, inner)| inner)
@@ -155,12 +157,12 @@ impl Wanted {
         self.named.values().map(|(property, _)| *property)
     }
 
-    /// Adds a property, and returns the wanted part of its value.
+    /// Adds a property, and returns the part of the property's value to return, for adding inner properties.
     pub(super) fn name(&mut self, property: &'static Property) -> &mut Self {
         &mut self.named.entry(property.name).or_insert_with(|| (property, Self::of(inside(property.kind)))).1
     }
 
-    /// Writes the mask after a name: `name[a,b]`, and `name(T)[c]` for the properties of each datatype `T` that extends this one.
+    /// Writes the mask with a name before it: `name[a,b]`, and `name(T)[c]` for properties of a datatype `T` that extends this datatype.
     fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sets: BTreeMap<Option<&str>, Vec<_>> = BTreeMap::new();
         for (property, inner) in self.named.values() {
@@ -184,7 +186,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// Returns the extending datatype that has a property; `None` if this datatype has it.
+    /// Returns the name of the extending datatype that has a property; `None` if this datatype itself has the property.
     fn cast(&self, property: &Property) -> Option<&'static str> {
         let has = |kind: &Type| kind.property(property.name).is_some();
         if has(self.kind) {
@@ -194,14 +196,14 @@ impl Wanted {
     }
 }
 
-/// Writes the mask language.
+/// Writes the mask in the mask language.
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write("mask", f)
     }
 }
 
-/// Writes the name of the datatype and the mask, without the properties of the datatype.
+/// Writes the name of the datatype and the mask.
 impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.kind.name)

@@ -6,7 +6,7 @@
 //!              └ mask, filter, limit      types: datatypes and their properties
 //! ```
 //!
-//! SoftLayer's peculiarities stay in this module: the services know users, keys and permissions, but not faults and masks.
+//! SoftLayer's peculiarities stay in this module: code in `service` handles users, keys and permissions, but no faults and no masks.
 
 mod act;
 mod arguments;
@@ -61,7 +61,7 @@ const TOTAL_ITEMS: HeaderName = HeaderName::from_static("softlayer-total-items")
 const VERSIONS: [&str; 2] = ["v3", "v3.1"];
 const XML: &str = "text/xml; charset=utf-8";
 
-/// The routes.
+/// Returns the routes of the SoftLayer API.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/xmlrpc/{version}/{service}", post(xml_rpc))
@@ -81,7 +81,7 @@ async fn xml_rpc(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     match answer.await {
         Ok(reply) => respond(StatusCode::OK, XML, xmlrpc::encode(&reply.value), reply.total),
-        // Clients read faults only from answers with status 200. Timeouts, oversized bodies and outages keep their status for proxies.
+        // Clients read faults only from answers with status 200. The statuses of timeouts, oversized bodies and outages stay, for proxies.
         Err(fault) => respond(transport_status(&fault, StatusCode::OK), XML, xmlrpc::encode_fault(&fault), None),
     }
 }
@@ -131,7 +131,7 @@ async fn rest(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// Replaces every fault with status 401 by the one that the live service sends on REST.
+/// Replaces every fault with status 401 by the fault that SoftLayer's own service sends on REST.
 fn denied(fault: Fault) -> Fault {
     if fault.status == 401 { Fault::new(fault::PUBLIC, "Access Denied. ", 401) } else { fault }
 }
@@ -152,7 +152,7 @@ async fn soap_encoding() -> Response {
     respond(StatusCode::OK, XML, wsdl::soap_encoding().to_owned(), None)
 }
 
-/// Runs a call; returns its method and the answer.
+/// Runs a call; returns the method that was called, and the answer.
 async fn answer(app: &App, parts: &Parts, call: Call) -> Result<(&'static table::Method, Reply), Fault> {
     let service = table::service(&call.service).ok_or_else(Fault::no_service)?;
     let name: String = call.method.chars().take(100).collect();
@@ -165,7 +165,7 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     let open = method.operation.needs() == Needs::Nothing;
     let shown = call.shown.take();
     let caller = match open {
-        // A login ignores the credential: an expired one must not stop its owner from logging in again.
+        // A login ignores the request's credential: an expired credential must not stop a user from logging in again.
         true => crate::http::caller::stranger(app, parts)?,
         false => who::caller(app, parts, shown).await?,
     };
@@ -183,12 +183,13 @@ async fn run(app: &App, parts: &Parts, method: &'static table::Method, mut call:
     .await
 }
 
-/// Returns the fault for a body that could not be read.
+/// Converts the error from reading a body to a fault.
 fn whole(error: crate::error::Error) -> Fault {
     Refusal::Error(error).into_fault("")
 }
 
-/// Returns the version and the rest of the path. Both stay percent-encoded, so that an encoded slash does not split the path.
+/// Returns the version of the API and the part of the path after it. Both stay percent-encoded, so that an encoded slash does not split the
+/// path.
 fn address(uri: &Uri) -> (String, String) {
     let mut parts = uri.path().splitn(4, '/').skip(2).map(str::to_owned);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
@@ -198,7 +199,7 @@ fn check_version(version: &str) -> Result<(), Fault> {
     if VERSIONS.contains(&version) { Ok(()) } else { Err(Fault::no_service()) }
 }
 
-/// Returns the HTTP status of a fault on XML-RPC and SOAP: the fault's own for 408, 413 and 503, else `usual`.
+/// Returns the HTTP status of a fault on XML-RPC and SOAP: the fault's own status if it is 408, 413 or 503, else `usual`.
 fn transport_status(fault: &Fault, usual: StatusCode) -> StatusCode {
     match fault.status {
         408 | 413 | 503 => StatusCode::from_u16(fault.status).unwrap_or(usual),

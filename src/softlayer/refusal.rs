@@ -1,4 +1,4 @@
-//! Errors of a call: a fault of this module, or an error of a service, which becomes the matching SoftLayer fault.
+//! Errors of a call: a SoftLayer fault, or an error from the service code, which is converted to the matching fault.
 
 use super::fault::{Fault, PLAIN, PUBLIC};
 use super::sentences::sentence;
@@ -6,17 +6,17 @@ use crate::error::{Barred, Error, Kind};
 use crate::http::log;
 use crate::service::door::Failure;
 
-/// Result of a step of a call.
+/// Result of one step in the processing of a call.
 pub(super) type Outcome<T> = Result<T, Refusal>;
 
 /// Error of a call.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The call itself is faulty.
+    /// The call is malformed, or is not allowed in the SoftLayer API.
     Fault(Fault),
-    /// A service returned an error.
+    /// The service code returned an error.
     Error(Error),
-    /// A service returned an error; if its kind is `Invalid`, it becomes a fault with the code [`PUBLIC`].
+    /// The service code returned an error; an error of the kind `Invalid` becomes a fault with the code [`PUBLIC`].
     Public(Error),
     /// A login failed.
     Login(Error),
@@ -44,7 +44,7 @@ impl Failure for Refusal {
 }
 
 impl Refusal {
-    /// Converts the error to a fault; `id` is the object that the call names.
+    /// Converts the error to a fault; `id` is the id of the object that the call names.
     pub(super) fn into_fault(self, id: &str) -> Fault {
         match self {
             Self::Fault(fault) => fault,
@@ -73,7 +73,7 @@ fn login(error: &Error) -> Option<Fault> {
     })
 }
 
-/// Returns the text of a fault: SoftLayer's sentence if it has one, else the error's public message.
+/// Returns the text for a fault: SoftLayer's own sentence if there is one for the reason of the error, else the error's public text.
 fn said(error: &Error) -> String {
     error.reason().map_or_else(|| error.public().to_owned(), sentence)
 }

@@ -2,13 +2,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | the path and the body of a request |
-//! | `query` | mask, filter and limit, and percent-decoding |
+//! | this one | decoding of the path and the body of a request |
+//! | `query` | mask, filter and limit in the query string; percent-decoding |
 //! | `json` | conversion between JSON and the value tree |
-//! | `encode` | answers and faults |
+//! | `encode` | encoding of answers and faults |
 //!
-//! An answer in `.txt` is a scalar value on one line; a list or an object is indented JSON. Arguments in the path are text, at most as
-//! many as the method takes. Paths through relations, such as `getUsers/12/getParent`, are not supported.
+//! In the format `.txt`, a scalar value is one line of text, and a list or an object is indented JSON. Arguments in the path are text; the
+//! path has at most as many arguments as the method takes. Paths through relations, such as `getUsers/12/getParent`, are not supported.
 
 mod encode;
 mod json;
@@ -21,42 +21,44 @@ use super::fault::Fault;
 use super::table::{self, Method};
 use super::value::Value;
 
-/// Maximum length, in characters, of a name that a fault repeats.
+/// Maximum length of a service or method name that a fault repeats, in characters.
 const SHOWN: usize = 100;
 
-/// A request.
+/// The parts of an HTTP request that a call is decoded from.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// `GET`, `POST`, `PUT` or `DELETE`.
+    /// HTTP method: `GET`, `POST`, `PUT` or `DELETE`.
     pub verb: &'a str,
     /// The path after `/rest/v3.1/`, still percent-encoded.
     pub path: &'a str,
     /// The query string, still percent-encoded.
     pub query: Option<&'a str>,
-    /// The body.
+    /// Body of the request.
     pub body: &'a [u8],
 }
 
 /// The format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `.json`, or no extension.
+    /// JSON: the path ends with `.json`, or has no extension.
     Json,
-    /// `.xml`
+    /// XML: the path ends with `.xml`.
     Xml,
-    /// `.txt`
+    /// Plain text: the path ends with `.txt`.
     Text,
 }
 
 impl Format {
-    /// Returns the format that the extension of a path names. Faults use it too, even if the request is malformed.
+    /// Returns the format of the answer, by the extension of the path: JSON by default. Faults use this format too, even if the request is
+    /// malformed.
     #[must_use]
     pub fn of(path: &str) -> Self {
         split_extension(trimmed(path)).1
     }
 }
 
-/// Decodes a request. The credential is in the HTTP headers, so the call's own credential is `None`.
+/// Decodes a request into a call and the format of the answer. The credential is in the HTTP headers, so the call's own credential is
+/// `None`.
 ///
 /// # Errors
 /// - [`Fault::bad_request`] if the request is malformed.
@@ -92,12 +94,12 @@ pub fn decode(request: &Request<'_>) -> Result<(Call, Format), Fault> {
     Ok((Call { service, method, id, arguments, shown: None, mask, filter, limit }, format))
 }
 
-/// Trims the slashes at both ends of a path.
+/// Removes the slashes at both ends of a path.
 fn trimmed(path: &str) -> &str {
     path.trim_matches('/')
 }
 
-/// Splits the extension off a path.
+/// Returns a path without its extension, and the format that the extension means.
 fn split_extension(path: &str) -> (&str, Format) {
     for (extension, format) in [(".json", Format::Json), (".xml", Format::Xml), (".txt", Format::Text)] {
         if let Some(path) = path.strip_suffix(extension) {
@@ -125,7 +127,7 @@ fn default_method(verb: &str) -> Result<&'static str, Fault> {
     }
 }
 
-/// Finds a method by its name, or by its name without `get`.
+/// Finds a method by its name; the `get` at the beginning of the name is optional.
 fn find(service: &'static str, name: &str) -> Result<&'static Method, Fault> {
     let printable = |sign: char| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign };
     let shown = || name.chars().take(SHOWN).map(printable).collect::<String>();
@@ -133,7 +135,7 @@ fn find(service: &'static str, name: &str) -> Result<&'static Method, Fault> {
     method.ok_or_else(|| Fault::no_method(&shown()))
 }
 
-/// Reads the parameters in a body; `None` if it has none.
+/// Reads the arguments in the member `parameters` of a body; `None` if the body is empty or has no such member.
 fn parameters(body: &[u8]) -> Result<Option<Vec<Value>>, Fault> {
     if body.trim_ascii().is_empty() {
         return Ok(None);
@@ -296,7 +298,7 @@ mod tests {
             let expected = method.takes_body_only();
             for verb in ["GET", "POST", "PUT", "DELETE"] {
                 assert_eq!(refused(verb, &with_argument), expected, "{verb} {with_argument}");
-                // Clients send GET if they pass no arguments: then there is no secret in the path, and the method reports what is missing.
+                // Clients send GET if they pass no arguments. Then the path holds no secret, and the method reports the missing argument.
                 assert!(!refused(verb, &path), "{verb} {path}");
             }
             if expected {

@@ -1,4 +1,4 @@
-//! The objects of the datatypes, complete, before a mask selects a part of them.
+//! Objects with all local properties, before a mask selects some of the properties.
 
 use super::value::{Struct, Value};
 use crate::domain::customer::{
@@ -12,22 +12,22 @@ use crate::service::people::customers::{UserOutline, VisibleUser};
 /// Id of the only account.
 pub(super) const ACCOUNT: i64 = 1;
 
-/// An object.
+/// An object of a SoftLayer datatype.
 #[derive(Debug, Clone)]
 pub(super) enum Row {
     /// A user that is visible to the caller.
     User(Box<VisibleUser>),
-    /// A user that is not visible to the caller: only its id and names are shown.
+    /// A user that is not visible to the caller: answers show only the user's id and names.
     Outline(UserOutline),
-    /// A classic key.
+    /// A classic API key.
     Key(Box<Shown>),
-    /// Any other object: all its local properties and relations, and its user, if it belongs to one.
+    /// Any other object with all local properties and relations, and the id of the user that the object belongs to, if any.
     Plain(Struct, Option<UserId>),
     /// The account.
     Account,
 }
 
-/// Returns a local property of a user; null if there is no such property.
+/// Returns the value of a local property of a user; null if there is no such property.
 pub(super) fn of_user(user: &Customer, name: &str) -> Value {
     let text = || user.profile.get(name).cloned();
     match name {
@@ -53,7 +53,7 @@ pub(super) fn of_user(user: &Customer, name: &str) -> Value {
     }
 }
 
-/// Returns a local property of a user that is not visible to the caller.
+/// Returns the value of a local property of a user that is not visible to the caller.
 pub(super) fn of_outline(user: &UserOutline, name: &str) -> Value {
     match name {
         "displayName" => user.name.as_str().into(),
@@ -63,7 +63,7 @@ pub(super) fn of_outline(user: &UserOutline, name: &str) -> Value {
     }
 }
 
-/// Returns a local property of a classic key.
+/// Returns the value of a local property of a classic key.
 pub(super) fn of_key(shown: &Shown, name: &str) -> Value {
     match name {
         "authenticationKey" => shown.text.as_ref().map(|text| text.expose().to_owned()).into(),
@@ -75,7 +75,7 @@ pub(super) fn of_key(shown: &Shown, name: &str) -> Value {
     }
 }
 
-/// Returns a user status.
+/// Returns a user status as an object.
 pub(super) fn status(status: Status) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Status");
     object.put("id", status.id());
@@ -84,7 +84,7 @@ pub(super) fn status(status: Status) -> Row {
     Row::Plain(object, None)
 }
 
-/// Returns a permission of a user.
+/// Returns a permission that a user has as an object.
 pub(super) fn permission(permission: &Permission) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_CustomerPermission_Permission");
     object.put("key", permission.key);
@@ -103,12 +103,12 @@ fn action(permission: &Permission) -> Struct {
     object
 }
 
-/// Returns all permissions.
+/// Returns all permissions as objects.
 pub(super) fn actions() -> Vec<Row> {
     PERMISSIONS.iter().map(|permission| Row::Plain(action(permission), None)).collect()
 }
 
-/// Returns all departments, each with its permissions.
+/// Returns all departments as objects, each with the permissions in it.
 pub(super) fn departments() -> Vec<Row> {
     let department = |(id, key_name, name): &(i64, &'static str, &'static str)| {
         let theirs = PERMISSIONS.iter().filter(|permission| permission.department == *key_name);
@@ -133,12 +133,12 @@ fn question(number: i64) -> Struct {
     object
 }
 
-/// Returns all security questions.
+/// Returns all security questions as objects.
 pub(super) fn questions() -> Vec<Row> {
     (1_i64..).take(QUESTIONS.len()).map(|number| Row::Plain(question(number), None)).collect()
 }
 
-/// Returns the record that a user has answered a question, without the answer.
+/// Returns an object which says that a user has answered a security question. The object does not contain the answer.
 pub(super) fn answer(user: &Customer, number: i64) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Security_Answer");
     object.put("id", number_of_part(user, number));
@@ -148,7 +148,7 @@ pub(super) fn answer(user: &Customer, number: i64) -> Row {
     Row::Plain(object, None)
 }
 
-/// Returns a second factor of a user; `since` is the time of its enrollment.
+/// Returns a second factor of a user as an object; `since` is the time when the user enrolled the factor.
 pub(super) fn binding(user: &Customer, mfa_type: &str, since: Option<crate::domain::clock::Timestamp>) -> Row {
     let place = if mfa_type == "Totp" { 1 } else { 2 };
     let mut object = Struct::of("SoftLayer_User_External_Binding");
@@ -160,12 +160,12 @@ pub(super) fn binding(user: &Customer, mfa_type: &str, since: Option<crate::doma
     Row::Plain(object, None)
 }
 
-/// Returns a stable id for a part of a user, of which there are at most 99: 100 times the user's number, plus `place`.
+/// Returns a stable id for a part of a user, such as a second factor: 100 times the user's number, plus `place`, which is below 100.
 fn number_of_part(user: &Customer, place: i64) -> i64 {
     user.number.saturating_mul(100).saturating_add(place)
 }
 
-/// Returns a login attempt.
+/// Returns a login attempt as an object.
 pub(super) fn attempt(user: &Customer, attempt: &LoginAttempt) -> Row {
     let mut object = Struct::of("SoftLayer_User_Customer_Access_Authentication");
     object.put("createDate", attempt.at);
@@ -176,7 +176,7 @@ pub(super) fn attempt(user: &Customer, attempt: &LoginAttempt) -> Row {
     Row::Plain(object, Some(user.id.clone()))
 }
 
-/// Returns an audit log entry; `number` is the number of its user.
+/// Returns an audit log entry as an object; `number` is the number of the user in the entry.
 pub(super) fn event(event: &Event, number: Option<i64>) -> Row {
     let mut object = Struct::of("SoftLayer_Event_Log");
     object.put("eventCreateDate", event.at);

@@ -1,4 +1,4 @@
-//! Parses scalar values of XML-RPC and SOAP. An error says what is allowed, and never repeats the input, which could be a password.
+//! Parses scalar values of XML-RPC and SOAP. An error text says what is allowed. It never repeats the input, which could be a password.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,10 @@ use super::value::Value;
 use super::xml::is_allowed;
 use crate::domain::clock::parse_iso;
 
-/// Error text: what is allowed instead.
+/// Error text that says which values are allowed.
 pub(super) type Allowed = &'static str;
 
-/// Parses a whole number of 64 bits.
+/// Parses a signed 64-bit whole number.
 pub(super) fn int(text: &str) -> Result<Value, Allowed> {
     let number = text.trim().parse();
     number.map(Value::Int).map_err(|_| "a whole number from -9223372036854775808 to 9223372036854775807 is allowed")
@@ -25,7 +25,7 @@ pub(super) fn double(text: &str) -> Result<Value, Allowed> {
     number.map(Value::Double).ok_or("a finite number is allowed")
 }
 
-/// Parses a truth value.
+/// Parses true or false: `1`, `true`, `0` or `false`.
 pub(super) fn bool(text: &str) -> Result<Value, Allowed> {
     match text.trim() {
         "1" | "true" => Ok(Value::Bool(true)),
@@ -34,7 +34,7 @@ pub(super) fn bool(text: &str) -> Result<Value, Allowed> {
     }
 }
 
-/// Parses a timestamp from the year 1 to 9999: ISO 8601 in its long or short form, in UTC if it has no offset.
+/// Parses a timestamp in the years 1 to 9999: ISO 8601, in the long or the short form. A timestamp without an offset is in UTC.
 pub(super) fn date(text: &str) -> Result<Value, Allowed> {
     const SHORT: &str = "%Y%m%dT%H:%M:%S%.f%#z";
     const LOCAL: [&str; 2] = ["%Y%m%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
@@ -47,7 +47,8 @@ pub(super) fn date(text: &str) -> Result<Value, Allowed> {
     moment.map(Value::Date).ok_or("a moment is allowed, as 2018-05-08T15:28:32+00:00 or 20180508T15:28:32")
 }
 
-/// Parses text in Base64, and ignores white space. It rejects bytes that are not UTF-8 or that XML forbids, since no method takes them.
+/// Parses text in Base64, and ignores white space. Rejects bytes that are not UTF-8 or contain characters that XML forbids, since no method
+/// accepts such bytes.
 pub(super) fn base64(text: &str) -> Result<Value, Allowed> {
     let code: String = text.split_ascii_whitespace().collect();
     let text = STANDARD.decode(code).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -55,7 +56,7 @@ pub(super) fn base64(text: &str) -> Result<Value, Allowed> {
     text.map(Value::Text).ok_or("Base64 of text in UTF-8 is allowed")
 }
 
-/// Rejects duplicate members: one reader would take the first, and another the last.
+/// Rejects duplicate members, since parsers disagree on which of the duplicates counts.
 pub(super) fn once(members: &[(String, Value)]) -> Result<(), Allowed> {
     let mut seen = HashSet::with_capacity(members.len());
     let each = members.iter().all(|(name, _)| seen.insert(name.as_str()));

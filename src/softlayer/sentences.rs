@@ -1,4 +1,4 @@
-//! SoftLayer's error texts for each [`Reason`] of a refusal (contract, sections 5.2 to 5.5).
+//! SoftLayer's error text for each [`Reason`] to reject a change (contract, sections 5.2 to 5.5).
 
 use crate::domain::reason::{Reason, Step};
 

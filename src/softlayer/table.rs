@@ -1,4 +1,4 @@
-//! The table of methods: for each, its service, its parameters, its return type, and the operation to authorize.
+//! The table of methods. Each row has the service, the parameters, the return type and the operation to authorize.
 
 use super::types::Kind;
 use crate::domain::operation::Operation;
@@ -20,11 +20,11 @@ pub struct Method {
     pub parameters: &'static [(&'static str, Kind)],
     /// Type of the answer.
     pub returns: Kind,
-    /// Whether the call must name an object.
+    /// Whether a call must name an object by id.
     pub of_object: bool,
-    /// The operation to authorize; the service may require more.
+    /// The operation to authorize; the service code may check more rights.
     pub operation: Operation,
-    /// The action.
+    /// What the method does.
     pub act: Act,
 }
 
@@ -37,34 +37,34 @@ impl Method {
     }
 }
 
-/// The action of a method; several methods can share one.
+/// What a method does; several methods can do the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// `SoftLayer_Account::getObject`, and `getAccount` of a user.
+    /// Reads the account: `SoftLayer_Account::getObject`, and `getAccount` of a user.
     Account,
-    /// The caller's own user.
+    /// Reads the caller's own user.
     CurrentUser,
-    /// The users that are visible to the caller.
+    /// Reads the users that are visible to the caller.
     Users,
-    /// The master user: the one without a parent.
+    /// Reads the master user: the one user without a parent.
     MasterUser,
     /// Creates a user.
     CreateUser,
-    /// One user.
+    /// Reads one user.
     User,
     /// Changes a user.
     EditUser,
     /// Changes several users.
     EditUsers,
-    /// A relation of a user; the name is that of the property.
+    /// Reads a relation of a user; holds the name of the relation.
     Relation(&'static str),
-    /// Whether a user has no parent.
+    /// Reads whether a user is the master user, which has no parent.
     IsMasterUser,
     /// Logs in with a password; returns a portal token.
     PortalToken,
     /// Logs in with a password and a code of the second factor; returns a portal token.
     ExternalAuthentication,
-    /// Logs in like these two, but a failed login is an answer, not a fault.
+    /// Logs in like `PortalToken` and `ExternalAuthentication`, but a failed login is an answer, not a fault.
     LoginToken,
     /// Checks a portal token.
     ValidateToken,
@@ -72,17 +72,17 @@ pub enum Act {
     AddKey,
     /// Removes a classic API key.
     RemoveKey,
-    /// One classic API key.
+    /// Reads one classic API key.
     Key,
-    /// The owner of a key.
+    /// Reads the user that owns a classic API key.
     KeyUser,
-    /// Changes the IP restriction of a key.
+    /// Changes the IP restriction of a classic API key.
     EditKey,
     /// Checks a user's password.
     IsValidPassword,
     /// Changes the caller's own password.
     ChangePassword,
-    /// The password requirements.
+    /// Reads the password requirements.
     PasswordRequirements,
     /// Grants permissions to a user.
     AddPermissions,
@@ -92,15 +92,15 @@ pub enum Act {
     AssignParent,
     /// Sets the caller's own answers to security questions.
     UpdateAnswers,
-    /// All permissions, by department.
+    /// Reads all permissions, by department.
     Departments,
-    /// All permissions.
+    /// Reads all permissions.
     Actions,
-    /// All security questions.
+    /// Reads all security questions.
     Questions,
-    /// All user statuses.
+    /// Reads all user statuses.
     Statuses,
-    /// The newest audit log entries that the caller may see.
+    /// Reads the newest audit log entries that the caller may see.
     EventLog,
 }
 
@@ -115,7 +115,7 @@ const fn method(
     Method { service, name, parameters, returns, of_object: false, operation, act }
 }
 
-/// Describes a method whose call must name an object.
+/// Creates a row for a method whose calls must name an object.
 const fn of(
     service: &'static str,
     name: &'static str,
@@ -138,7 +138,7 @@ const PERMISSIONS: &[(&str, Kind)] = &[("permissions", Kind::Many(PERMISSION))];
 const FEWER_PERMISSIONS: &[(&str, Kind)] =
     &[("permissions", Kind::Many(PERMISSION)), ("cascadePermissionsFlag", Kind::Bool)];
 
-/// Every method.
+/// The table of all supported methods.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     method(ACCOUNT, "getObject", &[], Kind::One(ACCOUNT), Operation::ReadCustomers, Act::Account),
@@ -224,7 +224,7 @@ pub static METHODS: &[Method] = &[
         Act::EventLog),
 ];
 
-/// Second names of services.
+/// Second names of services: the alias, then the name in the table.
 const ALIASES: &[(&str, &str)] = &[
     ("SoftLayer_User_Customer_OpenIdConnect", USER),
     ("SoftLayer_User_Customer_OpenIdConnect_ApiAuthentication", KEY),
@@ -238,7 +238,7 @@ pub fn service(name: &str) -> Option<&'static str> {
     alias.or_else(|| METHODS.iter().map(|method| method.service).find(|service| is(service)))
 }
 
-/// Finds a method of a service by its name; case does not matter.
+/// Finds a method of a service by the method's name; case does not matter.
 #[must_use]
 pub fn method_of(service: &str, name: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.service == service && method.name.eq_ignore_ascii_case(name))

@@ -1,4 +1,4 @@
-//! Reads user templates into changes. It ignores members that cannot be changed, since clients send whole records back.
+//! Converts user templates to changes. Ignores members that cannot be changed, since clients send back whole records.
 
 use super::fault::Fault;
 use super::rows::ACCOUNT;
@@ -7,7 +7,7 @@ use crate::domain::customer::{CustomerChange, PROFILE_FLAGS, PROFILE_NUMBERS, PR
 use crate::domain::secret::Password;
 use crate::service::people::customers::NewCustomer;
 
-/// Reads a change to a user; null members are ignored.
+/// Converts a template to changes to a user; null members are ignored.
 ///
 /// # Errors
 /// [`Fault::invalid`] if a member has the wrong type, or `userStatusId` is unknown.
@@ -39,12 +39,12 @@ pub(super) fn change(template: &Struct) -> Result<CustomerChange, Fault> {
     Ok(change)
 }
 
-/// Reads a new user. Without a username, the account id and the email address form one.
+/// Converts a template to a new user. Without a username, the account id and the email address form the username.
 ///
 /// # Errors
-/// - Like [`change`].
+/// - The errors of [`change`].
 /// - [`Fault::invalid`] if the template has an id, the VPN password is too weak, or the status is `VPN_ONLY` without a VPN password.
-/// - A fault `SoftLayer_Exception_MissingCreationProperty` if it has neither a username nor an email address.
+/// - A fault `SoftLayer_Exception_MissingCreationProperty` if the template has neither a username nor an email address.
 pub(super) fn new_user(template: &Struct, password: Option<String>, vpn: Option<String>) -> Result<NewCustomer, Fault> {
     if template.get("id").is_some_and(|id| !id.is_null()) {
         return Err(Fault::invalid("the template must not have an id: a new user gets one"));

@@ -1,26 +1,26 @@
-//! The supported datatypes of SoftLayer: they define the properties for masks, the XSD, and the order of properties in SOAP.
+//! The supported datatypes of SoftLayer. They define which properties a mask can name, the XSD, and the order of properties in SOAP.
 
 mod all;
 
 pub use all::TYPES;
 
-/// A datatype.
+/// A datatype of SoftLayer's API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Type {
-    /// For example `SoftLayer_User_Customer`.
+    /// Name of the datatype, for example `SoftLayer_User_Customer`.
     pub name: &'static str,
-    /// The datatype that it extends, if any.
+    /// Name of the datatype that this datatype extends, if any.
     pub base: Option<&'static str>,
-    /// Properties of the type itself: local ones, then relations, then counts, each group in alphabetical order.
+    /// Properties, without inherited properties: local properties, then relations, then counts, each group in alphabetical order.
     pub properties: &'static [Property],
 }
 
-/// A property.
+/// A property of a datatype.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Property {
-    /// For example `username`.
+    /// Name of the property, for example `username`.
     pub name: &'static str,
-    /// The type of its value.
+    /// Type of the property's value.
     pub kind: Kind,
 }
 
@@ -39,22 +39,22 @@ pub enum Kind {
     Date,
     /// A list of texts.
     Texts,
-    /// An object of a datatype.
+    /// An object of the datatype with this name.
     One(&'static str),
-    /// A list of objects of a datatype.
+    /// A list of objects of the datatype with this name.
     Many(&'static str),
-    /// The number of objects in the relation of this name; shown only if a mask names it.
+    /// The number of objects in the relation with this name; an answer has this property only if the mask names it.
     Count(&'static str),
 }
 
 impl Kind {
-    /// Returns true for a local property: it is part of an object even without a mask.
+    /// Returns true for the type of a local property. An answer without a mask has exactly the local properties.
     #[must_use]
     pub fn is_local(self) -> bool {
         !matches!(self, Self::One(_) | Self::Many(_) | Self::Count(_))
     }
 
-    /// Returns the datatype of a relation; `None` for other types.
+    /// Returns the name of the datatype of the objects in a relation; `None` if the type is not a relation.
     #[must_use]
     pub fn target(self) -> Option<&'static str> {
         match self {
@@ -65,19 +65,19 @@ impl Kind {
 }
 
 impl Type {
-    /// Finds a datatype by its name.
+    /// Finds a datatype by name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         TYPES.iter().find(|known| known.name == name)
     }
 
-    /// Returns all properties; those of the extended datatype come first.
+    /// Returns all properties of the datatype; inherited properties come first.
     pub fn properties(&self) -> impl Iterator<Item = &'static Property> + use<> {
         let base = self.base.and_then(Self::find).map(|base| base.properties).unwrap_or_default();
         base.iter().chain(self.properties)
     }
 
-    /// Finds a property by its name.
+    /// Finds a property of the datatype by name.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&'static Property> {
         self.properties().find(|property| property.name == name)

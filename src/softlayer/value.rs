@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 
-/// Formats a timestamp as SoftLayer does, in UTC to the second: `2018-05-08T15:28:32+00:00`.
+/// Formats a timestamp as SoftLayer does, in UTC with a precision of one second: `2018-05-08T15:28:32+00:00`.
 #[must_use]
 pub fn date_text(moment: &Timestamp) -> String {
     moment.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
@@ -11,13 +11,13 @@ pub fn date_text(moment: &Timestamp) -> String {
 /// A value in a call or an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// `<nil/>`, `null`, `xsi:nil`.
+    /// Null: `<nil/>` in XML-RPC, `null` in JSON, `xsi:nil` in SOAP.
     Null,
     /// True or false.
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Any other number.
+    /// A number with a fraction or an exponent.
     Double(f64),
     /// Text.
     Text(String),
@@ -29,12 +29,12 @@ pub enum Value {
     Struct(Struct),
 }
 
-/// An object: the name of its datatype, if known, and its members in their original order.
+/// An object: the name of the datatype, if known, and the members in their original order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Struct {
-    /// For example `SoftLayer_User_Customer`.
+    /// Name of the datatype, for example `SoftLayer_User_Customer`; `None` if unknown.
     pub kind: Option<String>,
-    /// Name and value.
+    /// Name and value of each member.
     pub members: Vec<(String, Value)>,
 }
 
@@ -45,7 +45,7 @@ impl Struct {
         Self { kind: Some(kind.to_owned()), members: Vec::new() }
     }
 
-    /// Adds a member, unless its value is [`Value::Null`].
+    /// Adds a member to the object, unless the value is [`Value::Null`].
     pub fn put(&mut self, name: &str, value: impl Into<Value>) {
         match value.into() {
             Value::Null => {}
@@ -53,7 +53,7 @@ impl Struct {
         }
     }
 
-    /// Returns a member by its name.
+    /// Returns the value of the member with a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -61,7 +61,7 @@ impl Struct {
 }
 
 impl Value {
-    /// Returns a whole number; accepts text too, since clients send some numbers as text.
+    /// Returns the value as a whole number, if possible; accepts text too, since clients send some numbers as text.
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// Returns a truth value; accepts 0 and 1 and text too, since clients send them. Empty text is false.
+    /// Returns the value as true or false, if possible; accepts 0, 1 and text too, since clients send them. Empty text is false.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -86,7 +86,7 @@ impl Value {
         }
     }
 
-    /// Returns text; a whole number becomes its digits.
+    /// Returns the value as text, if possible; a whole number becomes decimal digits.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
         match self {
@@ -96,7 +96,7 @@ impl Value {
         }
     }
 
-    /// Returns an object.
+    /// Returns the value if it is an object.
     #[must_use]
     pub fn as_struct(&self) -> Option<&Struct> {
         match self {
@@ -105,7 +105,7 @@ impl Value {
         }
     }
 
-    /// Returns the elements of a list.
+    /// Returns the elements if the value is a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Self]> {
         match self {

@@ -1,4 +1,4 @@
-//! Identifies the caller, by the credential in the call itself or else in `Authorization` (contract, section 4).
+//! Identifies the caller by the credential in the call itself or, without one, in the `Authorization` header (contract, section 4).
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -16,10 +16,10 @@ use crate::error::{Barred, Error, Kind};
 use crate::http::caller::{identify, stranger};
 use crate::service::people::customers;
 
-/// Placeholder username: the key alone identifies its user.
+/// Username that clients send if the key alone should identify the user.
 const ANYBODY: &str = "apikey";
 
-/// Identifies the caller. A credential in the call takes precedence over `Authorization`.
+/// Identifies the caller. A credential in the call takes precedence over the `Authorization` header.
 pub(super) async fn caller(app: &App, parts: &Parts, shown: Option<Shown>) -> Outcome<Caller> {
     let shown = match shown {
         Some(shown) => Some(shown),
@@ -65,7 +65,7 @@ fn of_http(parts: &Parts) -> Outcome<Option<Shown>> {
     }))
 }
 
-/// Decodes `user:secret` (RFC 7617): a username and a key, or the number of a user and a portal token.
+/// Decodes the credential of the `Basic` scheme (RFC 7617): a username and a key, or the number of a user and a portal token.
 fn basic(coded: &str) -> Option<Shown> {
     let text = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
     let (user, secret) = text.split_once(':')?;
@@ -82,7 +82,7 @@ fn invalid_key() -> Fault {
     Fault::new(PLAIN, "Invalid API token.", 401)
 }
 
-/// Returns the public fault for a rejected credential.
+/// Converts the error for a rejected credential to a public fault.
 fn refused(error: Error, shown: Option<&Shown>) -> Refusal {
     if error.kind() != Kind::Unauthenticated {
         return error.into();

@@ -1,7 +1,7 @@
 //! The WSDL and the XSD of each service, built from the table of methods and the datatypes (contract section 3.4).
 //!
-//! They look like those of the live service, but load without it: clients follow every `schemaLocation`, and all of them point to this
-//! server.
+//! These documents look like the documents of SoftLayer's own service. Clients load the document at every `schemaLocation`; all of these
+//! URLs point to this server.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ const OPERATION: &str = "SoftLayer_Utility_ObjectFilter_Operation";
 
 /// Returns the WSDL of a service.
 ///
-/// `base` is the public URL of this server, `service` the name in the request. If that is an alias, the port and the headers are named
-/// after the alias; the datatypes are those of the service. A service that is not in the table has no methods.
+/// `base` is the public URL of this server, `service` the name of the service in the request. If that name is an alias, the names of the
+/// port and the headers come from the alias, but the datatypes from the service. A service that is not in the table has no methods.
 #[must_use]
 pub fn wsdl(base: &str, version: &str, service: &str) -> String {
     let (service, datatype) = names(service);
@@ -36,7 +36,8 @@ pub fn wsdl(base: &str, version: &str, service: &str) -> String {
     wsdl.to_string()
 }
 
-/// Returns the XSD of a service: every datatype that its methods take or return, at any depth, and the datatypes that extend them.
+/// Returns the XSD of a service. It contains every datatype that the service's methods take or return, at any depth, and every datatype
+/// that extends one of these.
 #[must_use]
 pub fn xsd(base: &str, version: &str, service: &str) -> String {
     let (_, datatype) = names(service);
@@ -55,7 +56,8 @@ pub fn xsd(base: &str, version: &str, service: &str) -> String {
     xsd.to_string()
 }
 
-/// Returns the XSD of the SOAP encoding. Every service's XSD imports it from here, so that clients do not fetch it from another host.
+/// Returns the XSD of the SOAP encoding. The XSD of every service imports this document from this server, so that clients do not fetch the
+/// document from another host.
 #[must_use]
 pub fn soap_encoding() -> &'static str {
     include_str!("../../templates/softlayer/soap-encoding.xsd")
@@ -66,16 +68,16 @@ pub fn soap_encoding() -> &'static str {
 struct Wsdl {
     namespace: String,
     address: String,
-    /// The name in the request.
+    /// Name of the service in the request.
     service: String,
-    /// The name of the service in the table, which is also its datatype.
+    /// Name of the service in the table, which is also the name of the service's datatype.
     datatype: &'static str,
-    /// Every header that a call may have.
+    /// Names of the headers that a call may have.
     headers: Vec<String>,
     methods: Vec<Signature>,
 }
 
-/// A method for the WSDL.
+/// A method, as the WSDL describes it.
 struct Signature {
     name: &'static str,
     parameters: Vec<(&'static str, String)>,
@@ -90,12 +92,12 @@ struct Xsd {
     namespace: String,
     /// URL of the XSD of the SOAP encoding.
     encoding: String,
-    /// Name of the array type, and type of its items.
+    /// Name of each array type, and the type of the array's items.
     arrays: Vec<(String, String)>,
     datatypes: Vec<Datatype>,
 }
 
-/// A datatype for the XSD, and its filter type.
+/// A datatype for the XSD, with the type of a filter on it.
 struct Datatype {
     name: &'static str,
     base: &'static str,
@@ -140,13 +142,15 @@ impl Datatype {
     }
 }
 
-/// Returns the full name of a service, and its name in the table; a service that is not there has no methods and no datatypes.
+/// Returns the full name of a service, and the name of the service in the table. For a service that is not in the table, the second name is
+/// `SoftLayer_Entity`, which has no methods and no datatype.
 fn names(service: &str) -> (String, &'static str) {
     let full = if service.starts_with("SoftLayer_") { service.to_owned() } else { format!("SoftLayer_{service}") };
     (full, table::service(service).unwrap_or("SoftLayer_Entity"))
 }
 
-/// Returns every header of a service's calls, in the order of the live service; a header has the name of its type.
+/// Returns the names of all headers in calls of a service, in the order that SoftLayer's own service uses. A header and its type have the
+/// same name.
 fn headers(service: &str) -> Vec<String> {
     vec![
         format!("{service}ObjectMask"),
@@ -158,7 +162,7 @@ fn headers(service: &str) -> Vec<String> {
     ]
 }
 
-/// Returns true if a method takes a header. A login takes none.
+/// Returns true if a method takes a header. A login takes no headers.
 fn takes(method: &Method, service: &str, header: &str) -> bool {
     let open = method.operation.needs() == Needs::Nothing;
     match header.strip_prefix(service).unwrap_or(header) {
@@ -188,8 +192,8 @@ fn filter(datatype: &str) -> String {
     format!("{datatype}ObjectFilter")
 }
 
-/// Returns the datatypes for a service's XSD: its own, those that its methods take and return, and all that these hold, extend or are
-/// extended by.
+/// Returns the datatypes for the XSD of a service: the service's own datatype, the datatypes that the methods take and return, and every
+/// datatype that one of these contains, extends or is extended by.
 fn reachable(service: &'static str) -> Vec<&'static Type> {
     let methods = METHODS.iter().filter(|method| method.service == service);
     let kinds = methods.flat_map(|method| method.parameters.iter().map(|(_, kind)| *kind).chain([method.returns]));
@@ -244,7 +248,7 @@ mod tests {
             self.attributes.get(attribute).map_or("", String::as_str)
         }
 
-        /// Returns all elements with this name, from this one down.
+        /// Returns all elements with a name: this element, if it has that name, and all elements inside it.
         fn all<'a>(&'a self, name: &str) -> Vec<&'a Self> {
             let mut found: Vec<_> = self.children.iter().flat_map(|child| child.all(name)).collect();
             if self.name == name {
@@ -253,7 +257,7 @@ mod tests {
             found
         }
 
-        /// Returns the only element with this name and this attribute `name`.
+        /// Returns the only element with a tag name and with `value` as the attribute `name`.
         fn named(&self, name: &str, value: &str) -> &Self {
             let found: Vec<_> = self.all(name).into_iter().filter(|node| node.get("name") == value).collect();
             assert_eq!(found.len(), 1, "{name} {value}");
@@ -265,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Parses a document; panics if it is not well-formed.
+    /// Parses an XML document; panics if it is not well-formed.
     fn read(document: &str) -> Node {
         let mut reader = Reader::from_str(document);
         let mut open = vec![Node::default()];
@@ -306,7 +310,7 @@ mod tests {
         operation.all(way)[0].all("soap:header").iter().map(|header| header.get("part").to_owned()).collect()
     }
 
-    /// Returns the names of a datatype's elements; those of the extended datatype come first.
+    /// Returns the names of the elements of a datatype; inherited elements come first.
     fn elements(xsd: &Node, name: &str) -> Vec<String> {
         let own = xsd.named("complexType", name);
         let base = own.all("extension").first().map_or("", |extension| extension.get("base"));

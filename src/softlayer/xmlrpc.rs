@@ -1,7 +1,7 @@
 //! The XML-RPC codec (contract section 1): decodes bytes into a call, and encodes an answer as text.
 //!
-//! A body that is not XML is fault `-32700` or `-32701`. Any other malformed call, including one with a malformed value or a struct with
-//! two members of the same name, is fault `-32600`. `system.multicall` has no special meaning; it is an unknown method.
+//! A body that is not XML gets the fault `-32700` or `-32701`. Any other malformed call gets the fault `-32600`; a malformed value or a
+//! struct with two members of the same name makes a call malformed. `system.multicall` has no special meaning; it is an unknown method.
 
 use super::call::{Arguments, Call};
 use super::fault::Fault;
@@ -12,10 +12,10 @@ use super::{headers, scalar};
 /// Maximum length of a method name, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Decodes a call.
+/// Decodes a request body into a call.
 ///
 /// # Errors
-/// Those of [`xml::read`], of the headers, and [`Fault::no_call`] if the body is not a well-formed call.
+/// The errors of [`xml::read`], the errors for malformed headers, and [`Fault::no_call`] if the body is not a well-formed call.
 pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     let (method, mut values) = method_call(xml::read(body)?)?;
     let mut call = Call {
@@ -35,7 +35,7 @@ pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     Ok(call)
 }
 
-/// Returns the name of the method, and all values.
+/// Returns the name of the method, and the values of all parameters.
 fn method_call(root: Element) -> Result<(String, Vec<Value>), Fault> {
     if root.name != "methodCall" {
         return Err(Fault::no_call("it is no <methodCall>"));
@@ -77,7 +77,7 @@ fn take_headers(values: &mut Vec<Value>) -> Result<Option<Vec<(String, Value)>>,
     }
 }
 
-/// Reads a `<value>`.
+/// Converts a `<value>` element to a value.
 fn value(element: Element) -> Result<Value, Fault> {
     let mut inside = element.children.into_iter();
     let Some(typed) = inside.next() else { return Ok(Value::Text(element.text)) };
@@ -113,7 +113,8 @@ fn array(element: Element) -> Result<Value, Fault> {
     items.collect::<Result<_, _>>().map(Value::List)
 }
 
-/// Reads a `<struct>`. A text member `complexType` names its datatype, like `xsi:type` in SOAP, and is removed from the members.
+/// Converts a `<struct>` element to an object. A text member `complexType` is the name of the object's datatype, like `xsi:type` in SOAP,
+/// and is removed from the members.
 fn object(element: Element) -> Result<Struct, Fault> {
     let members = element.children.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
     scalar::once(&members).map_err(|allowed| Fault::no_call(format_args!("in <struct> {allowed}")))?;
@@ -141,7 +142,7 @@ fn member(element: Element) -> Result<(String, Value), Fault> {
     name.zip(content).ok_or_else(wrong)
 }
 
-/// Returns the only child of an element, which must have this name.
+/// Returns the only child of an element; the child must have the given name.
 fn only(element: Element, name: &str) -> Result<Element, Fault> {
     let outer = element.name;
     let mut inside = element.children.into_iter();
@@ -151,7 +152,7 @@ fn only(element: Element, name: &str) -> Result<Element, Fault> {
     }
 }
 
-/// Returns the text of an element without children.
+/// Returns the text of an element, which must not have children.
 fn text(element: Element) -> Result<String, Fault> {
     if element.children.is_empty() {
         return Ok(element.text);
@@ -159,7 +160,7 @@ fn text(element: Element) -> Result<String, Fault> {
     Err(Fault::no_call("there are elements where text is allowed only"))
 }
 
-/// Encodes an answer. A member with the value [`Value::Null`] is left out; elsewhere null is `<nil/>`.
+/// Encodes an answer. Leaves out members of an object with the value [`Value::Null`]; elsewhere null becomes `<nil/>`.
 #[must_use]
 pub fn encode(reply: &Value) -> String {
     let mut writer = Writer::default();
@@ -169,7 +170,7 @@ pub fn encode(reply: &Value) -> String {
     writer.finish()
 }
 
-/// Encodes a fault. The code is always text, even if it is a number: clients compare it as text.
+/// Encodes a fault. The code is always encoded as text, even if it is a number: clients compare codes as text.
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> String {
     let mut told = Struct::default();

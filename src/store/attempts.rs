@@ -1,4 +1,4 @@
-//! Attempts at passwords, codes and mails. Each counts as failed until it succeeds.
+//! Attempts at passwords, codes and mails. Each attempt counts as failed until the attempt succeeds.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -10,12 +10,12 @@ use crate::domain::clock::{Timestamp, iso, parse_iso};
 use crate::domain::throttle::{Rule, Tally};
 use crate::error::{Error, Result};
 
-/// First key of the advisory locks on names, which separates them from other advisory locks: "name" in ASCII.
+/// First of the two keys of an advisory lock on a name: "name" in ASCII. This key separates locks on names from other advisory locks.
 const NAMES: i32 = 0x6e61_6d65;
 
 impl Tx {
-    /// Locks a name until this write ends, so that only one write at a time counts attempts under it. A write that locks several names
-    /// locks the account's first.
+    /// Locks a name (the pseudonym of an account, or a bucket) until this write ends, so that only one write at a time counts attempts
+    /// under the name. A write that locks several names locks the account's name first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -29,7 +29,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns how many attempts count in a bucket under `rule`, and when the newest was made.
+    /// Returns the number of attempts that count in a bucket under `rule`, at most [`Rule::most`], and the time of the newest attempt.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -42,7 +42,7 @@ impl Tx {
         Ok(Tally { count: u32::try_from(times.len()).map_err(Error::internal)?, newest })
     }
 
-    /// Returns when the `number`-th newest attempt in a bucket was made; `None` if there were fewer after `since`.
+    /// Returns the time of the `number`-th newest attempt in a bucket; `None` if the bucket has fewer than `number` attempts after `since`.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -54,7 +54,7 @@ impl Tx {
         row.map(|row| moment(&row.at)).transpose()
     }
 
-    /// Counts one attempt in several buckets. `rows` holds a row id and a bucket for each.
+    /// Counts one attempt in several buckets. For each bucket, `rows` holds the id of the new row and the bucket.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -76,7 +76,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes one attempt, because it succeeded, and all attempts in a bucket.
+    /// Deletes one attempt from all buckets, because the attempt succeeded. Also deletes all attempts in the given bucket.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -84,7 +84,7 @@ impl Tx {
         self.forget_where(Column::Attempt.eq(attempt).or(Column::Bucket.eq(bucket))).await
     }
 
-    /// Deletes all attempts on an account, given by its pseudonym.
+    /// Deletes all attempts on an account, which is given by the account's pseudonym.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

@@ -1,4 +1,4 @@
-//! The audit logs. Committing a write appends to them; `keytower audit verify` checks them.
+//! The audit logs. Committing a write appends entries to the logs; `keytower audit verify` checks the logs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,14 +20,14 @@ use crate::domain::text::text;
 use crate::domain::user::LOCAL;
 use crate::error::{Error, Result};
 
-/// What a write needs to append to the audit logs.
+/// Services that a write uses to append entries to the audit logs.
 #[derive(Clone)]
 pub struct Scribe {
     /// Computes the codes of the chain.
     pub chain: Arc<dyn Chain>,
-    /// The time.
+    /// Supplies the time of each entry.
     pub clock: Arc<dyn Clock>,
-    /// Randomness for ids.
+    /// Supplies randomness for the ids of entries.
     pub random: Arc<dyn Random>,
 }
 
@@ -40,27 +40,27 @@ impl std::fmt::Debug for Scribe {
 /// Entries that a write will append to the audit logs.
 pub(super) type Notes = Mutex<Vec<Entry>>;
 
-/// Rows in one statement.
+/// Maximum number of rows in one statement.
 const CHUNK: usize = 1_000;
 
-/// A row of a log as stored, not yet verified.
+/// A row of an audit log as stored, not yet verified.
 #[derive(Debug)]
 pub struct Found {
     /// Position of the row in the chain.
     pub seq: i64,
     /// Id of the row.
     pub id: String,
-    /// The values that the chain covers, and the stored code; `None` if a value has a type that keytower never writes.
+    /// The values of the row that the chain covers, and the row's stored code; `None` if a value has a type that keytower never writes.
     pub link: Option<(Link, Vec<u8>)>,
 }
 
-/// Returns the name of the fact that holds the end of a log.
+/// Returns the id of the row of `meta` that stores the end of a log's chain.
 fn head_fact(log: Log) -> String {
     format!("audit_head/{}", log.table())
 }
 
 impl Store {
-    /// Returns the rows of a log from position `from` on, in order, at most `most`.
+    /// Returns at most `most` rows of a log, ordered by position, starting at position `from`.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -73,7 +73,7 @@ impl Store {
         Ok(rows.iter().map(|row| found(row, log)).collect())
     }
 
-    /// Returns the stored end of a log and its seal; `None` if it is missing or malformed.
+    /// Returns the stored end of a log's chain, and the seal of that end; `None` if the stored value is missing or malformed.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -89,7 +89,7 @@ impl Tx {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Returns true if this write has an entry for the audit logs so far.
+    /// Returns true if this write has at least one entry for the audit logs so far.
     #[must_use]
     pub fn is_noted(&self) -> bool {
         !self.notes.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -106,9 +106,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Appends the noted entries to their logs, or an entry that the operation was done if there are none. This is the last step of a
-    /// write, because all other writes wait from here until it ends. An entry with an author goes to the user log, even if the service does
-    /// the work later.
+    /// Appends this write's entries to the audit logs. If there are none, appends one entry that the operation was done. This is the last
+    /// step of a write, because appending locks the end of the log: every other write that appends to the same log waits until this write
+    /// ends. An entry with an author goes to the user log, even if the service itself does the work later.
     pub(super) async fn append(&self) -> Result<()> {
         let mut notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         let operation = self.permit.operation().name();
@@ -117,7 +117,7 @@ impl Tx {
         }
         let by_system = self.permit.actor().is_some_and(|actor| actor.credential == CredentialRef::Operator);
         let (of_system, of_users) = notes.into_iter().partition(|note: &Entry| by_system && note.by.is_none());
-        // Always in this order, so that two writes never deadlock.
+        // Every write locks the logs in this order, so that two writes never deadlock.
         self.append_to(Log::User, operation, of_users).await?;
         self.append_to(Log::System, operation, of_system).await
     }
@@ -151,8 +151,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns the end of a log and locks it until this write ends. Fails if the seal is not keytower's own: continuing from a forged end
-    /// would seal the changes made to the log.
+    /// Returns the end of a log's chain, and locks that end until this write ends. Fails if the stored seal is not valid: continuing from a
+    /// forged end would put a valid seal on a log that was tampered with.
     async fn hold_head(&self, log: Log) -> Result<Head> {
         let row = meta::Entity::find_by_id(head_fact(log)).lock_exclusive().one(&self.db).await.map_err(error)?;
         let said = row.and_then(|row| read_head(&row.value));
@@ -166,7 +166,7 @@ impl Tx {
         })
     }
 
-    /// Rejects an entry whose id was chosen by the caller and already exists.
+    /// Rejects the entries if the caller chose an id that already exists in the log.
     async fn expect_new_ids(&self, log: Log, notes: &[Entry]) -> Result<()> {
         let chosen: Vec<&str> = notes.iter().filter_map(|note| note.id.as_ref()).map(AuditLogId::as_str).collect();
         if chosen.is_empty() {
@@ -226,7 +226,8 @@ impl Tx {
                 Some(status),
             ],
         };
-        // The logs are kept forever, so secrets are removed, even from names that users chose. PostgreSQL stores no NUL.
+        // The logs are kept forever, so secrets are removed, even from names that users chose. NUL is also removed, because PostgreSQL
+        // can't store it in text.
         Ok(values.into_iter().map(|value| value.map(|text| redact(&text.replace('\0', "")))).collect())
     }
 }

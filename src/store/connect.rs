@@ -21,29 +21,30 @@ use super::locks::Queue;
 use crate::domain::secret::DatabaseUrl;
 use crate::error::{Error, Result};
 
-/// Time that a request waits for a connection before it fails with `Unavailable`.
+/// Maximum time that a request waits for a connection. After that, the request fails with `Unavailable`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that SQLite waits for another process's write.
+/// Maximum time that SQLite waits for a write of another process to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit for one read statement on PostgreSQL.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time limit for one list statement on PostgreSQL. The node cancels the statement earlier; this limit takes effect if the node dies.
+/// Time limit for one list statement on PostgreSQL. The node cancels the statement earlier; this limit takes effect only if the node has
+/// died.
 const LANE_TIMEOUT: Duration = Duration::from_secs(9);
-/// Write connections to PostgreSQL.
+/// Number of write connections to PostgreSQL.
 const POOL: u32 = 10;
-/// Connections that read credentials, and as many again for all other reads except lists.
+/// Number of connections in each of two pools: one pool looks up credentials, the other serves all other reads except lists.
 const READERS: u32 = 4;
-/// Numbers the lanes of this process.
+/// Number of the next lane that this process opens on PostgreSQL. The number is part of the lane's name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// Instructions of SQLite's virtual machine between two checks of the cancel flag: about ten microseconds.
+/// Number of instructions of SQLite's virtual machine between two checks whether the statement is canceled: about ten microseconds.
 const STEPS: i32 = 1_000;
-/// Write connections to PostgreSQL that are reserved for ending credentials and for logins.
+/// Number of write connections to PostgreSQL that are reserved for ending credentials and for logins.
 const AHEAD: u32 = 3;
 
-/// Location of the database. It decides how the start-up lock is taken.
+/// Location of the database. The kind of location decides how the start-up lock is taken.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// A SQLite file; holds the path of its lock file.
+    /// A SQLite file. The variant holds the path of the lock file next to the database.
     File(PathBuf),
     /// A PostgreSQL server.
     Server,
@@ -53,7 +54,7 @@ impl Store {
     /// Opens the database at `url`, which is `sqlite:PATH` or `postgres://…`. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// `Invalid` if `url` is malformed or its file can't be used.
+    /// `Invalid` if `url` is malformed or the SQLite file can't be used.
     /// `Unavailable` if the database is unreachable.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
@@ -109,7 +110,8 @@ impl Store {
                 for _ in 0..LANES {
                     let mut options = reader(address, 1)?;
                     options.statement_timeout(LANE_TIMEOUT);
-                    // Otherwise the planner tries every join order, which takes seconds for the tables of a hundred conditions.
+                    // Without the two limits, the planner tries every join order. For a list with a hundred conditions on related tables,
+                    // this takes seconds.
                     options.map_sqlx_postgres_opts(|options| {
                         options.options([("jit", "off"), ("join_collapse_limit", "1"), ("from_collapse_limit", "1")])
                     });
@@ -132,7 +134,7 @@ impl Store {
     /// Opens an existing database read-only.
     ///
     /// # Errors
-    /// `Invalid` if `url` is malformed or its file does not exist.
+    /// `Invalid` if `url` is malformed or the SQLite file does not exist.
     /// `Unavailable` if the database is unreachable.
     pub async fn look(url: &DatabaseUrl) -> Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
@@ -204,12 +206,12 @@ async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result
 fn reader(address: &str, connections: u32) -> Result<ConnectOptions> {
     let mut options = postgres(address, connections)?;
     options.statement_timeout(QUERY_TIMEOUT);
-    // Compiling a long `where` to machine code takes a minute; running it without that takes a second.
+    // PostgreSQL takes a minute to compile a long `where` to machine code, but only a second to run the `where` uncompiled.
     options.map_sqlx_postgres_opts(|options| options.options([("jit", "off")]));
     Ok(options)
 }
 
-/// Makes the statements of a SQLite connection cancelable: SQLite asks `is_canceled` every `STEPS` instructions.
+/// Makes the statements of a SQLite connection cancelable: SQLite calls `is_canceled` every `STEPS` instructions.
 async fn watch(
     connection: &mut SqliteConnection,
     is_canceled: impl Fn() -> bool + Send + 'static,
@@ -218,7 +220,8 @@ async fn watch(
     Ok(())
 }
 
-/// Returns a number that distinguishes this process from those of all other nodes. A process id does not: in containers it is often 1.
+/// Returns a random number that distinguishes this process from the processes of all other nodes. A process id would not: in containers,
+/// the process id is often 1.
 fn process_mark() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
@@ -231,7 +234,7 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        // A file cannot disconnect: a ping before each use would double the work of a short statement.
+        // A file can't disconnect, so no ping is needed before each use. A ping would double the work of a short statement.
         .test_before_acquire(false)
         .map_sqlx_sqlite_opts(move |options| {
             let options = options
@@ -250,10 +253,10 @@ fn sqlite(path: &Path, connections: u32, read_only: bool) -> Result<ConnectOptio
 
 /// Returns true if the pool may reuse a connection; otherwise the pool closes it.
 ///
-/// When SQLite can't write (disk full, I/O error), it rolls the transaction back by itself. sqlx does not notice: it treats the next
-/// transaction as nested in the lost one, so that its commit writes nothing.
+/// When SQLite can't write (disk full, I/O error), SQLite rolls the transaction back by itself. sqlx does not notice the rollback. sqlx
+/// treats the next transaction as nested in the lost one, so that committing the next transaction writes nothing.
 async fn is_clean(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
-    // A rollback may still be queued; the ping runs after it.
+    // A rollback may still be queued on the connection; the ping runs after the rollback.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
@@ -265,8 +268,8 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Creates the database file if it is missing, with mode 0600; SQLite gives its log the same mode. Only this function creates the file: one
-/// that disappears later must not come back empty.
+/// Creates the database file with mode 0600 if the file is missing. SQLite gives the write-ahead log the same mode. Nothing else creates
+/// the database file: a file that disappears later must not be replaced by an empty one.
 fn make_file(path: &Path) -> Result<()> {
     let unusable =
         |error: std::io::Error| Error::invalid(format!("the database {} can't be used: {error}", path.display()));
@@ -277,7 +280,7 @@ fn make_file(path: &Path) -> Result<()> {
 }
 
 fn postgres(address: &str, connections: u32) -> Result<ConnectOptions> {
-    // The library's own error would show the whole URL, including the password.
+    // sqlx's own error message would show the whole URL, including the password.
     if address.parse::<PgConnectOptions>().is_err() {
         return Err(Error::invalid(
             "database_url can't be read: it must look like postgres://user:password@host:port/database, with special \
@@ -340,7 +343,8 @@ mod tests {
         row.try_get_by_index::<String>(0).or_else(|_| row.try_get_by_index::<i64>(0).map(|it| it.to_string())).unwrap()
     }
 
-    /// `synchronous` and the other pragmas apply to one connection, so this test checks every connection of both pools.
+    /// `synchronous` and the other pragmas apply to one connection, so this test checks the write connection and every connection of the
+    /// read pool.
     #[tokio::test]
     async fn every_connection_writes_ahead_and_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
@@ -381,8 +385,8 @@ mod tests {
         assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)).into());
     }
 
-    /// When SQLite can't write, it ends the transaction by itself, and sqlx still considers it open. This test ends it with a raw
-    /// statement, which sqlx does not interpret.
+    /// When SQLite can't write, SQLite ends the transaction by itself, while sqlx still considers the transaction open. This test ends the
+    /// transaction with a raw `ROLLBACK`, which sqlx does not interpret.
     #[tokio::test]
     async fn a_connection_whose_transaction_ended_unnoticed_is_thrown_away() {
         let folder = tempfile::tempdir().unwrap();

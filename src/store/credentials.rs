@@ -1,7 +1,7 @@
-//! Looks up credentials, for `authenticate` and for every write that checks its caller again: one indexed statement for a key, one for a
-//! session. Each also reads the policies in force.
+//! Looks up credentials, for `authenticate` and for every write that checks the caller again. Looking up a key or a session takes one
+//! indexed statement, which also reads the policies in force.
 //!
-//! The condition `id > ''` finds the single row of policies by its primary key.
+//! The condition `id > ''` lets the database find the single row of `global_settings` through the primary key.
 
 use sea_orm::ConnectionTrait;
 
@@ -27,7 +27,7 @@ pub enum Grant {
     Session(SessionGrant),
 }
 
-/// What the store knows about a live key and its owner.
+/// What the store knows about a stored key and the key's owner.
 #[derive(Debug, Clone)]
 pub struct KeyGrant {
     /// Id of the key.
@@ -38,21 +38,22 @@ pub struct KeyGrant {
     pub user: UserId,
     /// The owner's login name.
     pub username: String,
-    /// Rights of the owner now, from roles and own permissions.
+    /// Present rights of the owner, from the owner's roles and own permissions.
     pub held: Rights,
-    /// Rights granted to the key now: from its roles and the owner's own permissions, or everything for a classic key.
+    /// Present rights granted to the key: the rights of the key's roles and the owner's own permissions, or all rights for a classic key.
     pub granted: Rights,
     /// Actions that the owner could perform when the key was minted.
     pub ceiling: Actions,
     /// Authentication methods of the owner when the key was minted (RFC 8176).
     pub amr: Vec<String>,
-    /// Whether the key is suspended until its owner confirms it, because the second factors that it was minted with were reset.
+    /// Whether the key is suspended. A key that was minted with a second factor is suspended when the owner's second factors are reset,
+    /// until the owner confirms the key.
     pub suspended: bool,
-    /// Whether it is its owner's classic key, which has no roles of its own.
+    /// Whether the key is the owner's classic key. A classic key has no roles of its own.
     pub classic: bool,
     /// Addresses and networks that a classic key is restricted to; `None` means no restriction.
     pub address_restriction: Option<String>,
-    /// The owner's number.
+    /// Number that identifies the owner.
     pub number: i64,
     /// The owner's status.
     pub status: Status,
@@ -60,7 +61,7 @@ pub struct KeyGrant {
     pub policy: Policy,
 }
 
-/// What the store knows about a live session and its user.
+/// What the store knows about a stored session and the session's user.
 #[derive(Debug, Clone)]
 pub struct SessionGrant {
     /// Id of the session.
@@ -69,25 +70,25 @@ pub struct SessionGrant {
     pub user: UserId,
     /// The user's login name.
     pub username: String,
-    /// Rights of the user now, from roles and own permissions.
+    /// Present rights of the user, from the user's roles and own permissions.
     pub held: Rights,
     /// When the session began.
     pub created_at: Timestamp,
     /// When the session ends.
     pub expires_at: Timestamp,
-    /// When it was last used. The store learns of a use with a delay.
+    /// When the session was last used. The store records each use with a delay.
     pub last_seen_at: Option<Timestamp>,
-    /// When the user last proved a second factor in it.
+    /// When the user last proved a second factor in the session.
     pub mfa_at: Option<Timestamp>,
-    /// When the user last proved the password in it after its login.
+    /// When the user last proved the password again in the session; `None` if never since the login.
     pub password_at: Option<Timestamp>,
-    /// Whether it began with an expired password that was not changed since.
+    /// Whether the session began with an expired password that the user has not changed since.
     pub password_expired: bool,
     /// Whether the user has a second factor.
     pub has_factor: bool,
-    /// Ids of the user's roles now.
+    /// Ids of the user's present roles.
     pub roles: Vec<RoleId>,
-    /// The user's number.
+    /// Number that identifies the user.
     pub number: i64,
     /// The user's status.
     pub status: Status,
@@ -96,7 +97,7 @@ pub struct SessionGrant {
 }
 
 impl Store {
-    /// Finds a key by its digest, with the present rights of both key and owner, in one statement.
+    /// Finds a key by digest. Reads the key and the present rights of both key and owner in one statement.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -104,7 +105,7 @@ impl Store {
         key(&self.credentials, "k.digest", digest.as_bytes().to_vec().into()).await
     }
 
-    /// Finds a session by its id, with the present rights of its user, in one statement.
+    /// Finds a session by id. Reads the session and the present rights of the session's user in one statement.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -120,8 +121,8 @@ impl Store {
         session(&self.credentials, "s.digest", digest.into()).await
     }
 
-    /// Returns the present grant of a credential that was accepted before; `None` if it has ended, and for the operator, who has no
-    /// credential.
+    /// Returns the present grant of a credential that was accepted before; `None` if the credential is no longer stored. Also returns
+    /// `None` for the operator, who has no credential.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -131,8 +132,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the grant, as this write sees it, of a credential that was accepted before; `None` if it has ended, and for the operator,
-    /// who has no credential.
+    /// Returns the grant, as this write sees it, of a credential that was accepted before; `None` if the credential is no longer stored.
+    /// Also returns `None` for the operator, who has no credential.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

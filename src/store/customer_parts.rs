@@ -1,4 +1,4 @@
-//! What belongs to users in SoftLayer's model: logins, security answers, second factors, events.
+//! Data of users in SoftLayer's model: logins, security answers, second factors and events.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
@@ -10,37 +10,37 @@ use crate::domain::customer::{Event, LoginAttempt};
 use crate::domain::id::UserId;
 use crate::error::{Error, Result};
 
-/// Ids in one statement.
+/// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
-/// Maximum number of logins returned for one user, the newest.
+/// Maximum number of logins returned for one user. The newest logins are returned.
 const LOGINS_MAX: i64 = 1_000;
-/// Maximum number of events returned, the newest.
+/// Maximum number of events returned. The newest events are returned.
 const EVENTS_MAX: i64 = 1_000;
 
-/// A second factor without its secret.
+/// A second factor of a user, without the secret.
 #[derive(Debug, Clone)]
 pub struct FactorRow {
-    /// Id of its user.
+    /// Id of the user.
     pub user: UserId,
     /// Type of the factor.
     pub mfa_type: String,
-    /// When it was confirmed.
+    /// When the user confirmed the factor; `None` if the stored time is malformed.
     pub created_at: Option<Timestamp>,
 }
 
-/// An answer to a security question.
+/// A user's answer to a security question.
 #[derive(Debug, Clone)]
 pub struct AnswerRow {
-    /// Id of its user.
+    /// Id of the user.
     pub user: UserId,
-    /// Number of the question.
+    /// Number that identifies the question.
     pub question: i64,
     /// The argon2id hash of the answer, in PHC format.
     pub hash: String,
 }
 
 impl Store {
-    /// Returns the second factors of users.
+    /// Returns the second factors of the given users.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -74,8 +74,8 @@ impl Store {
         Ok(rows.into_iter().map(answer).collect())
     }
 
-    /// Returns the logins of users from the audit log, newest first within each 5,000 of `users`: at most 1,000 for each user, and `most`
-    /// in all.
+    /// Returns login attempts of the given users from the audit log: at most 1,000 for each user, and at most `most` in total. Reads
+    /// `users` in groups of 5,000. Within each group, the newest login attempts come first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -87,7 +87,7 @@ impl Store {
                 break;
             }
             let marks: Vec<String> = (1..=users.len()).map(|at| format!("${at}")).collect();
-            // A correct password whose code is still missing is not a login yet.
+            // Omits the entry for a correct password that still requires a code: such a login is not complete yet.
             let sql = format!(
                 "SELECT user_id, username, ip_address, status, at FROM (SELECT user_id, username, ip_address, status, \
                  chain_seq, \"createdAt\" AS at, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY chain_seq DESC) AS place \
@@ -111,7 +111,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns the newest rows of the user audit log, at most 1,000: of one user, or of all users.
+    /// Returns the newest rows of the user audit log, at most 1,000, newest first. `of` restricts the rows to one user; `None` means all
+    /// users.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -155,7 +156,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Replaces a user's answers to security questions. Each consists of question number, row id and hash.
+    /// Replaces a user's answers to security questions. Each element of `answers` holds the number of the question, the id of the new row,
+    /// and the hash of the answer.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.

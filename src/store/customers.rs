@@ -1,4 +1,4 @@
-//! Users in SoftLayer's model: numbers that are never reused, statuses, the hierarchy, and one classic key for each user.
+//! Users in SoftLayer's model: numbers that are never reused, statuses, the hierarchy, and at most one classic key for each user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Returns users, ordered by number.
+    /// Returns the users that `which` selects, ordered by number.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -27,7 +27,8 @@ impl Store {
         customers(&self.reader(), which, None).await
     }
 
-    /// Returns at most `most` users, ordered by number. If more users match, it is unspecified which ones it returns.
+    /// Returns at most `most` of the users that `which` selects, ordered by number. If `which` selects more users, it is unspecified which
+    /// of these users are returned.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -35,7 +36,7 @@ impl Store {
         customers(&self.reader(), which, Some(most)).await
     }
 
-    /// Returns a user by number.
+    /// Returns the user with this number; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -43,7 +44,7 @@ impl Store {
         Ok(customers(&self.reader(), Which::Number(number), None).await?.pop())
     }
 
-    /// Returns the ids of a user and of all users below in the hierarchy.
+    /// Returns the ids of a user and of all users below this user in the hierarchy.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -51,7 +52,7 @@ impl Store {
         below(&self.reader(), id).await
     }
 
-    /// Returns the classic keys of users.
+    /// Returns the classic keys of the given users.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -64,7 +65,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns a classic key by its number.
+    /// Returns the classic key with this number; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -73,7 +74,7 @@ impl Store {
         Ok(classic_keys(&self.reader(), by_number).await?.pop())
     }
 
-    /// Returns the present rights of users, by user id.
+    /// Returns the present rights of the given users, by user id.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -99,7 +100,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Reserves and returns a number that was never used before.
+    /// Returns a new number for a user or a classic key. No two users or classic keys ever have the same number.
     pub(super) async fn next_number(&self) -> Result<i64> {
         let sql =
             "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE id = 'last_number' RETURNING value";
@@ -110,7 +111,7 @@ impl Tx {
         number.ok_or_else(|| Error::internal("meta has lost the last number"))
     }
 
-    /// Returns the master, the one user without a parent; `None` if there is no user.
+    /// Returns the id of the master: the one user without a parent; `None` if there is no user.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -119,7 +120,7 @@ impl Tx {
         Ok(row.map(|row| UserId::from(row.id)))
     }
 
-    /// Returns a user by number.
+    /// Returns the user with this number; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -127,7 +128,8 @@ impl Tx {
         Ok(customers(&self.db, Which::Number(number), None).await?.pop())
     }
 
-    /// Sets a user's status. If the user is no longer active, also ends all sessions, challenges and password links of the user.
+    /// Sets a user's status. If the new status is not active, also ends all sessions of the user, and deletes the user's challenges and
+    /// password reset links.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -144,10 +146,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a user, except the status.
+    /// Changes a user. A field of `change` that is `None` stays as it is. Ignores the status in `change`.
     ///
     /// # Errors
-    /// `Invalid` if the name is already in use.
+    /// `Invalid` if the login name is already in use.
     /// `Unavailable` if the database is unreachable.
     pub async fn change_customer(&self, user: &Customer, change: &CustomerChange, now: Timestamp) -> Result<()> {
         let CustomerChange { username, name, email, address_restriction, answers_required, profile, status: _ } =
@@ -210,7 +212,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns users, ordered by number, as this write sees them.
+    /// Returns the users that `which` selects, ordered by number, as this write sees the users.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -230,7 +232,7 @@ impl Tx {
         Ok(self.db.query_one_raw(query).await.map_err(error)?.is_some())
     }
 
-    /// Returns a classic key by its number.
+    /// Returns the classic key with this number; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -266,8 +268,8 @@ impl Tx {
         })
     }
 
-    /// Moves the children of a user to the user's parent. The children of the master go to the oldest other active user with the preset
-    /// ROOT, or else to the oldest other user, who becomes the master.
+    /// Moves the children of a user to the user's parent. If the user is the master (the one user without a parent), another user becomes
+    /// the master and gets the children: the oldest active user with the preset ROOT, or else the oldest user.
     pub(super) async fn orphan(&self, id: &UserId) -> Result<()> {
         let row = user::Entity::find_by_id(id.as_str()).one(&self.db).await.map_err(error)?;
         let Some(row) = row else { return Ok(()) };
@@ -280,7 +282,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the heir of a master the new master and returns its id; `None` if there is no other user.
+    /// Makes another user the new master in place of `master`, and returns the id of the new master; `None` if there is no other user.
     async fn crown_heir(&self, master: &UserId) -> Result<Option<String>> {
         let heir = self.heir(master).await?;
         if let Some(heir) = &heir {
@@ -300,10 +302,10 @@ impl Tx {
     }
 }
 
-/// Ids in one statement.
+/// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
 
-/// Selects a user and all users below.
+/// SQL that selects the ids of a user and of all users below this user in the hierarchy.
 const BELOW: &str = "WITH RECURSIVE below(id) AS (SELECT id FROM users WHERE id = $1 \
     UNION SELECT u.id FROM users u JOIN below b ON u.parent = b.id) SELECT id FROM below";
 

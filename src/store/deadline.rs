@@ -1,6 +1,7 @@
 //! The time limit of a write on SQLite, which has one writer and no statement timeout.
 //!
-//! Writes are numbered. SQLite aborts a statement while its write is the canceled one, so that a late cancel never hits the next write.
+//! Each write has a number. SQLite aborts a statement only while the number of the current write is the number of the canceled write, so
+//! that a late cancel never hits the next write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +12,10 @@ use tokio::task::AbortHandle;
 use crate::domain::operation::Effect;
 use crate::domain::permit::Permit;
 
-/// Time that a write may take. The service's own work and the operator's commands have no limit.
+/// Maximum time that a write may take. The service's own work and the operator's commands have no limit.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// The numbers of the current and of the canceled write.
+/// The numbers of the current and of the canceled write, and the time limit of a write.
 #[derive(Debug, Clone)]
 pub(super) struct Deadline {
     numbers: Arc<Numbers>,
@@ -27,11 +28,12 @@ struct Numbers {
     canceled: AtomicU64,
 }
 
-/// The time limit of one write. Dropping it cancels the statement that still runs, for example because the client has hung up.
+/// The time limit of one write. Dropping the guard cancels the write's statement that still runs, for example because the client has closed
+/// the connection.
 #[derive(Debug)]
 pub(super) struct Guard {
     numbers: Arc<Numbers>,
-    /// The number of this write; 0 after it was stopped.
+    /// The number of this write; 0 after the time limit was stopped.
     number: u64,
     timer: Option<AbortHandle>,
 }
@@ -44,7 +46,7 @@ impl Default for Deadline {
 }
 
 impl Deadline {
-    /// Starts the time of a write that has just begun, and so has the only connection for writes.
+    /// Starts the time limit of a write that has just begun. Such a write holds the only connection for writes.
     pub(super) fn start(&self, permit: &Permit) -> Guard {
         let (numbers, limit) = (Arc::clone(&self.numbers), self.limit);
         let number = numbers.current.fetch_add(1, Ordering::SeqCst) + 1;
@@ -68,7 +70,7 @@ impl Deadline {
 }
 
 impl Guard {
-    /// Ends the limit before the commit, which is not canceled.
+    /// Stops the time limit before the commit, because the commit must not be canceled.
     pub(super) fn stop(&mut self) {
         self.number = 0;
         self.timer.take().iter().for_each(AbortHandle::abort);

@@ -25,13 +25,13 @@ pub(super) fn number(row: &QueryResult) -> Result<i64> {
     maybe(row, "number")?.ok_or_else(|| Error::internal("a user has no number"))
 }
 
-/// Returns the rights from the user's own permissions.
+/// Returns the rights that follow from the user's own permissions.
 pub(super) fn own_rights(row: &QueryResult) -> Result<Rights> {
     let names: Vec<String> = serde_json::from_str(&text(row, "permissions")?).map_err(Error::internal)?;
     Ok(actions_of(names.iter().map(String::as_str)).into())
 }
 
-/// Returns the rights from the role of a row; none if the row has no role.
+/// Returns the rights that follow from the role in a row; no rights if the row has no role.
 pub(super) fn role_rights(row: &QueryResult) -> Result<Rights> {
     let Some(actions) = maybe::<String>(row, "actions")? else { return Ok(Rights::NONE) };
     let actions = parse_actions(&actions)?;

@@ -1,4 +1,4 @@
-//! The devices that users logged in from.
+//! Stores, recognizes and deletes the devices that users logged in from.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::ExprTrait;
@@ -14,10 +14,10 @@ use crate::error::Result;
 /// Maximum number of devices stored per user.
 const MOST: u64 = 20;
 
-/// What identifies a device.
+/// Properties by which a device is recognized.
 #[derive(Debug, Clone)]
 pub struct DeviceMarks {
-    /// Digest of its cookie.
+    /// Digest of the device's cookie; `None` if the device has none.
     pub digest: Option<Vec<u8>>,
     /// Address of the device.
     pub address: Option<String>,
@@ -26,8 +26,8 @@ pub struct DeviceMarks {
 }
 
 impl Store {
-    /// Returns how this client is known from logins of a user after `since`: by its device, or else by its address; `None` if it is not
-    /// known. A username that does not exist takes the same query.
+    /// Returns how the client is known from logins of the user `username` after `since`: by the cookie of a known device, or else by the
+    /// address. Returns `None` if the client is not known. Runs the same query even if the username does not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -49,8 +49,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Records a login of a user from a known device. A device is known by its cookie, or by its address together with its user agent.
-    /// Returns false if no known device matches.
+    /// Records a login from a device that the user last logged in from after `since`. A stored device matches if the cookie is the same, or
+    /// if address and user agent are both the same. Returns false if no stored device matches.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -77,8 +77,8 @@ impl Tx {
         Ok(done.rows_affected > 0)
     }
 
-    /// Stores a new device under the digest of its cookie, and deletes the user's oldest devices beyond 20. Returns true if the user had a
-    /// device before.
+    /// Stores a new device with the digest of the device's cookie. Keeps only the 20 devices that the user used last. Returns true if the
+    /// user had a device before.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.

@@ -1,4 +1,4 @@
-//! Writes the rows of the inventory. As for reads, an entity's description determines the columns.
+//! Writes the rows of the inventory. The entity's description determines the columns, as it does for reads.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query as Sql};
@@ -10,7 +10,8 @@ use super::{Tx, error};
 use crate::domain::entity::{Entity, Field, Join, Kind};
 use crate::error::{Error, Result};
 
-/// Rows in one statement: the widest table stays far below the databases' limit on parameters.
+/// Maximum number of rows in one statement. Even for the widest table, a statement of this size stays far below both databases' limits on
+/// parameters.
 const BATCH: usize = 100;
 
 impl Tx {
@@ -46,7 +47,7 @@ impl Tx {
         rows.iter().map(|row| row.try_get("", "id").map_err(error)).collect()
     }
 
-    /// Deletes rows by id, and the rows that require them.
+    /// Deletes rows by id, and all rows with a required reference to a deleted row.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -59,10 +60,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns the id of the organization, which always exists.
+    /// Returns the id of the organization. Every initialized database has one.
     ///
     /// # Errors
-    /// `Internal` if it does not exist.
+    /// `Internal` if the organization does not exist.
     /// `Unavailable` if the database is unreachable.
     pub async fn organization(&self) -> Result<String> {
         let first = organization::Entity::find().order_by_asc(organization::Column::Id).one(&self.db).await;
@@ -80,7 +81,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Removes all pairs of the row `here`. Does nothing for a relation without a table of pairs.
+    /// Deletes all pairs that contain the row `here` from the relation's table of pairs. Does nothing for a relation without such a table.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -91,7 +92,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Pairs two rows, unless they are already paired. Does nothing for a relation without a table of pairs.
+    /// Adds the pair of the rows `here` and `there` to the relation's table of pairs, unless the pair already exists. Does nothing for a
+    /// relation without such a table.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -106,7 +108,7 @@ impl Tx {
     }
 }
 
-/// Returns the column that stores a field; `None` for a key, and for relations that other tables store.
+/// Returns the column that stores a field; `None` for a field of the kind `Kind::Key`, and for a relation that another table stores.
 fn column(field: &'static Field) -> Option<&'static str> {
     match &field.kind {
         Kind::One(relation) => match relation.join {

@@ -15,12 +15,12 @@ use crate::domain::reason::Reason;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Returns the key that `query` names, if it is within `scope`.
+    /// Returns the first key that `query` matches within `scope`; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
-        // Does not use a lane, so that a revocation waits for no list.
+        // Does not use a lane (a connection for lists), so that the revocation of a key never waits for a list.
         let ids = ids(&self.read, query, scope, 1).await?;
         match ids.first() {
             Some(id) => api_key_by_id(&self.read, id).await,
@@ -30,7 +30,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the key that `query` names, if it is within `scope`, as this write sees it.
+    /// Returns the first key that `query` matches within `scope`, as this write sees it; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -88,7 +88,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a key's name or description; `None` leaves it unchanged. At least one must be given.
+    /// Changes the name or the description of a key, or both. A parameter that is `None` leaves the stored text as it is. At least one of
+    /// the two must be `Some`.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -120,7 +121,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a key and returns its name; `None` if another request deleted it first.
+    /// Deletes a key and returns its name; `None` if another request deleted the key first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -131,7 +132,7 @@ impl Tx {
         row.map(|row| row.try_get("", "name").map_err(error)).transpose()
     }
 
-    /// Returns id and name of each key of a user.
+    /// Returns the id and the name of each key of a user.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

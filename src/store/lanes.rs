@@ -1,8 +1,9 @@
-//! The connections for reading lists ("lanes"), separate from those for credentials and for writes.
+//! The connections for reading lists ("lanes"), separate from the connections for credentials and for writes.
 //!
-//! A list may be costly, so each has a deadline of 8 s, and one caller uses at most 2 lanes at a time; a further list waits for up to 8 s,
-//! then fails. When a request is dropped or misses its deadline, its statement is canceled, and only then is the lane reused: SQLite checks
-//! a flag every 1,000 instructions, and PostgreSQL is asked to cancel the statement of the lane's connection.
+//! A list may be costly, so each list has a deadline of 8 s, and one caller uses at most 2 lanes at a time. A further list waits for a lane
+//! for up to 8 s, then fails. When a request is dropped or misses the deadline, the running statement is canceled, and only then is the
+//! lane reused. To cancel a statement, SQLite checks a flag every 1,000 instructions; on PostgreSQL, another connection cancels the
+//! statement of the lane's connection.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,24 +18,25 @@ use crate::domain::id::UserId;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
-/// Lists that are read at the same time.
+/// Number of lanes: the maximum number of lists that are read at the same time.
 pub(super) const LANES: usize = 4;
-/// Lists that one caller reads at the same time.
+/// Maximum number of lists that one caller reads at the same time.
 const OF_CALLER: usize = 2;
-/// Whole lists that one caller receives at the same time. The ids of each stay in memory until its end, however slowly the client reads.
+/// Maximum number of long lists (see [`super::Ids`]) that one caller receives at the same time. The ids of rows that are not sent yet stay
+/// in memory, however slowly the client reads.
 const WHOLE: usize = 8;
-/// Time limit for reading a list, and for waiting for a lane.
+/// Time limit for reading a list, and also for waiting for a lane.
 const DEADLINE: Duration = Duration::from_secs(8);
 /// Time limit for the database to answer a probe.
 const PROBE: Duration = Duration::from_secs(1);
-/// Attempts to cancel the statement of a lane.
+/// Maximum number of attempts to cancel the statement of a lane.
 const TRIES: u32 = 20;
 
-/// A connection for lists, and the means to cancel its statement.
+/// A connection for lists, and the means to cancel the statement that runs on the connection.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) db: DatabaseConnection,
-    /// SQLite aborts its statement while this is set.
+    /// While this flag is true, SQLite aborts the statements of the connection.
     pub(super) cancel: Arc<AtomicBool>,
     /// The connection's `application_name` on PostgreSQL; empty on SQLite.
     pub(super) name: String,
@@ -47,11 +49,11 @@ pub(super) struct Lanes {
     places: Arc<Semaphore>,
     callers: Callers,
     whole: Callers,
-    /// Other connections, for canceling statements on PostgreSQL and for probing the database.
+    /// Connections outside the lanes, for canceling statements on PostgreSQL and for probing the database.
     control: DatabaseConnection,
 }
 
-/// Limits how many lists each caller reads or receives at the same time. All callers without a credential count as one.
+/// Limits how many lists each caller reads or receives at the same time. All callers without a credential count as one caller.
 #[derive(Debug)]
 struct Callers {
     most: usize,
@@ -81,10 +83,11 @@ tokio::task_local! {
 }
 
 impl Store {
-    /// Runs `work` on a lane of the caller, within the deadline of a list: the reads of SoftLayer's API in it use the lane's connection.
+    /// Runs `work` on a lane, within the deadline of a list. The lane counts toward the caller's 2 lanes. The reads of the SoftLayer API
+    /// inside `work` use the lane's connection.
     ///
     /// # Errors
-    /// Like [`Store::list`].
+    /// Same as [`Store::list`].
     pub async fn on_lane<T>(&self, caller: Option<&UserId>, work: impl AsyncFnOnce() -> T) -> Result<T> {
         self.lanes.read(caller, async |db| Ok(LANE.scope(db, work()).await)).await
     }
@@ -99,7 +102,7 @@ impl Store {
 struct Held {
     lanes: Arc<Lanes>,
     lane: Option<Lane>,
-    /// Whether its statements have ended without being canceled.
+    /// Whether all statements on the lane have ended, so that none must be canceled.
     is_idle: bool,
     places: Vec<OwnedSemaphorePermit>,
 }
@@ -153,10 +156,10 @@ impl Lanes {
         Ok(Held { lanes: Arc::clone(self), lane, is_idle: false, places })
     }
 
-    /// Waits for a place among the caller's whole lists; dropping it releases it.
+    /// Waits for a place among the long lists that the caller receives at the same time. Dropping the returned value frees the place.
     ///
     /// # Errors
-    /// `TooMany` if the caller already receives 8 whole lists and none ends in time.
+    /// `TooMany` if the caller already receives 8 long lists and none of them ends in time.
     pub(super) async fn whole(&self, caller: Option<&UserId>) -> Result<OwnedSemaphorePermit> {
         let place = tokio::time::timeout(DEADLINE, self.whole.of(caller).acquire_owned()).await;
         place.ok().and_then(std::result::Result::ok).ok_or_else(|| too_many(WHOLE))
@@ -166,7 +169,7 @@ impl Lanes {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
     }
 
-    /// Cancels the statement that runs on a lane, and waits for its end.
+    /// Cancels the statement that runs on a lane, and waits until the statement has ended. Gives up after 20 attempts.
     async fn recover(&self, lane: &Lane) {
         lane.cancel.store(true, Ordering::SeqCst);
         for _ in 0..TRIES {
@@ -178,7 +181,7 @@ impl Lanes {
                     tracing::warn!(%error, "a statement could not be ended");
                 }
             }
-            // The connection runs this after the statement before it has ended.
+            // The connection runs this statement only after the previous statement has ended.
             if lane.db.execute_unprepared("SELECT 1").await.is_ok() {
                 break;
             }
@@ -223,7 +226,7 @@ fn too_many(most: usize) -> Error {
     Error::too_many(text, Duration::from_secs(1))
 }
 
-/// The error is `Invalid`, because the same list would take as long again.
+/// Returns the error for a list that takes too long: `Invalid`, because the same list would take as long again.
 fn too_long() -> Error {
     let seconds = DEADLINE.as_secs();
     Error::new(

@@ -1,4 +1,4 @@
-//! The letters (mails) that wait to be sent.
+//! Stores, claims, postpones and deletes letters: mails that wait to be sent.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -16,9 +16,9 @@ pub struct LetterRow {
     pub id: LetterId,
     /// Recipient and content, encrypted.
     pub sealed: Vec<u8>,
-    /// Attempts to send it, including the present one.
+    /// Number of attempts to send the letter, including the current one.
     pub tries: i32,
-    /// When attempts to send it stop.
+    /// When the service stops trying to send the letter.
     pub expires_at: Timestamp,
 }
 
@@ -34,7 +34,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a letter that is due at once.
+    /// Stores a letter that is due at once. The service stops trying to send the letter at `until`.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -51,13 +51,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Claims the letter that has been due for longest, so that no other node claims it before `until`. Returns `None` if no letter is due,
-    /// or another node claimed it first.
+    /// Claims the letter that has been due for longest, so that no other node claims the same letter before `until`. Returns `None` if no
+    /// letter is due, or if another node claimed the letter first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn claim_letter(&self, now: Timestamp, until: Timestamp) -> Result<Option<LetterRow>> {
-        // If another write claims the same row, PostgreSQL waits for it, then checks the last condition again.
+        // If another write is claiming the same row, PostgreSQL waits for that write to end, then evaluates the last condition again.
         let sql = "UPDATE letters SET due_at = $1, tries = tries + 1 \
                    WHERE id = (SELECT id FROM letters WHERE due_at <= $2 ORDER BY due_at, id LIMIT 1) AND due_at <= $2 \
                    RETURNING id, sealed, tries, expires_at";

@@ -1,13 +1,14 @@
-//! The locks that a write takes before it reads anything, and the queue in front of the write connections.
+//! The locks that a write takes before reading anything, and the queue in front of the write connections.
 //!
-//! A write must not commit after its credential has ended, so a write that ends a credential excludes the writes that use it. On
-//! PostgreSQL, each write takes transaction-scoped advisory locks in its first statement, always in the same order: first `authority`, then
-//! the users by the hash of their id. No write takes a stronger lock later. Advisory locks queue fairly, so a series of overlapping writes
-//! with a stolen credential can't delay its revocation. Row locks don't: a new shared lock overtakes a waiting exclusive one. On SQLite,
-//! the single writer is the lock.
+//! A write must not commit after the caller's credential has ended. Therefore, a write that ends a credential excludes the writes that use
+//! the same credential. On PostgreSQL, the first statement of each write takes transaction-scoped advisory locks, always in the same order:
+//! first the lock `AUTHORITY`, then the locks of the users, ordered by the hash of the user id. No write replaces a lock by a stronger one
+//! later. Advisory locks queue fairly, so a series of overlapping writes with a stolen credential can't delay the revocation of this
+//! credential. Row locks do not queue fairly: a new shared lock overtakes a waiting exclusive one. SQLite needs none of these locks,
+//! because it runs only one write at a time.
 //!
 //! The service's own work waits for locks without a limit; every other write gives up after a few seconds. PostgreSQL also ends a
-//! transaction that is idle for that long, so that a frozen node blocks no other node.
+//! transaction that is idle for the same time, so that a frozen node blocks no other node.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,43 +23,45 @@ use crate::domain::permit::Permit;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// Key of the lock that guards roles, policies and access lists, from which all rights follow. Smaller than the key of any user.
+/// Key of the lock that guards roles, policies and access lists, on which the rights of all users depend. The key is smaller than the key
+/// of any user's lock, so this lock is taken first.
 const AUTHORITY: i64 = -1;
-/// Time limit for a change: to wait for a lock, to run one statement, and to idle between two statements.
+/// Time limit of a change. The limit applies separately to waiting for a lock, to running one statement, and to idling between two
+/// statements.
 const TIMES: Duration = Duration::from_secs(2);
-/// The same limit for ending a credential. It is longer, so that this succeeds where other changes give up.
+/// Time limit of a change that ends a credential. This limit is longer, so that ending a credential succeeds where other changes give up.
 const TIMES_OF_ENDS: Duration = Duration::from_secs(5);
-/// Changes that one user runs at the same time; further ones wait.
+/// Maximum number of changes that one user runs at the same time. Further changes wait.
 const AT_ONCE: usize = 4;
-/// Time that a change waits for its turn.
+/// Maximum time that a change waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
 /// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
-    /// Together with other shared holders.
+    /// Shared: several writes hold the lock at the same time.
     Shared,
-    /// Exclusively.
+    /// Exclusive: only one write holds the lock.
     Alone,
 }
 
-/// The users that a write concerns, each with the mode of its lock.
+/// The users that a write concerns, each with the mode in which the write locks the user.
 #[derive(Debug, Clone, Default)]
 pub struct Users(BTreeMap<UserId, Mode>);
 
 impl Users {
-    /// Users to lock exclusively, because the write changes them or ends their credentials.
+    /// Returns users to lock exclusively, because the write changes these users or ends credentials of these users.
     pub fn changed(ids: impl IntoIterator<Item = UserId>) -> Self {
         Self(ids.into_iter().map(|id| (id, Mode::Alone)).collect())
     }
 
-    /// A user to lock in shared mode, because the write creates something for the user: a session, a key.
+    /// Returns a user to lock in shared mode, because the write creates something for the user, such as a session or a key.
     #[must_use]
     pub fn used(id: UserId) -> Self {
         Self([(id, Mode::Shared)].into())
     }
 
-    /// Returns true if no other write changes the user until this write ends.
+    /// Returns true if the write locks the user exclusively.
     #[must_use]
     pub fn has_changed(&self, id: &UserId) -> bool {
         self.0.get(id) == Some(&Mode::Alone)
@@ -70,8 +73,8 @@ impl Users {
     }
 }
 
-/// Returns the statement that takes the locks of a write on PostgreSQL and sets its time limits; `None` for the service's own work that
-/// concerns no user.
+/// Returns the statement that takes the locks of a write on PostgreSQL and sets the write's time limits. Returns `None` if the write is the
+/// service's own work and concerns no user.
 pub(super) fn statement(permit: &Permit, mut users: Users) -> Option<(String, Vec<Value>)> {
     let effect = permit.operation().spec().effect;
     if let Some(actor) = permit.actor().filter(|actor| !actor.is_operator() && effect != Effect::Work) {
@@ -115,18 +118,18 @@ fn number(id: &UserId) -> i64 {
     i64::try_from(hash >> 1).unwrap_or_default()
 }
 
-/// The queue in front of the write connections. Ending a credential and logging in skip it. One user runs at most 4 changes at the same
-/// time.
+/// The queue in front of the write connections. Writes that end a credential or log a user in skip the queue. One user runs at most 4
+/// changes at the same time.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Places for the writes that do not skip the queue; on PostgreSQL, fewer than there are write connections.
+    /// Places for the writes that do not skip the queue. On PostgreSQL, there are fewer places than write connections.
     ordinary: Arc<Semaphore>,
     callers: Mutex<HashMap<UserId, Weak<Semaphore>>>,
-    /// Time that a change waits for its turn.
+    /// Maximum time that a change waits for its turn.
     wait: Duration,
 }
 
-/// A place among the writers; dropping it releases it.
+/// A write's place among the writes that run at the same time. Dropping this value frees the place.
 #[derive(Debug)]
 pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")] Vec<OwnedSemaphorePermit>);
 

@@ -1,4 +1,4 @@
-//! Second factors, recovery codes, and challenges: logins and other requests that wait for a code.
+//! Second factors, recovery codes, and challenges. A challenge is a login or another request that continues once the user enters a code.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
@@ -12,7 +12,7 @@ use crate::domain::mfa::{Challenge, Factor, Holder, KeptCode, MfaType, NewFactor
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Returns a user with their second factors; `None` if the user does not exist.
+    /// Returns a user and the user's second factors; `None` if the user does not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -20,7 +20,7 @@ impl Store {
         holder(&self.read, id).await
     }
 
-    /// Returns a challenge by its id.
+    /// Returns the challenge with this id; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -29,7 +29,7 @@ impl Store {
         row.map(read).transpose()
     }
 
-    /// Returns a session's challenge for proving a second factor again.
+    /// Returns the pending challenge in which the user of a session proves a second factor again; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -39,7 +39,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns a user with their second factors, as this write sees them; `None` if the user does not exist.
+    /// Returns a user and the user's second factors, as this write sees both; `None` if the user does not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -47,7 +47,7 @@ impl Tx {
         holder(&self.db, id).await
     }
 
-    /// Stores a challenge. It replaces the earlier one of the same session for the same purpose, if any.
+    /// Stores a challenge, and deletes the earlier challenge of the same session for the same purpose, if there is one.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.
@@ -78,8 +78,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Counts an attempt at the code of a challenge. Returns false if the challenge has had too many attempts, has expired or does not
-    /// exist.
+    /// Counts an attempt to enter the code of a challenge. Returns false if the challenge has had too many attempts, has expired or does
+    /// not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -91,7 +91,8 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Stores the code that was sent again for a challenge. Returns false if another request sent one in the meantime.
+    /// Stores the new code of a challenge whose code was sent again. `sent_before` is the number of times that a code was sent before.
+    /// Returns false if another request sent a code in the meantime.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -106,7 +107,7 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Deletes a challenge. Returns false if another request deleted it first.
+    /// Deletes a challenge. Returns false if another request deleted the challenge first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -125,7 +126,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns a session's challenge for enrolling a factor of a type.
+    /// Returns the pending challenge in which the user of a session enrolls a second factor of the given type; `None` if there is none.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -145,8 +146,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Locks a user until this write ends, so that no other write changes the user's factors, password or codes. Returns false if the user
-    /// does not exist.
+    /// Locks a user until this write ends, so that no other write changes the user's second factors, password or recovery codes. Returns
+    /// false if the user does not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -155,7 +156,8 @@ impl Tx {
         Ok(user::Entity::find_by_id(id.as_str()).lock_exclusive().one(&self.db).await.map_err(error)?.is_some())
     }
 
-    /// Uses up the code of a time step of a user's TOTP device. Returns true once per step, and never for a step before the last one used.
+    /// Marks the code of a time step of the user's TOTP device as used. Returns true only the first time for each step, and false for every
+    /// step before the last used step.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -166,7 +168,7 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Uses up a recovery code. Returns true only the first time.
+    /// Marks a recovery code of a user as used. Returns true only if the user has this code and the code was unused.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -177,7 +179,7 @@ impl Tx {
         Ok(update.exec(&self.db).await.map_err(error)?.rows_affected == 1)
     }
 
-    /// Stores a confirmed factor of a user, in place of one of the same type.
+    /// Stores a confirmed second factor of a user. Replaces the user's second factor of the same type, if there is one.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.
@@ -200,8 +202,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a user's factor of a type. If no factor is left, also deletes the recovery codes. Returns false if the user has no such
-    /// factor.
+    /// Deletes the user's second factor of the given type. If no second factor is left, also deletes the user's recovery codes. Returns
+    /// false if the user has no second factor of the given type.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -215,7 +217,7 @@ impl Tx {
         Ok(done.rows_affected == 1)
     }
 
-    /// Deletes all factors, recovery codes and challenges of a user. Returns how many factors there were.
+    /// Deletes all second factors, recovery codes and challenges of a user. Returns the number of deleted second factors.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -227,7 +229,7 @@ impl Tx {
         Ok(done.rows_affected)
     }
 
-    /// Replaces all recovery codes of a user. `codes` holds their digests.
+    /// Replaces all recovery codes of a user with `codes`. Each of `codes` holds the id of the new row and the digest of the recovery code.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.
@@ -249,7 +251,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Suspends the keys of a user that were minted with a second factor. Returns their ids and names.
+    /// Suspends the keys of a user that were minted with a second factor. Returns the ids and names of the keys that this call suspended.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

@@ -1,7 +1,7 @@
 //! Brings the schema up to date, one node at a time.
 //!
-//! The migration library takes no lock, so two nodes that start together would race. This module holds an advisory lock on PostgreSQL, or a
-//! lock on a file next to the SQLite database, until the caller has also inserted its first rows.
+//! The migration library takes no lock, so two nodes that start together would race. This module takes an advisory lock on PostgreSQL, or a
+//! lock on a file next to the SQLite database. The caller holds the lock until the caller has also inserted the first rows.
 
 use std::fs::File;
 
@@ -13,10 +13,10 @@ use super::connect::Place;
 use super::{Store, error, statement};
 use crate::error::{Error, Result};
 
-/// Key of the advisory lock, unlikely to be used by another program on the same database: "keytower" in ASCII.
+/// Key of the advisory lock: "keytower" in ASCII. Another program on the same database is unlikely to use the same key.
 const LOCK: i64 = 0x6b65_7974_6f77_6572;
 
-/// The start-up lock. One node at a time holds it; dropping it releases it.
+/// The start-up lock, which only one node at a time holds. Dropping this value releases the lock.
 #[derive(Debug)]
 pub struct Prepared {
     _file: Option<File>,
@@ -65,10 +65,10 @@ impl Store {
         Ok(Migrator::migrations().iter().all(|step| applied.iter().any(|name| name == step.name())))
     }
 
-    /// Checks that the schema is the one of this program.
+    /// Checks that the database's schema is the one that this program requires.
     ///
     /// # Errors
-    /// `Invalid` if the schema is newer or older.
+    /// `Invalid` if the schema is newer or older than this program.
     /// `Unavailable` if the database is unreachable.
     pub async fn expect_schema(&self) -> Result<()> {
         self.refuse_newer_schema().await?;

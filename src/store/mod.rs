@@ -57,25 +57,26 @@ use crate::domain::principal::Principal;
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// A handle to the database. Clones share its connections.
+/// A handle to the database. Clones of a handle share the connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     read: DatabaseConnection,
-    /// Reserved for looking up credentials, for health checks and for canceling lists.
+    /// Connections reserved for looking up credentials, for health checks and for canceling lists.
     credentials: DatabaseConnection,
     lanes: Arc<lanes::Lanes>,
     write: DatabaseConnection,
     queue: Arc<locks::Queue>,
-    /// Ends a write that takes too long on SQLite; PostgreSQL has time limits of its own.
+    /// Cancels a write that takes too long on SQLite; PostgreSQL has time limits of its own.
     deadline: deadline::Deadline,
     statements: Arc<AtomicU64>,
     place: connect::Place,
 }
 
-/// A write transaction. Dropping it without [`Tx::commit`] rolls it back.
+/// A write transaction. Dropping a `Tx` without [`Tx::commit`] rolls the transaction back.
 #[derive(Debug)]
 pub struct Tx {
-    /// Comes first: it ends a running statement before the transaction is dropped and another write begins.
+    /// Must be the first field. Fields are dropped in order, so the guard cancels a running statement before the transaction is dropped and
+    /// another write begins.
     deadline: deadline::Guard,
     db: DatabaseTransaction,
     permit: Permit,
@@ -87,7 +88,7 @@ pub struct Tx {
 
 impl Store {
     /// Begins a write that `permit` allows: waits for its turn, then locks `users` (on PostgreSQL). `scribe` supplies the clock, the
-    /// randomness and the codes for its audit log entries.
+    /// randomness and the codes for the audit log entries of the write.
     ///
     /// # Errors
     /// `TooMany` if the caller has too many changes in progress.
@@ -130,7 +131,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the principal that writes; `None` if the operation requires no credential and the request had none.
+    /// Returns the principal that makes this write; `None` if the operation requires no credential and the request had none.
     #[must_use]
     pub fn actor(&self) -> Option<&Principal> {
         self.permit.actor()
@@ -154,7 +155,8 @@ impl Tx {
         self.users.has_changed(id) || self.db.get_database_backend() != DatabaseBackend::Postgres
     }
 
-    /// Locks a table against other writers until this write ends, so that rows read from it stay as they are. Readers are not blocked.
+    /// Locks a table against other writers until this write ends, so that the rows that this write reads from the table stay as they are.
+    /// Readers are not blocked.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -162,8 +164,8 @@ impl Tx {
         self.lock(entity, "SHARE ROW EXCLUSIVE").await
     }
 
-    /// Waits for a write that holds [`Tx::alone_with`] on a table, and blocks further ones until this write ends. Several writes can hold
-    /// this lock at the same time.
+    /// Waits for any write that holds the lock of [`Tx::alone_with`] on a table. Until this write ends, no other write can take that lock.
+    /// Several writes can hold the lock of `beside` at the same time.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -180,12 +182,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Appends the audit log entries of this write and commits both. Once this returns, the write survives a crash of the process.
+    /// Appends the audit log entries of this write, then commits the changes and the entries together. Once this function returns, the
+    /// write survives a crash of the process.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable; the write is rolled back, unless the connection broke after the server had committed.
     /// `Internal` if the stored end of an audit log was edited or removed.
-    /// `Invalid` if a chosen id of an entry already exists in the log.
+    /// `Invalid` if the caller chose an id for an entry, and the id already exists in the log.
     pub async fn commit(self) -> Result<()> {
         self.append().await?;
         self.commit_untold().await
@@ -210,7 +213,7 @@ fn statement(backend: DatabaseBackend, sql: &str, values: impl IntoIterator<Item
 }
 
 /// Selects the ids of the matching rows that no other write has locked. Cleanups touch only these rows; otherwise a cleanup and a write
-/// that locks several of them could wait for each other.
+/// that locks several of the rows could wait for each other.
 fn not_held<T: EntityTrait>(id: T::Column, which: Expr) -> SelectStatement {
     let mut rows = Query::select();
     rows.column(id).from(T::default()).and_where(which);
@@ -257,7 +260,7 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns true if PostgreSQL rejected a text because it contains NUL (character_not_in_repertoire).
+/// Returns true if PostgreSQL rejected a text because the text contains NUL (character_not_in_repertoire).
 fn is_nul(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021")
 }

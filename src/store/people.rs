@@ -1,4 +1,4 @@
-//! Users and their roles.
+//! Reads and writes users and the roles of users.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ use crate::domain::user::{LOCAL, LoginUser, NewUser, User, UserChange};
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Finds a local user by login name, compared exactly.
+    /// Finds the local user with this exact login name.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -29,7 +29,7 @@ impl Store {
         row.map(login_user).transpose()
     }
 
-    /// Returns the id of the local user with a login name, compared exactly.
+    /// Returns the id of the local user with this exact login name.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -60,7 +60,7 @@ impl Tx {
     /// Stores a new local user.
     ///
     /// # Errors
-    /// `Invalid` if the name is already in use.
+    /// `Invalid` if the login name is already in use.
     /// `Unavailable` if the database is unreachable.
     pub async fn insert_user(&self, new: NewUser, now: Timestamp) -> Result<()> {
         let taken = username_taken(&new.username);
@@ -97,11 +97,11 @@ impl Tx {
         self.set_role(&new.id, &new.role).await
     }
 
-    /// Changes a user; `None` leaves a value unchanged. A new password takes effect as by [`Tx::set_password`]; a new e-mail address
-    /// invalidates the links that were mailed to the old one.
+    /// Changes a user. A field of `change` that is `None` stays as it is. A new password has the same effects as [`Tx::set_password`]. A
+    /// new e-mail address invalidates the password reset links that were mailed to the old address.
     ///
     /// # Errors
-    /// `Invalid` if the name is already in use.
+    /// `Invalid` if the login name is already in use.
     /// `Unavailable` if the database is unreachable.
     pub async fn update_user(&self, id: &UserId, change: &UserChange, now: Timestamp) -> Result<()> {
         let UserChange { username, name, password_hash, email_address, mobile_phone, internal } = change.clone();
@@ -133,8 +133,8 @@ impl Tx {
         }
     }
 
-    /// Sets a user's password. Ends the user's sessions, except `stays`, and deletes pending challenges and mailed links. Returns how many
-    /// sessions ended.
+    /// Sets a user's password. Ends all sessions of the user except `stays`, and deletes the user's pending challenges and password reset
+    /// links. Returns the number of ended sessions.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -150,7 +150,8 @@ impl Tx {
             .col_expr(user::Column::PasswordExpired, false.into())
             .col_expr(user::Column::PasswordUpdatedAt, iso(now).into());
         update.filter(user::Column::Id.eq(id.as_str())).exec(&self.db).await.map_err(error)?;
-        // This runs after the update, which waits for logins that have locked the old password, so that their new sessions end too.
+        // The update waits for logins that have locked the old password. The sessions are ended after the update, so that the new sessions
+        // of these logins end too.
         let ended = self.end_sessions_of(id, stays).await?;
         self.delete_challenges_of(id).await?;
         self.delete_resets_of(id).await?;
@@ -166,8 +167,8 @@ impl Tx {
         row.map(login_user).transpose()
     }
 
-    /// Locks a user's password against changes until this write ends, and returns its hash; `None` if the user does not exist or has no
-    /// password.
+    /// Locks a user's password against changes until this write ends, and returns the password's hash; `None` if the user does not exist or
+    /// has no password.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -176,8 +177,8 @@ impl Tx {
         Ok(row.and_then(|row| row.password_hash))
     }
 
-    /// Replaces the stored hash `old` with `new`, another hash of the same password, and locks it against changes until this write ends.
-    /// Returns false if `old` is no longer stored.
+    /// Replaces the stored hash `old` with `new`, another hash of the same password, and locks the new hash against changes until this
+    /// write ends. Returns false if `old` is no longer stored.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -191,7 +192,7 @@ impl Tx {
         Ok(done.rows_affected == 1)
     }
 
-    /// Replaces all roles of a user with one.
+    /// Replaces all roles of a user with the given role.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -203,8 +204,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a user, including sessions and keys, and moves the user's children to the user's parent. Returns false if the user does not
-    /// exist.
+    /// Deletes a user and the user's sessions and keys. Moves the user's children in the hierarchy to the user's parent, or to another user
+    /// if the user has no parent. Returns false if the user does not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -256,7 +257,7 @@ impl Tx {
         Ok(rows.into_iter().map(|row| RoleId::from(row.role_id)).collect())
     }
 
-    /// Returns the present rights of a user, from roles and own permissions.
+    /// Returns the present rights of a user, from the user's roles and own permissions.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -268,7 +269,7 @@ impl Tx {
         rows.iter().try_fold(Rights::NONE, |sum, row| Ok(sum.union(&role_rights(row)?).union(&own_rights(row)?)))
     }
 
-    /// Returns the id of the role of a preset.
+    /// Returns the id of the role with this preset.
     ///
     /// # Errors
     /// `Internal` if the role is missing.
@@ -278,7 +279,7 @@ impl Tx {
         row.map(|row| RoleId::from(row.id)).ok_or_else(|| Error::internal(format!("no role with preset {preset}")))
     }
 
-    /// Returns the active users that have the role of a preset.
+    /// Returns the ids of the active users that have the role with this preset.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -304,7 +305,7 @@ fn login_user(row: user::Model) -> Result<LoginUser> {
     })
 }
 
-/// Returns the number of a user. Every user has one.
+/// Returns the number that identifies a user. Every user has such a number.
 pub(super) fn number(row: &user::Model) -> Result<i64> {
     row.number.ok_or_else(|| Error::internal("a user has no number"))
 }

@@ -1,4 +1,4 @@
-//! The policies, and the marks for expired passwords that follow from them.
+//! Reads and writes the policies, and marks passwords as expired.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -27,8 +27,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores the default policies if there are none; otherwise adds the members that an earlier release did not store. Returns true if
-    /// there were none.
+    /// Stores the default policies and returns true if no policies are stored yet. Otherwise adds the members that an earlier release did
+    /// not store, and returns false.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -48,7 +48,7 @@ impl Tx {
         Ok(true)
     }
 
-    /// Locks the policies until this write ends. Returns them and the id of their row.
+    /// Locks the policies until this write ends. Returns the policies and the id of the row that stores the policies.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -83,8 +83,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks the passwords of local users that were set at `expired` or earlier as expired, and clears the mark of all others; `None`
-    /// clears every mark. Returns how many marks changed.
+    /// Marks every password of a local user as expired if the password was set at `expired` or earlier, and clears the marks of all later
+    /// passwords of local users. If `expired` is `None`, clears all marks of local users. Returns the number of changed marks.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

@@ -1,4 +1,4 @@
-//! VMs in power operations: reads VMs and hosts, holds a VM during an operation, and stores the result.
+//! Reads VMs and hosts for power operations, marks a VM as held during an operation, and stores the result of the operation.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,9 +13,9 @@ use crate::domain::power::{Host, Switched, Vm};
 use crate::domain::task::{EXECUTING, PENDING};
 use crate::error::Result;
 
-/// Column that is not NULL while a change holds the row (contract: EntityAsyncStatus).
+/// Column that is not NULL while a change of the row is in progress. The contract calls the type of this column EntityAsyncStatus.
 const HELD: &str = "entityAsyncStatus";
-/// Ids in one statement.
+/// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
 
 impl Tx {
@@ -48,7 +48,7 @@ impl Tx {
         self.read_in(&hosts(), "id", ids, read_host).await
     }
 
-    /// Returns the hosts of clusters, given by cluster id.
+    /// Returns the hosts of the clusters with the given ids.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -65,7 +65,7 @@ impl Tx {
     ) -> Result<Vec<T>> {
         let mut found = Vec::new();
         for values in values.chunks(CHUNK) {
-            // No row contains NUL, and PostgreSQL rejects it even in a comparison.
+            // No row contains NUL (`\0`), and PostgreSQL rejects NUL even in a comparison.
             let values = values.iter().filter(|value| !value.contains('\0')).map(String::as_str);
             let mut select = select.clone();
             select.and_where(Expr::col(column).is_in(values)).order_by("id", Order::Asc);
@@ -76,7 +76,8 @@ impl Tx {
         Ok(found)
     }
 
-    /// Marks VMs as held. The caller must have locked the table by [`Tx::alone_with`] and checked that no change holds the VMs.
+    /// Marks VMs as held: a change of each VM is in progress. The caller must have locked the table `vms` by [`Tx::alone_with`], and must
+    /// have checked that none of the VMs is held already.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -89,7 +90,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks every VM with an unfinished task as held again, after an import has replaced rows and erased the marks.
+    /// Marks every VM with an unfinished task of keytower's own as held again. An import calls this function, because the import replaces
+    /// rows and so erases the marks.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -102,7 +104,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Releases a VM without changing it.
+    /// Removes the held mark of a VM and changes nothing else.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -113,7 +115,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Releases a VM, stores its new state and host, and updates the VM counts of its cluster and hosts, as far as these are known.
+    /// Stores the new status and host of a VM, and removes the VM's held mark. Also updates the VM counts of the cluster and the hosts, as
+    /// far as cluster, hosts and counts are known.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -140,7 +143,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns the number of running VMs by host id. Omits hosts without a running VM.
+    /// Returns the number of running VMs on each of the given hosts, by host id. Omits hosts without a running VM.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

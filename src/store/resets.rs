@@ -1,4 +1,4 @@
-//! Mailed links for resetting a password.
+//! Password reset links, which are sent by mail.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::ExprTrait;
@@ -11,7 +11,7 @@ use crate::domain::id::UserId;
 use crate::error::Result;
 
 impl Store {
-    /// Returns the user that a link was mailed to; `None` if the link is unknown, already used or expired.
+    /// Returns the user to whom the link with this digest was mailed; `None` if the link is unknown, already used or expired.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -23,7 +23,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a link by its digest, in place of the user's earlier links.
+    /// Stores the digest of a new link for a user, and deletes the user's earlier links.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.
@@ -48,7 +48,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Uses up a link and returns its user; `None` if the link is unknown, already used or expired.
+    /// Deletes a link, so that the link works only once, and returns the user to whom the link was mailed; `None` if the link is unknown,
+    /// already used or expired.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -59,7 +60,7 @@ impl Tx {
         row.map(|row| row.try_get::<String>("", "user_id").map(UserId::from).map_err(error)).transpose()
     }
 
-    /// Deletes the links of a user.
+    /// Deletes all password reset links of a user.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -68,7 +69,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes expired links, except links that another write has locked.
+    /// Deletes expired password reset links, except links that another write has locked.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

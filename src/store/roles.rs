@@ -14,7 +14,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Returns the subset of `ids` that are ids of roles.
+    /// Returns the subset of `ids` that are ids of existing roles.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -25,7 +25,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a new role. The caller must hold the lock of [`Tx::alone_with`] for roles, so that the name stays unique.
+    /// Stores a new role. The caller must hold the lock of [`Tx::alone_with`] that guards users and roles, so that the name stays unique.
     ///
     /// # Errors
     /// `Invalid` if the name is already in use.
@@ -43,7 +43,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a role; `None` leaves a value unchanged. The caller must hold the lock of [`Tx::alone_with`] for roles.
+    /// Changes the name or the actions of a role. A parameter that is `None` leaves the stored value as it is. The caller must hold the
+    /// lock of [`Tx::alone_with`] that guards users and roles.
     ///
     /// # Errors
     /// `Invalid` if the name is already in use.
@@ -64,7 +65,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a role, and removes it from every user and key that has it.
+    /// Deletes a role, and removes the role from every user and every key that has the role.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -78,7 +79,7 @@ impl Tx {
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub async fn roles(&self, ids: &[RoleId]) -> Result<Vec<Role>> {
-        // No row contains NUL, and PostgreSQL rejects it even in a comparison.
+        // No row contains NUL (`\0`), and PostgreSQL rejects NUL even in a comparison.
         let known = ids.iter().map(RoleId::as_str).filter(|id| !id.contains('\0'));
         let among = role::Column::Id.is_in(known);
         let rows = role::Entity::find().filter(among).all(&self.db).await.map_err(error)?;
@@ -87,7 +88,7 @@ impl Tx {
         Ok(roles)
     }
 
-    /// Returns the users that have a role.
+    /// Returns the ids of the users that have the given role.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -106,7 +107,7 @@ impl Tx {
     }
 }
 
-/// Converts a stored role.
+/// Converts a stored row to a role.
 fn read_role(row: role::Model) -> Result<Role> {
     let actions = parse_actions(&row.actions)?;
     let self_service = row.platform == SELF_SERVICE;

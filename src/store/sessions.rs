@@ -24,8 +24,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Stores a new session and deletes expired ones. `digest` is the digest of the portal token that identifies the session, if it has
-    /// one.
+    /// Stores a new session and deletes expired ones. `digest` is the digest of the session's portal token; `None` if the session has no
+    /// portal token.
     ///
     /// # Errors
     /// `Unauthenticated` if the user was deleted in the meantime.
@@ -46,8 +46,8 @@ impl Tx {
             user_id: Set(new.user.to_string()),
         };
         session::Entity::insert(row).exec_without_returning(&self.db).await.map_err(of_user)?;
-        // This runs after the insert, which waits for a write that deletes the user, and skips sessions that another write has locked.
-        // Otherwise a write that deletes a user would wait for the sessions locked here, and this write for the sessions locked there.
+        // The insert waits for any write that deletes the user. The cleanup therefore runs after the insert, and skips sessions that
+        // another write has locked. Otherwise this write and a write that deletes the user could wait for each other.
         self.forget_sessions(session::Column::ExpiresAt.lt(iso(new.created_at))).await
     }
 
@@ -78,7 +78,7 @@ impl Tx {
         sessions_of(&self.db, user, now).await
     }
 
-    /// Returns a session as this write sees it; `None` if it has ended.
+    /// Returns a session as this write sees it; `None` if the session is no longer stored.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -87,7 +87,8 @@ impl Tx {
         Ok(row.map(read).transpose()?.map(|info| info.session))
     }
 
-    /// Records that the user proved a second factor in a session. Returns false if the session has ended.
+    /// Records that the user proved a second factor in a session. `amr` replaces the session's authentication methods. Returns false if the
+    /// session has ended.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -109,7 +110,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Clears the mark of a session that its user must change the password.
+    /// Clears a session's mark that the user must change an expired password.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -119,8 +120,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Records when sessions were last used. Skips a session that another write has locked: that write ends it or records a use itself, and
-    /// may wait for another of these sessions.
+    /// Records when sessions were last used. Skips a session that another write has locked. The other write ends the session or records a
+    /// use itself, and waiting for it could cause a deadlock.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -145,7 +146,7 @@ impl Tx {
         Ok(done.rows_affected == 1)
     }
 
-    /// Ends the sessions of a user, except `but`. Returns how many ended.
+    /// Ends the sessions of a user, except the session `but`. Returns the number of ended sessions.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

@@ -1,4 +1,5 @@
-//! The rows that a database needs before it is used: facts about itself, the preset roles, an organization, signing keys.
+//! Stores and reads the rows that a database needs before the service uses the database: facts about the database, the preset roles, an
+//! organization, and signing keys.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -12,20 +13,20 @@ use crate::domain::id::{OrganizationId, RoleId, SigningKeyId};
 use crate::domain::permission::Preset;
 use crate::error::{Error, Result};
 
-/// A signing key as it is stored.
+/// A stored signing key.
 #[derive(Debug, Clone)]
 pub struct SigningKeyRow {
-    /// The `kid`.
+    /// Id of the key: the `kid` of the tokens that the key signs.
     pub id: SigningKeyId,
-    /// The JWA name of its algorithm.
+    /// JWA name of the key's algorithm.
     pub algorithm: String,
-    /// The public half.
+    /// The public key.
     pub public_key: Vec<u8>,
-    /// The private half, sealed.
+    /// The private key, encrypted.
     pub sealed_private_key: Vec<u8>,
-    /// When the key starts to sign.
+    /// When the key starts to sign tokens.
     pub active_from: Timestamp,
-    /// When the last token signed by the key expires; `None` for the newest key.
+    /// When the last token signed by the key expires; `None` while the key is the newest.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -38,7 +39,7 @@ impl SigningKeyRow {
 }
 
 impl Store {
-    /// Returns a fact about this database; `None` if it is not set, as before the first migration.
+    /// Returns the value of a fact about this database; `None` if the fact is not set, or before the first migration.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -72,8 +73,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Creates the role of a preset, or updates it to this release's definition. Returns false if it is up to date. `id` is used for a new
-    /// role.
+    /// Creates the role of a preset with the id `id`, or updates the existing role to this release's definition. Returns false if the
+    /// existing role is already up to date.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -102,7 +103,7 @@ impl Tx {
         Ok(true)
     }
 
-    /// Creates the organization. Returns false if there is one already.
+    /// Creates the organization. Returns false if an organization already exists.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -143,7 +144,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets `retired_at` of every key that has none: `at` is when the last token of the key expires.
+    /// Sets `retired_at` to `at` for every signing key that has no `retired_at`. `at` is the time at which the last token of the key
+    /// expires.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.

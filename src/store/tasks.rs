@@ -1,4 +1,5 @@
-//! Tasks: keytower's own, which end when they are due, and tasks that other systems report. Only keytower's own have a `due_at`.
+//! Stores, changes and reads tasks. A task of keytower's own has a `due_at`: the time at which the service ends the task. A task that
+//! another system reports has no `due_at`.
 
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -14,19 +15,19 @@ use crate::domain::task::{DueTask, EXECUTING, NewTask, Own, PENDING, Step, TaskC
 use crate::domain::text::{Language, Text, text};
 use crate::error::{Error, Result};
 
-/// Ids in one statement.
+/// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
-/// New tasks in one statement.
+/// Maximum number of new tasks in one statement.
 const BATCH: usize = 100;
 
-/// The part of a task that a change checks.
+/// The part of a task that is checked before the task is changed.
 #[derive(Debug, Clone)]
 pub struct TaskHead {
-    /// Id.
+    /// Id of the task.
     pub id: TaskId,
-    /// Whether it is keytower's own, which only the service itself changes.
+    /// Whether the task is keytower's own. Only the service itself changes such a task.
     pub is_own: bool,
-    /// Whether it has an error message.
+    /// Whether the task has an error message.
     pub has_error_message: bool,
 }
 
@@ -46,7 +47,7 @@ impl Tx {
     /// Stores a new task.
     ///
     /// # Errors
-    /// `Invalid` if a task with this id exists.
+    /// `Invalid` if a task with this id already exists.
     /// `Unavailable` if the database is unreachable.
     pub async fn insert_task(&self, new: NewTask, now: Timestamp) -> Result<()> {
         let taken = text!("id {:?} is another task's", "id {:?} 已被其他任务使用", new.id.as_str());
@@ -67,7 +68,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Changes a task; `None` leaves a value unchanged.
+    /// Changes a task. A field of `change` that is `None` stays as it is.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -80,7 +81,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns the heads of tasks, ordered by id within each 5,000 of `ids`. Omits tasks that do not exist.
+    /// Returns the heads of the tasks with the given ids. Reads `ids` in groups of 5,000; the heads of each group are ordered by id. Omits
+    /// tasks that do not exist.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -100,7 +102,7 @@ impl Tx {
         Ok(found)
     }
 
-    /// Starts every pending task of keytower's own. Returns how many.
+    /// Starts every pending task of keytower's own. Returns the number of started tasks.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -113,7 +115,7 @@ impl Tx {
         Ok(begin.exec(&self.db).await.map_err(error)?.rows_affected)
     }
 
-    /// Returns the running tasks of keytower's own that are due, at most `most`, the longest due first.
+    /// Returns at most `most` running tasks of keytower's own that are due. The task that has been due for longest comes first.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -124,7 +126,8 @@ impl Tx {
     }
 }
 
-/// Selects keytower's own tasks that this release can perform. Unknown tasks, which a later release stored, wait for that release.
+/// Returns the condition for keytower's own tasks that this release can perform. A task of an unknown kind was stored by a later release,
+/// and waits until that release runs again.
 fn own() -> Condition {
     let known = Column::ResourceMutation.is_in(Power::ALL.map(Power::mutation));
     Condition::all().add(Column::DueAt.gt("")).add(known)
@@ -196,7 +199,7 @@ fn due_task(row: Model) -> Result<DueTask> {
     })
 }
 
-/// Sets the changed columns of a row.
+/// Sets the columns for which `change` has a value.
 fn put(row: &mut ActiveModel, change: TaskChange) {
     fn set<T: Into<sea_orm::Value>>(to: &mut sea_orm::ActiveValue<T>, value: Option<T>) {
         if let Some(value) = value {

@@ -1,8 +1,8 @@
-//! Client of the CloudTower behind keytower: sends requests with keytower's own credential, and logs in again when it expires.
+//! Client of the CloudTower behind keytower: sends requests with keytower's own credential, and logs in again when the token expires.
 //!
-//! The caller's credential is never sent to the upstream, and keytower's is never sent to a caller. An answer is streamed, with a time
-//! limit for its head and for each piece of its body. Redirects are not followed, since they would send the credential to an address that
-//! nobody configured.
+//! The caller's credential is never sent to the upstream, and keytower's credential is never sent to a caller. An answer is streamed, with
+//! a time limit for the head and for each piece of the body. Redirects are not followed: a redirect could send the credential to an address
+//! that nobody configured.
 
 mod headers;
 mod pace;
@@ -31,14 +31,14 @@ use crate::error::{Error, Kind, Result};
 use pace::{Broken, Paced};
 use session::{Session, Token};
 
-/// How long a connection may be idle: less than the 5 s of a Node.js server, so that no request uses a connection just as the server closes
-/// it.
+/// Maximum time for which a connection stays open without requests. A Node.js server closes idle connections after 5 s; this time is
+/// shorter, so that no request uses a connection at the moment when the server closes it.
 const IDLE: Duration = Duration::from_secs(4);
-/// Maximum number of idle connections.
+/// Maximum number of idle connections to the upstream.
 const IDLE_MAX: usize = 32;
-/// Maximum size of an answer that is read whole rather than streamed, in bytes.
+/// Maximum size of an answer that keytower reads whole instead of streaming it, in bytes.
 const READ_MAX: usize = 64 * 1024 * 1024;
-/// Maximum length of an upstream's own words in a message, in characters.
+/// Maximum length of a text from the upstream in an error message, in characters.
 const TOLD: usize = 300;
 
 /// An answer whose body is still arriving.
@@ -47,13 +47,13 @@ pub type Answer = Response<Paced>;
 /// A request to forward.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Method.
+    /// HTTP method.
     pub method: Method,
-    /// The route, without the prefix `/v2/api/`.
+    /// Path of the route, without the prefix `/v2/api/`.
     pub route: &'a str,
-    /// All headers of the caller's request; only few are forwarded.
+    /// All headers of the caller's request; only the listed headers are forwarded.
     pub headers: &'a HeaderMap,
-    /// The whole body, so that it can be sent again.
+    /// The whole body, so that the request can be sent again after a new login.
     pub body: Bytes,
 }
 
@@ -67,7 +67,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Creates a client; does not connect yet.
+    /// Creates a client; does not connect to the upstream yet.
     ///
     /// # Errors
     /// `Invalid` if the file of certificates or the API key can't be used.
@@ -94,18 +94,18 @@ impl Upstream {
         })
     }
 
-    /// Returns what a caller needs for each forwarded route.
+    /// Returns the rules that say what a caller needs for a forwarded route.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// Forwards a request and returns the answer, whatever its status. Only a 401 and a redirect are errors, since they concern keytower's
+    /// Forwards a request and returns the answer, whatever its status. Only 401 and redirects are errors, since they concern keytower's
     /// credential and the address of the upstream.
     ///
     /// # Errors
     /// - `BadGateway` if the upstream is unreachable, rejects keytower's credential or redirects.
-    /// - `GatewayTimeout` if the upstream does not begin its answer in time.
+    /// - `GatewayTimeout` if the head of the answer does not arrive within the time limit.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer> {
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or_else(|_| {
             let time = humantime::format_duration(self.timeout);
@@ -120,8 +120,8 @@ impl Upstream {
     /// Sends a POST request and reads the whole answer.
     ///
     /// # Errors
-    /// - `BadGateway` as for [`Upstream::send`], for every status but 200, and if the answer can't be read.
-    /// - `GatewayTimeout` if the upstream does not begin its answer in time, or falls silent within it.
+    /// - `BadGateway` in the cases of [`Upstream::send`], if the status is not 200, and if the answer can't be read.
+    /// - `GatewayTimeout` if the head of the answer, or the next piece of the body, does not arrive within the time limit.
     pub async fn read(&self, route: &str, body: &Value) -> Result<String> {
         let headers = HeaderMap::new();
         let request = Request { method: Method::POST, route, headers: &headers, body: body.to_string().into() };
@@ -151,7 +151,7 @@ impl Upstream {
         }
     }
 
-    /// Sends one request and waits for the head of its answer.
+    /// Sends one request and waits for the head of the answer.
     async fn ask(&self, request: &Request<'_>, token: Option<&Token>) -> Result<Response<Incoming>> {
         let mut sent = hyper::Request::new(Full::new(request.body.clone()));
         *sent.method_mut() = request.method.clone();
@@ -186,7 +186,8 @@ impl std::fmt::Debug for Upstream {
     }
 }
 
-/// Returns the error of a rejected credential of keytower's own: not a 401, since the caller's credential is valid.
+/// Creates the error for the case that the upstream rejects keytower's own credential. This is not a 401, since the caller's credential is
+/// valid.
 fn refused(why: impl std::fmt::Display) -> Error {
     let text = text!(
         "the upstream does not accept keytower's own credential: its settings have to be put right",
@@ -195,7 +196,7 @@ fn refused(why: impl std::fmt::Display) -> Error {
     Error::bad_gateway(text, why)
 }
 
-/// Reads the whole body of an answer.
+/// Reads the whole body of an answer as text.
 async fn whole(body: Paced) -> Result<String> {
     let broken =
         |why: String| Error::bad_gateway(text!("the upstream's answer could not be read", "无法读取上游的应答"), why);
@@ -208,7 +209,7 @@ async fn whole(body: Paced) -> Result<String> {
     String::from_utf8(body.to_bytes().into()).map_err(|error| broken(error.to_string()))
 }
 
-/// Describes an error with its causes, which its own text leaves out.
+/// Describes an error with all causes, since the text of the error alone leaves out the causes.
 fn causes(error: &hyper_util::client::legacy::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

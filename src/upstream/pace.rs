@@ -1,4 +1,4 @@
-//! A body with a time limit for each piece.
+//! The body of an upstream's answer, with a time limit for each piece.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-/// The body of an answer, with a time limit for each piece, counted from when the reader asks for it.
+/// The body of an answer, with a time limit for each piece. The time begins when the reader asks for the piece.
 #[derive(Debug)]
 pub struct Paced {
     body: Incoming,
@@ -15,12 +15,12 @@ pub struct Paced {
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-/// Why a body ended early.
+/// Reason why a body ended early.
 #[derive(Debug)]
 pub enum Broken {
-    /// No piece arrived within the time limit.
+    /// The next piece of the body did not arrive within the time limit.
     Silent,
-    /// The connection broke.
+    /// The connection broke before the end of the body.
     Off(hyper::Error),
 }
 

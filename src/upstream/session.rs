@@ -1,4 +1,4 @@
-//! Keytower's credential for the upstream: an API key as it is, or the token of a login. At most one login runs at a time.
+//! keytower's credential for the upstream: an API key, or a token from a login. At most one login runs at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,34 +16,35 @@ use crate::domain::secret::{Password, UpstreamCredential};
 use crate::domain::text::text;
 use crate::error::{Error, Result};
 
-/// Time without logins after a rejected one: the upstream may count rejected logins and lock the user out.
+/// Time after a rejected login in which no other login is tried: the upstream may count rejected logins and lock the user out.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A credential that is valid as far as keytower knows.
+/// A token or API key for the upstream; keytower does not know yet whether the upstream still accepts it.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
-    /// Number of the login it came from. Two logins may return the same text, so the text can't tell them apart.
+    /// Number of the login that returned the token; 0 for an API key. Two logins may return the same text, so the text can't identify the
+    /// login.
     number: u64,
 }
 
 impl Token {
-    /// Creates a token; `None` if the text is not valid in a header.
+    /// Creates a token; `None` if the text is empty or not valid in a header.
     fn new(text: &str, number: u64) -> Option<Self> {
         let mut header = HeaderValue::from_str(text).ok().filter(|header| !header.is_empty())?;
         header.set_sensitive(true);
         Some(Self { header, number })
     }
 
-    /// Returns the value for `Authorization`.
+    /// Returns the value for the `Authorization` header.
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 }
 
-/// The login and the token from it.
+/// keytower's login at the upstream, and the current token.
 pub(super) struct Session {
-    /// Username and password; `None` for an API key, which no login renews.
+    /// Username and password for a login; `None` if keytower uses an API key, which needs no login.
     login: Option<(String, Password)>,
     held: Mutex<Held>,
     clock: Arc<dyn Clock>,
@@ -68,13 +69,14 @@ impl Session {
         Ok(Self { login, held: Mutex::new(held), clock })
     }
 
-    /// Returns whether a rejected token can be replaced.
+    /// Returns true if a login can replace a rejected token.
     pub(super) fn is_renewable(&self) -> bool {
         self.login.is_some()
     }
 
-    /// Returns a token other than `dead`, logging in if necessary. Requests that arrive during a login wait for its result, so that many
-    /// requests with one dead token cause one login. If a request is dropped while it logs in, the next one logs in.
+    /// Returns a token other than `dead`, which the upstream rejected; logs in if necessary. Requests that arrive during a login wait for
+    /// the result of that login, so that many requests with the same rejected token cause only one login. If a request is dropped during a
+    /// login, the next waiting request logs in.
     pub(super) async fn token(&self, upstream: &Upstream, dead: Option<&Token>) -> Result<Token> {
         let mut held = self.held.lock().await;
         let number = held.token.as_ref().map_or(0, |token| token.number);
@@ -105,7 +107,7 @@ impl Session {
     }
 }
 
-/// Logs in; the inner error is the status of a rejected login (4xx).
+/// Logs in and returns the token; the inner error is the HTTP status of a rejected login (4xx).
 async fn log_in(
     upstream: &Upstream,
     username: &str,

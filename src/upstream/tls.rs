@@ -1,7 +1,8 @@
-//! Which certificates an `https` upstream may have: those of the public authorities, or those that a file allows.
+//! TLS configuration for an `https` upstream: which server certificates are accepted. keytower trusts the public authorities, or the
+//! certificates in a file.
 //!
-//! An appliance has a self-signed certificate, often for a name other than the one in its URL. A server certificate that is in the file is
-//! therefore accepted for any name, and at any date. Any other one must come from an authority in the file.
+//! An appliance often has a self-signed certificate for a name that differs from the name in the URL. A server certificate that is in the
+//! file is therefore accepted for any name and at any date. Any other server certificate must be issued by an authority in the file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use crate::config::read_certificates;
 use crate::error::{Error, Result};
 
-/// Returns the TLS configuration of the client.
+/// Returns the TLS configuration of the client; `ca_file` is the file with the certificates to trust.
 ///
 /// # Errors
 /// `Invalid` if the file can't be read or contains no usable certificate.
@@ -29,7 +30,7 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig> {
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// Verifies servers by the certificates of a file.
+/// Verifier of server certificates, which trusts the certificates in a file.
 #[derive(Debug)]
 struct Trusted {
     themselves: Vec<CertificateDer<'static>>,

@@ -1,4 +1,4 @@
-//! Columns of the inventory tables as they were at this step. A shipped step never changes.
+//! Columns of the inventory tables as of this step. A shipped step never changes.
 
 use crate::maker::Column;
 use crate::maker::Type::{Bool, Float, Int, Json, Long, Text};

@@ -1,27 +1,27 @@
-//! The chain of codes that links the rows of an audit log, and the sealed record of its end.
+//! The chain of authentication codes that links the rows of an audit log, and the sealed record of the end of the chain.
 
 use super::Log;
 
-/// Computes the codes of a chain, with a key that is not in the database.
+/// Computes the authentication codes of a chain, with a key that is not in the database.
 pub trait Chain: Send + Sync {
-    /// Returns the code of the bytes.
+    /// Returns the authentication code of the bytes.
     fn code(&self, bytes: &[u8]) -> Vec<u8>;
 }
 
-/// The content of a row that its code covers.
+/// The content of an audit log row that the code of the row covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Position in the log, from 1.
+    /// Position of the row in the log, from 1.
     pub seq: i64,
-    /// Values of [`Log::columns`].
+    /// Values of the row's columns, in the order of [`Log::columns`].
     pub values: Vec<Option<String>>,
 }
 
 impl Link {
-    /// Returns the code that the row must carry if the row before it has the code `previous`.
+    /// Returns the code that the row must carry if the previous row has the code `previous`.
     ///
-    /// Each value follows the name of its column, and missing values are left out, so that a later release can add a column without
-    /// breaking existing chains.
+    /// The code covers each value together with the name of its column, and leaves out missing values. Therefore a later release can add a
+    /// column without breaking existing chains.
     #[must_use]
     pub fn code(&self, log: Log, previous: &[u8], chain: &dyn Chain) -> Vec<u8> {
         let mut parts: Vec<&[u8]> = vec![log.table().as_bytes(), previous];
@@ -34,25 +34,26 @@ impl Link {
     }
 }
 
-/// The end of a chain. The store keeps it apart from the rows and sealed, so that nobody can cut off the last rows unnoticed.
+/// The end of a chain: position and code of the last row. The store keeps the head apart from the rows and with a seal, so that nobody can
+/// cut off the last rows unnoticed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
     /// Position of the last row; 0 if the log is empty.
     pub seq: i64,
-    /// Code of that row.
+    /// Code of the last row.
     pub code: Vec<u8>,
 }
 
 impl Head {
-    /// Returns the code of the head itself. A row has an even number of parts after the first three and a head has one, so that no code of
-    /// a row is a valid seal.
+    /// Returns the seal: the authentication code of the head. After the first three parts, a row has an even number of parts and a head has
+    /// exactly one, so that the code of a row is never a valid seal.
     #[must_use]
     pub fn seal(&self, log: Log, chain: &dyn Chain) -> Vec<u8> {
         chain.code(&written(&[log.table().as_bytes(), &self.code, &self.seq.to_be_bytes(), b"head"]))
     }
 }
 
-/// Joins the parts, each after its length, so that different lists of parts give different bytes.
+/// Joins the parts, each preceded by its length, so that different lists of parts give different bytes.
 fn written(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
@@ -66,7 +67,7 @@ fn written(parts: &[&[u8]]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Returns the bytes themselves, so that tests can compare them.
+    /// Returns the bytes unchanged, so that tests can compare the input of codes.
     struct Plain;
     impl Chain for Plain {
         fn code(&self, bytes: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! The audit log: entries for actions that were done or tried, and the chain that links the rows.
 //!
-//! There are two logs of the same form: one for actions of users and their keys, one for actions of the service and its operator. Each row
-//! carries its position in its log and a code over itself and the code of the row before, made with a key that is not in the database.
-//! Editing, removing or moving a row breaks the chain there.
+//! There are two logs: one for actions of users and their keys, one for actions of the service and its operator. Each row carries a
+//! position in the log and an authentication code. The code covers the row and the code of the previous row. The key for the codes is not
+//! in the database. A row that is edited, removed or moved breaks the chain at that place.
 
 mod chain;
 
@@ -37,43 +37,43 @@ impl Outcome {
     }
 }
 
-/// An entry to be written. The write fills in action, author, address, times and id where the entry has `None`.
+/// An audit log entry to be written. If the action, author, address, times or id is `None`, the write fills in the value.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Message for people. Never holds a secret.
     pub message: Text,
-    /// How it ended.
+    /// How the action ended.
     pub outcome: Outcome,
-    /// What was done; `None` means the name of the operation.
+    /// Name of the action; `None` means the name of the operation.
     pub action: Option<String>,
-    /// Type of the object.
+    /// Type of the object that the action concerns.
     pub resource_type: Option<String>,
-    /// Id of the object.
+    /// Id of the object that the action concerns.
     pub resource_id: Option<String>,
     /// Id of the cluster that the object belongs to.
     pub cluster: Option<String>,
-    /// Author; `None` means the caller.
+    /// Author of the action; `None` means the caller.
     pub by: Option<Author>,
-    /// Client address; `None` means the caller's.
+    /// Client address; `None` means the address of the caller.
     pub address: Option<String>,
-    /// Start and end; `None` means now.
+    /// Start and end of the action; `None` means that both are now.
     pub times: Option<(Option<Timestamp>, Option<Timestamp>)>,
-    /// Id of the row; `None` generates one.
+    /// Id of the row; `None` means that the write generates an id.
     pub id: Option<AuditLogId>,
 }
 
 /// The author of an action.
 #[derive(Debug, Clone)]
 pub struct Author {
-    /// The user.
+    /// Id of the user.
     pub id: UserId,
-    /// The login name, which the log keeps after the user is deleted.
+    /// Login name of the user, which the log keeps after the user is deleted.
     pub username: String,
     /// Description of the credential, for example the name of an API key.
     pub credential: Option<String>,
 }
 
-/// Describes a principal as the author of its actions.
+/// Makes an author from the principal of a request.
 impl From<&Principal> for Author {
     fn from(principal: &Principal) -> Self {
         let credential = match &principal.credential {
@@ -115,20 +115,20 @@ impl Entry {
         Self { resource_type: Some(kind.to_owned()), resource_id: Some(id.to_string()), ..self }
     }
 
-    /// Sets an author other than the caller.
+    /// Sets the author, if that is not the caller.
     #[must_use]
     pub fn by(self, author: Author) -> Self {
         Self { by: Some(author), ..self }
     }
 
-    /// Sets an action other than the name of the operation that writes the entry.
+    /// Sets the name of the action, if that is not the name of the operation that writes the entry.
     #[must_use]
     pub fn called(self, action: &str) -> Self {
         Self { action: Some(action.to_owned()), ..self }
     }
 }
 
-/// One of the two logs.
+/// One of the two audit logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
     /// Actions of users and their keys.
@@ -138,10 +138,10 @@ pub enum Log {
 }
 
 impl Log {
-    /// Both logs.
+    /// Both audit logs.
     pub const ALL: [Self; 2] = [Self::User, Self::System];
 
-    /// Returns the name of its table.
+    /// Returns the name of the log's table.
     #[must_use]
     pub fn table(self) -> &'static str {
         match self {
@@ -150,8 +150,8 @@ impl Log {
         }
     }
 
-    /// Returns the columns that the code covers: all except those of the chain itself. Their order is part of the code, so that a new
-    /// column goes to the end.
+    /// Returns the names of the columns that the code of a row covers: all except the columns of the chain itself. The code depends on the
+    /// order of the columns, so that a new column must go at the end.
     #[must_use]
     pub fn columns(self) -> &'static [&'static str] {
         match self {
@@ -189,27 +189,29 @@ impl Log {
     }
 }
 
-/// Maximum number of kinds of refusals that wait to be written: it bounds the rows that unauthenticated callers can add to the log at a
-/// time.
+/// Maximum number of kinds of refusals that wait to be written. The maximum limits how many rows unauthenticated callers can add to the log
+/// at a time.
 const REFUSALS_MAX: usize = 100;
 
-/// A kind of refusal: equal ones are counted and written as one row.
+/// A kind of refusal of a request. Equal refusals are counted and written as one row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
     /// Client address.
     pub address: Option<IpAddr>,
-    /// Action that was tried.
+    /// Name of the action that was tried.
     pub action: String,
     /// Reason of the refusal.
     pub cause: String,
 }
 
-/// Refusals of unauthenticated callers that are not in the audit log yet: counted by kind, so that many attempts need little memory.
+/// Numbers of refused requests, by kind of refusal. The callers were not authenticated, and the refusals are not in the audit log yet. Only
+/// the numbers are kept, so that many attempts need little memory.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<BTreeMap<Refusal, u64>>);
 
 impl Refusals {
-    /// Counts `times` refusals of one kind. Beyond the maximum number of kinds, new kinds are counted together, one sum for each action.
+    /// Adds `times` to the count of this kind of refusal. When the maximum number of kinds is reached, refusals of new kinds are counted
+    /// together, with one count for each action.
     pub fn note(&self, refusal: Refusal, times: u64) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = waiting.len() < REFUSALS_MAX || waiting.contains_key(&refusal);
@@ -220,7 +222,7 @@ impl Refusals {
         *waiting.entry(kind).or_default() += times;
     }
 
-    /// Removes and returns all refusals, each with its count.
+    /// Removes and returns all kinds of refusals, each with the number of refusals.
     pub fn take(&self) -> BTreeMap<Refusal, u64> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

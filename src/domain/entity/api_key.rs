@@ -1,9 +1,9 @@
-//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), when it was minted, and how its owner was authenticated then: `amr` (RFC
-//! 8176), `auth_time` and `auth_address`.
+//! [`API_KEY`]: the fields of an `ApiKey` (contract section 2.2), the time of the mint, and how the owner was authenticated at the mint:
+//! `amr` (RFC 8176), `auth_time` and `auth_address`.
 
 use super::{Entity, Field, Join, Kind, Relation, USER, USER_ROLE_NEXT};
 
-/// A revocable key of a user.
+/// An API key of a user.
 pub static API_KEY: Entity = Entity {
     name: "ApiKey",
     plural: "apiKeys",

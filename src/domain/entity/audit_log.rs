@@ -1,9 +1,9 @@
-//! [`USER_AUDIT_LOG`] and [`SYSTEM_AUDIT_LOG`]: the fields of the contract (section 5), and the credential that was used.
+//! [`USER_AUDIT_LOG`] and [`SYSTEM_AUDIT_LOG`]: the fields of the contract (section 5), and the credential that the user used.
 
 use super::enums::USER_AUDIT_LOG_STATUS;
 use super::{CLUSTER, Entity, Field, Join, Kind, Relation, USER};
 
-/// An action that a user did or tried to do.
+/// A row of the user audit log: an action that a user did or tried to do.
 pub static USER_AUDIT_LOG: Entity = Entity {
     name: "UserAuditLog",
     plural: "userAuditLogs",
@@ -34,7 +34,7 @@ pub static USER_AUDIT_LOG: Entity = Entity {
     ],
 };
 
-/// An action of the service itself or of the operator at the machine.
+/// A row of the system audit log: an action of the service itself or of the operator at the machine.
 pub static SYSTEM_AUDIT_LOG: Entity = Entity {
     name: "SystemAuditLog",
     plural: "systemAuditLogs",

@@ -3,7 +3,7 @@
 use super::shapes::{AUTH_SETTINGS_SHAPE, VM_RECYCLE_BIN_SHAPE};
 use super::{Entity, Field, Kind};
 
-/// The policies; there is always one row.
+/// The global settings, which hold the policies; there is always exactly one row.
 pub static GLOBAL_SETTINGS: Entity = Entity {
     name: "GlobalSettings",
     plural: "globalSettingses",

@@ -1,4 +1,5 @@
-//! The description of every object of the API: its fields, their types, columns and relations (contract sections 3.1 and 5).
+//! The description of every object of the API: the fields, and the types, columns and relations of the fields (contract sections 3.1 and
+//! 5).
 //!
 //! The GraphQL types and inputs, the OpenAPI schemas, the check of list requests, the check of an imported inventory, and the SQL that
 //! reads and writes rows all derive from these descriptions. Only the shipped migrations repeat the columns, because a shipped migration
@@ -53,15 +54,15 @@ pub struct Entity {
     pub name: &'static str,
     /// Name of the GraphQL list field.
     pub plural: &'static str,
-    /// REST routes: `get-<route>` and `get-<route>-connection`. Empty if the contract has no route for it.
+    /// Name in the REST routes `get-<route>` and `get-<route>-connection`; empty if the contract has no route for the entity.
     pub route: &'static str,
-    /// Name of its table.
+    /// Name of the entity's table.
     pub table: &'static str,
     /// Fields, in the contract's order.
     pub fields: &'static [Field],
 }
 
-/// The fields of an object: of an entity, or of an object that is stored only inside another.
+/// The fields of an entity, or of an object that is stored only inside another object.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// GraphQL type name.
@@ -70,7 +71,7 @@ pub struct Shape {
     pub fields: &'static [Field],
 }
 
-/// A closed list of values.
+/// An enumeration: a closed list of values.
 #[derive(Debug)]
 pub struct Enumeration {
     /// GraphQL type name.
@@ -79,16 +80,16 @@ pub struct Enumeration {
     pub values: &'static [&'static str],
 }
 
-/// One field.
+/// A field of an object.
 #[derive(Debug)]
 pub struct Field {
-    /// Name on the wire and of the column.
+    /// Name of the field on the wire, and name of the column.
     pub name: &'static str,
-    /// Type of its value.
+    /// Type of the field's value.
     pub kind: Kind,
-    /// Whether it is always present and never null.
+    /// Whether the field is always present and never null.
     pub required: bool,
-    /// Whether the contract's object has it. REST returns only such fields; GraphQL also returns the others, to clients that select them.
+    /// Whether the contract has the field. REST returns only fields of the contract. GraphQL returns all fields that a client selects.
     pub contract: bool,
 }
 
@@ -99,9 +100,11 @@ pub enum Kind {
     Id,
     /// Text.
     Text,
-    /// Text for people in both languages: the column with the field's name holds English, the one with the suffix `_zh` Chinese.
+    /// Text for people in both languages. The column with the field's name holds the English text; the column with the suffix `_zh` holds
+    /// the Chinese text.
     Localized,
-    /// The text of an API key: only the answer to the mint shows it, and the store finds it only by its digest.
+    /// The text of an API key. Only the answer to the request that mints the key shows this text. The store finds a key by a digest of the
+    /// text.
     Key,
     /// A time, ISO 8601 in UTC with milliseconds.
     DateTime,
@@ -111,7 +114,7 @@ pub enum Kind {
     Int,
     /// 64-bit integer: a number on REST, text on GraphQL.
     Long,
-    /// Double.
+    /// Double-precision number.
     Float,
     /// One value of a closed list.
     Enum(&'static Enumeration),
@@ -121,9 +124,9 @@ pub enum Kind {
     Ints,
     /// List of doubles.
     Floats,
-    /// A nested object without a list of its own.
+    /// A nested object, which can't be listed on its own.
     Object(&'static Shape),
-    /// A list of nested objects.
+    /// A list of nested objects, which can't be listed on their own.
     Objects(&'static Shape),
     /// A JSON object with arbitrary members.
     Json,
@@ -136,22 +139,23 @@ pub enum Kind {
 /// A relation to another entity.
 #[derive(Debug)]
 pub struct Relation {
-    /// The other entity.
+    /// The other entity, whose rows are related.
     pub target: &'static Entity,
-    /// How to find its rows.
+    /// How to find the rows of the other entity.
     pub join: Join,
-    /// Fields of the other entity that REST shows here.
+    /// Names of those fields of the other entity that REST returns in this field.
     pub brief: &'static [&'static str],
 }
 
 /// How to find the rows of a relation.
 #[derive(Debug, Clone, Copy)]
 pub enum Join {
-    /// By a column of this table that holds the other row's id.
+    /// By a column of this table that holds the other row's id: name of the column.
     Own(&'static str),
-    /// By a column of the other table that holds this row's id.
+    /// By a column of the other table that holds this row's id: name of the column.
     Reverse(&'static str),
-    /// Through a table of pairs: its name, the column with this row's id, the column with the other row's id.
+    /// Through a table of pairs of ids: name of the table, name of the column with this row's id, name of the column with the other row's
+    /// id.
     Through(&'static str, &'static str, &'static str),
 }
 
@@ -200,9 +204,9 @@ impl Field {
         )
     }
 
-    /// Returns the shape of the rows of a relation, or of nested objects that have an id: conditions on this field apply to them. Nested
-    /// objects with an id are rows of the contract that have no list here; one without an id is a plain value, which has an order but no
-    /// conditions.
+    /// Returns the shape of the related rows, or of nested objects that have an id. Conditions on this field apply to these rows or
+    /// objects. The contract can list nested objects with an id, keytower can't. A nested object without an id is a plain value, which has
+    /// an order but no conditions.
     #[must_use]
     pub fn related(&self) -> Option<Shape> {
         match &self.kind {
@@ -212,8 +216,8 @@ impl Field {
         }
     }
 
-    /// Returns whether an `orderBy` can name the field: a scalar, or a plain value of several members, which is ordered by its text. A
-    /// key's text is excluded, because its order would reveal something about it.
+    /// Returns whether an `orderBy` can name the field: a scalar, or a plain value of several members, which is ordered by its text form. A
+    /// key's text is excluded, because the order of keys would reveal something about the text.
     #[must_use]
     pub fn is_orderable(&self) -> bool {
         match &self.kind {
@@ -223,7 +227,7 @@ impl Field {
         }
     }
 
-    /// Returns the relation, if the field is one.
+    /// Returns the relation; `None` if the field is not a relation.
     #[must_use]
     pub fn relation(&self) -> Option<&Relation> {
         match &self.kind {
@@ -267,7 +271,7 @@ impl Entity {
         self.orderable().flat_map(|field| ["ASC", "DESC"].map(|way| format!("{}_{way}", field.name)))
     }
 
-    /// Returns the shape of its rows.
+    /// Returns the shape of the entity's rows.
     #[must_use]
     pub const fn shape(&self) -> Shape {
         Shape { name: self.name, fields: self.fields }

@@ -2,7 +2,7 @@
 
 use super::{DATACENTER, Entity, Field, Join, Kind, Relation};
 
-/// The organization; there is always one.
+/// The organization; there is always exactly one row.
 pub static ORGANIZATION: Entity = Entity {
     name: "Organization",
     plural: "organizations",

@@ -4,7 +4,7 @@ use super::enums::{TASK_STATUS, TASK_TYPE};
 use super::shapes::STEP_SHAPE;
 use super::{CLUSTER, Entity, Field, Join, Kind, Relation, USER};
 
-/// Work that continues after the request that started it.
+/// A task: work that continues after the request that started the work.
 pub static TASK: Entity = Entity {
     name: "Task",
     plural: "tasks",

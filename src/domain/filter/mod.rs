@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | this file | the tree, and a whole list request |
-//! | `operator` | operators of each field, and the names of its members in a `where` |
+//! | `operator` | operators of each field, and the names of a field's members in a `where` |
 //! | `read` | parser from JSON to the tree, with messages that say what is allowed |
 //!
 //! Conditions follow SQL's three-valued logic, as the contract's engine does: a comparison with a missing value is unknown, the negation of
@@ -19,18 +19,18 @@ use super::page::{Order, Page};
 use super::text::{Language, Text, text};
 pub use operator::{Operator, Quantifier};
 
-/// A whole list request.
+/// A list request: the condition on the rows, the order, and the window.
 #[derive(Debug, Clone)]
 pub struct Query {
     /// Type of the listed objects.
     pub entity: &'static Entity,
     /// Condition on the rows.
     pub filter: Filter,
-    /// Order; `None` means by id.
+    /// Order of the rows; `None` means by id.
     pub order: Option<Order>,
     /// Window of the ordered rows.
     pub page: Page,
-    /// Language in which texts are compared and answered.
+    /// Language of the texts that the query compares and returns.
     pub language: Language,
 }
 
@@ -45,31 +45,31 @@ pub enum Filter {
     Not(Box<Filter>),
     /// A comparison of the field with one value, or with a list of values for `_in` and `_not_in`.
     Compare(&'static Field, Operator, Vec<Scalar>),
-    /// The field is one of these API keys, by digest. The service makes this from a comparison with a key's text.
+    /// The row is an API key with one of these digests. The service makes this condition from a comparison with a key's text.
     Digests(Vec<Vec<u8>>),
-    /// The given number of related rows, or of objects stored in the row, match.
+    /// The condition is true for the required number of related rows, or of objects stored in the row.
     Related(&'static Field, Quantifier, Box<Filter>),
-    /// There is no related row or object.
+    /// The field has no related row or object.
     Unrelated(&'static Field),
 }
 
 /// A value to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// No value.
+    /// Null, which stands for a missing value.
     Null,
-    /// Text, ids, enumerations and times.
+    /// A text, an id, a value of an enumeration, or a time.
     Text(String),
-    /// 32-bit and 64-bit integers.
+    /// A 32-bit or 64-bit integer.
     Integer(i64),
-    /// Doubles.
+    /// A double-precision number.
     Float(f64),
-    /// Booleans.
+    /// A boolean.
     Bool(bool),
 }
 
 impl Query {
-    /// Returns a query for all rows, in the order of their ids.
+    /// Returns a query for all rows, ordered by id.
     #[must_use]
     pub fn all(entity: &'static Entity) -> Self {
         Self {
@@ -81,13 +81,13 @@ impl Query {
         }
     }
 
-    /// Returns a query for the rows whose field is one of these values.
+    /// Returns a query for the rows in which `field` has one of these values.
     #[must_use]
     pub fn having(entity: &'static Entity, field: &'static Field, values: Vec<Scalar>) -> Self {
         Self { filter: Filter::Compare(field, Operator::In, values), ..Self::all(entity) }
     }
 
-    /// Returns a query for all rows that a `where` matches.
+    /// Returns a query for all rows that match a `where`.
     ///
     /// # Errors
     /// The text says what is wrong and what is allowed.

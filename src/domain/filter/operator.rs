@@ -5,59 +5,59 @@ use crate::domain::entity::{Field, Kind, Shape};
 /// How a field is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
-    /// Equal; with null: has no value.
+    /// The field equals the value. With null: the field has no value.
     Equals,
-    /// Not equal; with null: has a value.
+    /// The field does not equal the value. With null: the field has a value.
     Not,
-    /// Equal to one of the values.
+    /// The field equals one of the values.
     In,
-    /// Equal to none of the values.
+    /// The field equals none of the values.
     NotIn,
-    /// Less.
+    /// The field is less than the value.
     Lt,
-    /// Less or equal.
+    /// The field is less than or equal to the value.
     Lte,
-    /// Greater.
+    /// The field is greater than the value.
     Gt,
-    /// Greater or equal.
+    /// The field is greater than or equal to the value.
     Gte,
-    /// Contains this text; case-sensitive, without wildcards.
+    /// The field contains the text; case-sensitive, without wildcards.
     Contains,
-    /// Does not contain this text.
+    /// The field does not contain the text.
     NotContains,
-    /// Begins with this text.
+    /// The field begins with the text.
     StartsWith,
-    /// Does not begin with this text.
+    /// The field does not begin with the text.
     NotStartsWith,
-    /// Ends with this text.
+    /// The field ends with the text.
     EndsWith,
-    /// Does not end with this text.
+    /// The field does not end with the text.
     NotEndsWith,
 }
 
-/// How many related rows, or objects stored in the row, must match.
+/// Number of related rows, or of objects stored in the row, that must match a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantifier {
-    /// The only one, which must exist.
+    /// The only related row or object must exist and match.
     One,
-    /// At least one.
+    /// At least one must match.
     Some,
-    /// All; true if there are none.
+    /// All must match. The condition is true if there are no related rows or objects.
     Every,
-    /// None.
+    /// No related row or object may match.
     None,
 }
 
 /// A member of a `where`.
 #[derive(Debug, Clone, Copy)]
 pub enum Member {
-    /// A scalar field and how it is compared.
+    /// A scalar field, and how the field is compared.
     Scalar(&'static Field, Operator),
-    /// A relation or nested object, its shape, and how many of its rows or objects must match.
+    /// A relation or nested object, the shape of the related rows or nested objects, and how many must match.
     Related(&'static Field, Shape, Quantifier),
 }
 
-/// All operators, ordered so that each kind of field except keys has a prefix of this list.
+/// All operators. Each kind of field except keys has the first few operators of this list.
 const ALL: &[Operator] = &[
     Operator::Equals,
     Operator::Not,
@@ -74,11 +74,11 @@ const ALL: &[Operator] = &[
     Operator::EndsWith,
     Operator::NotEndsWith,
 ];
-/// The operators of a key's text: any other one would be an oracle that reveals the text step by step.
+/// The operators of a key's text. Any other operator would be an oracle that reveals the text step by step.
 const KEY: &[Operator] = &[Operator::Equals, Operator::In];
 
 impl Operator {
-    /// Returns the suffix that it adds to the name of the field.
+    /// Returns the suffix that the operator adds to the name of the field.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl Operator {
         }
     }
 
-    /// Returns whether it takes a list of values.
+    /// Returns whether the operator takes a list of values.
     #[must_use]
     pub fn takes_list(self) -> bool {
         matches!(self, Self::In | Self::NotIn)
@@ -107,7 +107,7 @@ impl Operator {
 }
 
 impl Quantifier {
-    /// Returns the suffix that it adds to the name of the relation.
+    /// Returns the suffix that the quantifier adds to the name of the relation.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {

@@ -12,18 +12,21 @@ use crate::domain::clock::{iso, parse_iso};
 use crate::domain::entity::{ENTITIES, Field, Kind, Shape};
 use crate::domain::text::{Text, text};
 
-/// Maximum number of values in a whole `where`; each is one parameter of a statement, of which SQLite takes 32,766 and PostgreSQL 65,535.
+/// Maximum number of values in a whole `where`. Each value is one parameter of an SQL statement; SQLite allows 32,766 parameters in a
+/// statement, PostgreSQL 65,535.
 const VALUES_MAX: usize = 30_000;
 /// Maximum number of conditions in a whole `where`.
 const CONDITIONS_MAX: usize = 5_000;
-/// Maximum number of conditions on related rows: PostgreSQL plans each together with all others, and 200 take it half a minute.
+/// Maximum number of conditions on related rows in a whole `where`. PostgreSQL plans all of them together, which takes half a minute for
+/// 200 conditions.
 const RELATIONS_MAX: usize = 100;
-/// Maximum nesting of AND, OR, NOT and relations. The time that PostgreSQL needs to plan nested relations doubles with every four levels.
+/// Maximum depth of nested AND, OR, NOT and relations. The time that PostgreSQL needs to plan nested relations doubles with every four
+/// levels.
 const DEPTH_MAX: usize = 24;
 
 type Members = HashMap<&'static str, HashMap<String, Member>>;
 
-/// The members of every `where`, by name of the object's type and name of the member.
+/// The members that each `where` can have, by the name of the object's type and the name of the member.
 static MEMBERS: LazyLock<Members> = LazyLock::new(|| {
     let mut known = Members::new();
     ENTITIES.into_iter().for_each(|entity| learn(entity.shape(), &mut known));
@@ -37,7 +40,7 @@ fn learn(shape: Shape, known: &mut Members) {
     }
 }
 
-/// Parses a `where`; an absent or null one is true for every row.
+/// Parses a `where`; an absent or null `where` is true for every row.
 pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text> {
     let mut reader = Reader { values: 0, conditions: 0, relations: 0 };
     match input {
@@ -46,7 +49,7 @@ pub(super) fn filter(shape: Shape, input: Option<&Value>) -> Result<Filter, Text
     }
 }
 
-/// Parses, and counts values, conditions and relations against their limits.
+/// Parser of a `where`. The parser counts values, conditions and relations, and checks each count against the limit.
 struct Reader {
     values: usize,
     conditions: usize,
@@ -82,7 +85,7 @@ impl Reader {
             "OR" if value.is_null() => Ok(Filter::All(Vec::new())),
             "OR" => Ok(Filter::Any(self.list(shape, value, &path, depth)?)),
             "NOT" => {
-                // The contract's own example has an empty object here and expects it to change nothing.
+                // The contract's own example has an empty object in a NOT and expects that this object has no effect.
                 let refused = self.list(shape, value, &path, depth)?.into_iter();
                 let refused = refused.filter(|filter| !matches!(filter, Filter::All(none) if none.is_empty()));
                 Ok(Filter::All(refused.map(|filter| Filter::Not(Box::new(filter))).collect()))

@@ -1,4 +1,4 @@
-//! Schemas of the bodies by which other systems report to the audit log.
+//! Schemas of the bodies with which other systems report events to the audit log.
 
 use serde_json::{Map, Value, json};
 

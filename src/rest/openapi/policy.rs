@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{closed, members, reference};
 use crate::domain::policy::ACCESS_LIST_MAX;
 
-/// Returns the schemas of the bodies.
+/// Returns the schemas of the bodies of these routes.
 pub(super) fn schemas() -> Map<String, Value> {
     let number = |text: &str| json!({ "type": "integer", "format": "int32", "minimum": 0, "description": text });
     let security = members(json!({

@@ -1,15 +1,15 @@
-//! Schemas of the routes that switch VMs on and off, and of those that report tasks.
+//! Schemas of the routes that switch VMs on and off, and of the routes that report tasks.
 
 use serde_json::{Map, Value, json};
 
 use super::{closed, list_of, members, reference};
 use crate::domain::entity::{TASK, VM};
 
-/// Description of every route that switches VMs.
+/// Description, in the OpenAPI document, of every route that switches VMs on or off.
 pub(super) const RECORD_ONLY: &str = "Begins a task for every VM that `where` matches, or for none. keytower alone holds the record of \
     the VMs and reaches no machine: when the task ends, the record changes, and nothing else.";
 
-/// Returns the schemas of the bodies.
+/// Returns the schemas of the bodies of these routes.
 pub(super) fn schemas() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
     let filled = || json!({ "type": "string", "minLength": 1 });

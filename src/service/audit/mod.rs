@@ -1,4 +1,5 @@
-//! The audit log apart from the transactions that fill it: refusals, reports of other systems, and the check of the chain.
+//! The parts of the audit log that other use cases do not write: refusals, and rows that other systems report. Also verifies the chain of
+//! the rows.
 
 mod reports;
 mod verify;
@@ -16,8 +17,8 @@ use crate::error::{Error, Kind, Result};
 pub use reports::{ReportRequest, create};
 pub use verify::{End, Fault, Findings, verify};
 
-/// Records that a change was refused or failed. The answer to the request stays the same; if the audit log can't be written, a line in the
-/// service's log tells the operator.
+/// Records that a change was refused or failed. If the audit log can't be written, the answer to the request stays the same, and a line in
+/// the service's log tells the operator.
 pub(in crate::service) async fn refused(app: &App, caller: &Caller, action: &str, error: &Error) {
     let Some(why) = told(error) else { return };
     if caller.principal.is_none() {
@@ -32,7 +33,8 @@ pub(in crate::service) async fn refused(app: &App, caller: &Caller, action: &str
     }
 }
 
-/// Returns what the audit log says about an error; `None` if the database is unreachable or another node is the one that may write.
+/// Returns the text that the audit log records for an error. Returns `None` if nothing can be written: the database is unreachable, or this
+/// node is passive.
 fn told(error: &Error) -> Option<Text> {
     match error.kind() {
         Kind::Unavailable | Kind::Passive => None,
@@ -47,14 +49,14 @@ fn told(error: &Error) -> Option<Text> {
         | Kind::LoginFailed
         | Kind::Unauthenticated
         | Kind::Internal => Some(error.text().clone()),
-        // The error may quote the request, which may hold a secret in the wrong place.
+        // The error may quote the request, and a secret may stand in a wrong field of the request.
         Kind::Invalid | Kind::MethodNotAllowed | Kind::Timeout | Kind::TooLarge | Kind::UnsupportedMediaType => {
             Some(text!("the request was not valid", "请求无效"))
         }
     }
 }
 
-/// Records one entry in a transaction of its own.
+/// Records one entry in the audit log, in a transaction of its own.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -64,21 +66,21 @@ pub async fn record(app: &App, caller: &Caller, action: &str, entry: Entry) -> R
     tx.commit().await
 }
 
-/// Notes that a credential was rejected.
+/// Notes in memory that a credential was rejected, for [`write_refusals`].
 pub fn credential_refused(app: &App, address: Option<IpAddr>, error: &Error) {
     stranger(app, address, "authenticate", error.cause().unwrap_or_default());
 }
 
-/// Notes a refusal to an unknown caller. [`write_refusals`] later writes one row for many equal ones, so that a caller with many attempts
-/// neither fills the disk nor waits longer than others.
+/// Notes in memory that the request of an unauthenticated caller was refused. [`write_refusals`] later writes one row for all equal
+/// refusals, so that a caller with many attempts neither fills the disk nor waits longer than other callers.
 pub(in crate::service) fn stranger(app: &App, address: Option<IpAddr>, action: &str, cause: &str) {
     app.refusals.note(Refusal { address, action: action.to_owned(), cause: cause.to_owned() }, 1);
 }
 
-/// Writes the refusals to unknown callers that were noted since the last call.
+/// Writes to the audit log the refusals of unauthenticated callers that were noted since the last call.
 ///
 /// # Errors
-/// `Unavailable` if the database is unreachable; the next call writes them then.
+/// `Unavailable` if the database is unreachable; the next call then writes the refusals.
 pub async fn write_refusals(app: &App) -> Result<()> {
     let refusals = app.refusals.take();
     if refusals.is_empty() {

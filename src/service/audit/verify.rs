@@ -1,4 +1,5 @@
-//! Verifies the audit logs: reads all rows in order, computes the code of each again, and reports every place where the chain breaks.
+//! Verifies the audit logs: reads all rows in order, computes the code of each row again, and reports every position where the chain of
+//! codes breaks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,40 +11,40 @@ use crate::domain::audit::{Chain, Head, Log};
 use crate::error::{Error, Result};
 use crate::store::{Found, Store};
 
-/// Rows checked between two progress reports.
+/// Number of rows checked between two progress reports.
 const STRIDE: u64 = 1_000;
 
-/// A fault in a log.
+/// A fault in an audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The row is not the one that was written in its place.
+    /// The row differs from the row that was written at this position.
     Edited {
         /// Position of the row in the log.
         seq: i64,
         /// Id of the row.
         id: String,
     },
-    /// The row does not follow from the row before it, which is faulty itself.
+    /// The row does not follow from the previous row. The previous row is faulty itself, so this row may be intact.
     Unlinked {
         /// Position of the row in the log.
         seq: i64,
         /// Id of the row.
         id: String,
     },
-    /// The row stands at a place where none was written.
+    /// The row stands at a position where no row was written.
     Outside {
         /// Position of the row in the log.
         seq: i64,
         /// Id of the row.
         id: String,
     },
-    /// Rows are missing at the start or in the middle: the first and the last place.
+    /// Rows are missing at the start or in the middle of the log. The values are the first and the last missing position.
     Missing(i64, i64),
-    /// Rows are missing at the end: the first and the last place.
+    /// Rows are missing at the end of the log. The values are the first and the last missing position.
     CutOff(i64, i64),
     /// The record of where the log ends was edited or removed.
     NoEnd,
-    /// The log does not hold the end that was noted earlier.
+    /// The log does not contain this end, which was noted at an earlier check.
     NotAsNoted(End),
 }
 
@@ -67,12 +68,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The end of a log at some time, to be noted elsewhere and compared later.
+/// The end of an audit log at some time. The operator notes it outside the database and compares it at a later check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// Which log.
+    /// The audit log.
     pub log: Log,
-    /// Last row of the log.
+    /// Position and code of the last row of the log.
     pub head: Head,
 }
 
@@ -97,19 +98,19 @@ impl FromStr for End {
     }
 }
 
-/// What a check found.
+/// Result of the check of one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// Number of rows checked.
     pub rows: u64,
-    /// The last row checked.
+    /// Position and code of the last row checked.
     pub end: End,
     /// Faults found.
     pub faults: Vec<Fault>,
 }
 
-/// Checks both logs from end to end, and that they hold the ends in `noted`. Calls `progress` with the number of rows of a log that are
-/// checked so far. Rows written meanwhile are left to the next check.
+/// Checks all rows of both audit logs, and checks that each log contains its ends in `noted`. Calls `progress` with a log and the number of
+/// its rows checked so far. Does not check rows that are written during the check.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -133,7 +134,7 @@ async fn check(
     noted: &[End],
     progress: &mut impl FnMut(Log, u64),
 ) -> Result<Findings> {
-    // Read the end first: rows that are written meanwhile come after it.
+    // Read the end first: rows that are written meanwhile come after this end.
     let said = store.audit_head(log).await?;
     let said = said.filter(|(head, seal)| head.seal(log, chain) == *seal).map(|(head, _)| head);
     let noted: Vec<&End> = noted.iter().filter(|end| end.log == log).collect();
@@ -167,7 +168,8 @@ async fn check(
     Ok(Findings { rows, end: End { log, head }, faults })
 }
 
-/// Finds rows after the end. Reads the end twice, so that rows written meanwhile do not count.
+/// Returns a fault for each row after the end of the log, at most [`STRIDE`] faults. Reads the end before and after reading the rows, so
+/// that rows written meanwhile are not reported.
 async fn outside(store: &Store, log: Log) -> Result<Vec<Fault>> {
     let end = async || Ok::<_, Error>(store.audit_head(log).await?.map_or(0, |(head, _)| head.seq));
     let mut rows = store.links(log, end().await?.saturating_add(1), STRIDE).await?;
@@ -182,10 +184,10 @@ struct Walk<'a> {
     chain: &'a dyn Chain,
     rows: u64,
     last: Head,
-    /// Whether the last row is the one that was written there.
+    /// Whether the last row checked is the row that was written at its position.
     sound: bool,
     faults: Vec<Fault>,
-    /// The noted ends that the log holds.
+    /// The noted ends that were found in the log so far.
     seen: Vec<&'a End>,
 }
 

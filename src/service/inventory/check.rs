@@ -1,5 +1,5 @@
-//! Checks an inventory against the entities' descriptions: a file, keeping the line of every value for the messages, or a page of an
-//! upstream's list.
+//! Checks an inventory against the descriptions of the entities. The inventory is a file, whose line numbers appear in the error messages,
+//! or a page of a list from the upstream.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::service::inventory::ENTITIES;
 
 const TWICE: &str = "stands here twice";
 
-/// A problem in the text, with its byte offset.
+/// A problem in the checked text, with the byte offset of the faulty value.
 #[derive(Debug)]
 pub(in crate::service) struct Problem {
     offset: usize,
@@ -23,7 +23,7 @@ pub(in crate::service) struct Problem {
 }
 
 impl Problem {
-    /// Describes the problem with its line in `text`.
+    /// Describes the problem, with the number of its line in `text`.
     pub(in crate::service) fn tell(&self, text: &str) -> String {
         let before = text.as_bytes().get(..self.offset).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -40,13 +40,13 @@ impl std::fmt::Display for Problem {
 /// How to treat unknown members, and unknown values of optional enumerations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unknown {
-    /// Report them as mistakes: a person wrote the file.
+    /// Report each as a problem: a person wrote the file.
     Refused,
-    /// Leave them out: an upstream of a later release may send more than this one knows.
+    /// Leave each out: an upstream of a later release may send members and values that this release does not know.
     LeftOut,
 }
 
-/// A record and where it was read.
+/// A record, and the place in the text where the record was read.
 #[derive(Debug)]
 pub(in crate::service) struct Record {
     pub(in crate::service) id: String,
@@ -56,7 +56,7 @@ pub(in crate::service) struct Record {
 }
 
 impl Record {
-    /// Returns a problem for each row that a relation names and that is neither in the file nor in the database.
+    /// Returns a problem for each id that the relation `field` names and that is not in `known`.
     pub(in crate::service) fn dangling(&self, field: &Field, known: &HashSet<String>) -> Vec<Problem> {
         let named = match self.values.get(field.name) {
             Some(Value::Array(others)) => others.iter().collect(),
@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// The members of an object. JSON does not define the meaning of a name that occurs twice; here it is a mistake.
+/// The members of an object. JSON does not define the meaning of a name that occurs twice; here such a name is a problem.
 #[derive(Default)]
 struct Members<'a> {
     by_name: BTreeMap<String, &'a RawValue>,
@@ -110,7 +110,7 @@ impl<'a> Visitor<'a> for MembersVisitor {
     }
 }
 
-/// Reads the whole file: the records of each entity, and all problems.
+/// Reads the whole file. Returns the records of each entity, and all problems.
 pub(in crate::service) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>)>, Vec<Problem>) {
     let mut reader = Reader { text, unknown: Unknown::Refused, problems: Vec::new() };
     let mut lists = Vec::new();
@@ -137,7 +137,7 @@ pub(in crate::service) fn read(text: &str) -> (Vec<(&'static Entity, Vec<Record>
     (lists, reader.problems)
 }
 
-/// Reads a page of an upstream's list. Problems name a record by its id, since nobody sees the lines of a page.
+/// Reads a page of a list from the upstream. A problem names its record by id, since nobody sees the lines of a page.
 pub(in crate::service) fn read_page(entity: &'static Entity, text: &str) -> (Vec<Record>, Vec<Problem>) {
     let mut reader = Reader { text, unknown: Unknown::LeftOut, problems: Vec::new() };
     let records = match serde_json::from_str(text) {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         records
     }
 
-    /// Reads an object with these fields. Returns `None` if there was a problem, which is recorded.
+    /// Reads an object with these fields. Records every problem, and returns `None` if there was a problem.
     fn object(&mut self, fields: &[Field], raw: &'a RawValue, path: &str) -> Option<Map<String, Value>> {
         let Ok(Members { by_name: members, twice }) = Members::read(raw.get()) else {
             self.problem(raw, path, "must be an object");
@@ -235,13 +235,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Tells whether to leave out a value that its enumeration does not have.
+    /// Tells whether to leave out a value instead of reporting a problem: an unknown value of an optional enumeration from the upstream.
     fn is_left_out(&self, field: &Field, raw: &RawValue) -> bool {
         let text = raw.get().starts_with('"');
         self.unknown == Unknown::LeftOut && text && !field.required && matches!(field.kind, Kind::Enum(_))
     }
 
-    /// Reads a reference to a related row: an object with an id. The row's own record decides its other values.
+    /// Reads a reference to a related row: an object with an id. Other members of the object are not checked: the related row has a record
+    /// of its own.
     fn reference(&mut self, raw: &'a RawValue, path: &str) -> Option<Value> {
         let value: Option<Value> = serde_json::from_str(raw.get()).ok();
         match value {
@@ -271,19 +272,19 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { offset: self.offset(at), path: path.to_owned(), reason: reason.into() });
     }
 
-    /// Returns the byte offset of a value, from its address: it is a slice of the text.
+    /// Returns the byte offset of a value. The value is a slice of the text, so the offset follows from the two addresses.
     fn offset(&self, at: &RawValue) -> usize {
         at.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
     }
 }
 
-/// Returns the id that a record states, even if the record is invalid; empty if there is none.
+/// Returns the id that a record states, even if the record is invalid; empty if the record states no id.
 fn id_of(record: &RawValue) -> String {
     let record: Option<Value> = serde_json::from_str(record.get()).ok();
     record.and_then(|record| record.get("id")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Checks a value that is not an object of ours, and normalizes times.
+/// Checks a value of a field that is neither an object nor a relation, and normalizes times.
 fn plain(kind: &Kind, value: Value) -> Result<Value, String> {
     let good = match kind {
         Kind::Id => value.as_str().is_some_and(|id| !id.is_empty() && !id.contains('\0')),

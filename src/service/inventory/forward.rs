@@ -9,16 +9,16 @@ use crate::error::{Error, Result};
 use crate::service::audit;
 use crate::upstream::{Answer, Request};
 
-/// Returns what a caller needs for a route that keytower does not serve itself; `None` if there is no upstream or its rules do not forward
-/// the route.
+/// Returns the requirement that a caller must meet for a route that keytower forwards to the upstream. Returns `None` if there is no
+/// upstream, or the upstream's rules do not forward the route.
 #[must_use]
 pub fn needs(app: &App, route: &str) -> Option<Needs> {
     app.upstream.as_ref()?.rules().needs(route)
 }
 
-/// Forwards a request. Unless it is a common read, it is recorded in the audit log before it is sent: a change must not go unrecorded if
-/// the caller disconnects or the upstream stops responding. The credential is verified again right before sending; a request that was sent
-/// just before the credential was revoked may still arrive.
+/// Forwards a request to the upstream. Records every request except common reads in the audit log before sending: a change must not go
+/// unrecorded if the caller disconnects or the upstream stops responding. Verifies the credential again right before sending. A request
+/// that was sent just before its credential was revoked may still arrive.
 ///
 /// # Errors
 /// - `Unauthenticated` or `Forbidden` if the caller may no longer make the request.
@@ -38,7 +38,7 @@ pub async fn forward(app: &App, permit: &Permit, request: &Request<'_>) -> Resul
     Ok(answer)
 }
 
-/// Tells whether a request only reads what every authenticated caller may read; such requests are not recorded.
+/// Tells whether a request only reads data that every authenticated caller may read. Such requests are not recorded in the audit log.
 pub(in crate::service) fn is_common_read(route: &str, operation: Operation) -> bool {
     route.starts_with("get-") && operation.needs() == Needs::Credential
 }

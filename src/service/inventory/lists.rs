@@ -23,7 +23,7 @@ pub use crate::store::{BLOCK, Budget, Node, Projection};
 /// Maximum number of ids in one statement.
 const CHUNK: usize = 5_000;
 
-/// Reads a list. `arguments` are the members of a REST list body or the arguments of a GraphQL list; both use the same language.
+/// Reads a list. `arguments` are the members of a REST list body or the arguments of a GraphQL list; both have the same names and syntax.
 ///
 /// # Errors
 /// - `Invalid` if the arguments are wrong or the answer exceeds the budget.
@@ -53,8 +53,8 @@ pub struct Blocks {
     has_begun: bool,
 }
 
-/// Begins to read a list in blocks, with every field that REST shows. Which rows it holds is decided here; a row that is deleted before its
-/// block is read is left out.
+/// Begins to read a list in blocks, with every field that REST shows. This call decides which rows the list contains. A row that is deleted
+/// before its block is read is left out.
 ///
 /// # Errors
 /// Like [`list`].
@@ -96,7 +96,7 @@ impl Blocks {
     }
 }
 
-/// Reads the list of the rows in `scope`, for a caller who may see all of them.
+/// Reads the list of the rows in `scope`, for a caller who may see all of these rows.
 pub(in crate::service) async fn list_in(
     app: &App,
     permit: &Permit,
@@ -110,7 +110,7 @@ pub(in crate::service) async fn list_in(
     app.store.list(permit.user(), &query, scope, wanted.projection, wanted.budget).await
 }
 
-/// Counts the rows of a list within its window (`first`, `skip` and so on).
+/// Returns the number of rows of a list, within the window that `arguments` select (`first`, `skip` and so on).
 ///
 /// # Errors
 /// Like [`list`].
@@ -126,7 +126,7 @@ fn prepare(
     arguments: &Map<String, Value>,
 ) -> Result<(Permit, Query)> {
     let permit = permit.require(Operation::Read(entity))?;
-    // Without a credential, reject a `where`: it would let the caller probe for values.
+    // Without a credential, reject a `where`: conditions would let the caller probe for values.
     if permit.actor().is_none() && arguments.get("where").is_some_and(|conditions| !conditions.is_null()) {
         return Err(Denial::NoCredential.into());
     }
@@ -136,7 +136,7 @@ fn prepare(
     Ok((permit, query))
 }
 
-/// Returns the rows with these ids as the transaction sees them, in English. Ids without a row are left out.
+/// Returns the rows with these ids as read in the transaction, with texts in English. Ids without a row are left out.
 pub(in crate::service) async fn by_ids(
     tx: &Tx,
     entity: &'static Entity,
@@ -157,7 +157,7 @@ pub(in crate::service) async fn by_ids_in(
     let id = entity.field("id").ok_or_else(|| Error::internal(format!("{} has no id", entity.name)))?;
     let mut rows = Vec::new();
     for ids in ids.chunks(CHUNK) {
-        // No stored text contains NUL, and PostgreSQL rejects it in a comparison.
+        // No stored text contains NUL, and PostgreSQL rejects NUL in a comparison.
         let ids = ids.iter().filter(|id| !id.contains('\0')).cloned();
         let query = Query { language, ..Query::having(entity, id, ids.map(Scalar::Text).collect()) };
         rows.extend(tx.list(&query, &Scope::All, wanted.projection, wanted.budget).await?);
@@ -165,7 +165,8 @@ pub(in crate::service) async fn by_ids_in(
     Ok(rows)
 }
 
-/// Returns which rows the caller may see: API keys and audit log rows only if they are the caller's own, unless the caller manages them.
+/// Returns the scope of the rows that the caller may see. Of API keys and audit log rows, a caller without the right to manage these rows
+/// sees only the caller's own.
 pub(in crate::service) fn scope(caller: Option<&Principal>, entity: &'static Entity) -> Scope {
     let all = match entity.name {
         name if name == API_KEY.name => Action::MANAGE_API_KEY,
@@ -178,7 +179,7 @@ pub(in crate::service) fn scope(caller: Option<&Principal>, entity: &'static Ent
     }
 }
 
-/// Replaces the texts of API keys in a filter by their digests. A text that is not a key matches nothing.
+/// Replaces the texts of API keys in a filter by the digests of the keys. A text that is not a key matches nothing.
 pub(in crate::service) fn digested(app: &App, filter: Filter) -> Filter {
     filter.map(&|field, operator, values| {
         if !matches!(field.kind, Kind::Key) {

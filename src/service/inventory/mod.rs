@@ -1,10 +1,10 @@
-//! The inventory: data that keytower stores and shows. It comes from a JSON file in the shape that the `get-…` routes return, or from an
-//! upstream ([`sync()`]).
+//! The inventory: data centers, clusters, hosts and VMs. The data comes from a JSON file in the shape that the `get-…` routes return, or
+//! from an upstream ([`sync()`]).
 //!
-//! Every record is checked against its entity's description before the first one is written. Each invalid record is reported by line, path
-//! and reason, and then nothing is imported. Records replace stored ones with the same id. `cluster` and `host` of a VM or host decide
-//! where it belongs; the lists on the other side follow from them, and only their shape is checked. A VM with a running power operation
-//! stays locked by it, whatever its record says.
+//! Every record is checked against the description of its entity before the first record is written. Each invalid record is reported by
+//! line, path and reason, and then nothing is imported. A record replaces the stored record with the same id. The fields `cluster` and
+//! `host` of a VM or host decide where the VM or host belongs. The lists on the other side, such as the VMs of a host, follow from these
+//! fields; only the shape of such a list is checked. A VM with a running power operation stays locked, whatever its record says.
 
 mod check;
 pub mod forward;
@@ -28,30 +28,30 @@ use crate::store::Tx;
 use check::{Problem, Record};
 pub use sync::{Mirrored, sync};
 
-/// Entities of an inventory file, in the order in which they are written.
+/// Entities of an inventory file, in the order in which the entities are written.
 pub const ENTITIES: [&Entity; 4] = [&DATACENTER, &CLUSTER, &HOST, &VM];
 
-/// Records written between two progress reports.
+/// Number of records written between two progress reports.
 const STRIDE: usize = 1_000;
-/// Maximum number of problems in an error message; a file of the wrong kind would fill the screen.
+/// Maximum number of problems in an error message, so that a file of the wrong kind does not fill the screen.
 const TOLD: usize = 20;
 
-/// Progress with one entity: records written (or read) so far, out of how many.
+/// Progress of writing (or reading) the records of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The entity's list, for example `vms`.
+    /// Name of the entity's list, for example `vms`.
     pub list: &'static str,
-    /// Records written so far.
+    /// Number of records written (or read) so far.
     pub done: usize,
-    /// Records in total.
+    /// Total number of records.
     pub of: usize,
 }
 
-/// Imports the text of an inventory file. Calls `progress` as it goes, and returns how many records of each entity it has written. Imports
-/// nothing if it fails.
+/// Imports the text of an inventory file. Calls `progress` repeatedly. Returns the number of written records of each entity. Imports
+/// nothing if an error occurs.
 ///
 /// # Errors
-/// - `Invalid` if the file has problems; the message gives each one (line, path, reason) on a line of its own.
+/// - `Invalid` if the file has problems; the message lists up to 20 problems, each with line, path and reason.
 /// - `Forbidden` if the caller does not hold all rights.
 /// - `Unavailable` if the database is unreachable.
 pub async fn import(
@@ -72,7 +72,7 @@ pub async fn import(
     }
     for (entity, records) in &lists {
         for (field, relation) in entity.fields.iter().filter_map(|field| Some((field, field.relation()?))) {
-            // Skip lists on the other side, which follow from the rows that they name, and relations to entities that are not imported.
+            // Skip reverse lists, which follow from the rows that they name. Also skip relations to entities that are not imported.
             let ids = known.get(relation.target.name).filter(|_| !matches!(relation.join, Join::Reverse(_)));
             let Some(ids) = ids else { continue };
             problems.extend(records.iter().flat_map(|record| record.dangling(field, ids)));
@@ -112,7 +112,8 @@ async fn write(
     Ok(totals)
 }
 
-/// Returns the values to store: every data center gets the local organization, since the one in the record is not known here.
+/// Returns the values of a record to store. A data center gets the local organization, since the organization in the record is not known
+/// here.
 fn placed(entity: &Entity, record: &Record, organization: &str) -> Map<String, Value> {
     let mut values = record.values.clone();
     if *entity == DATACENTER {
@@ -121,7 +122,8 @@ fn placed(entity: &Entity, record: &Record, organization: &str) -> Map<String, V
     values
 }
 
-/// Links data centers and clusters as either side lists them. A list that is present replaces the record's old links.
+/// Links each data center with the clusters that it lists, and each cluster with the data centers that it lists. A list in a record
+/// replaces the old links of that record.
 async fn pair(tx: &Tx, lists: &[(&'static Entity, Vec<Record>)]) -> Result<()> {
     let mut pairs = Vec::new();
     for (entity, records) in lists {

@@ -1,5 +1,5 @@
-//! Switches VMs on and off. A VM is locked from the request to the end of its task. Then only its record changes: keytower itself does not
-//! control any machine.
+//! Switches VMs on and off. A VM is locked from the request to the end of its task. At the end, only the record of the VM changes: keytower
+//! itself does not control any machine.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::service::inventory::lists::by_ids;
 use crate::service::people::change::matched;
 use crate::store::{Budget, Node, Projection, Tx};
 
-/// `snapshot` of a power task: the type of its resource.
+/// Value of the field `snapshot` of a power task: the type of the task's resource, as JSON.
 const SNAPSHOT: &str = r#"{"typename":"Vm"}"#;
-/// Name of a VM in the error `Locked` (contract section 1.7).
+/// Name of the type VM in the error `Locked` (contract section 1.7).
 const LOCKED: &str = "VM";
 
-/// Begins an operation on all VMs that `conditions` match, or on none. Returns each VM as it is now, with its task. `host` is the host to
-/// start them on.
+/// Begins a power operation on all VMs that `conditions` match, or on none. Returns each VM, which is locked by now, with the id of its
+/// task. `host` is the id of the host to start the VMs on.
 ///
 /// # Errors
 /// - `NotFound` if no VM matches.
@@ -47,7 +47,7 @@ pub async fn operate(
     let author = Author::from(permit.actor().ok_or(Denial::NoCredential)?);
     let query = Query::matching(&VM, conditions).map_err(Error::invalid)?;
     let tx = app.begin(&permit).await?;
-    // From here on, no other change can touch the VMs: of two requests for one VM, the second finds it locked.
+    // From here on, no other change can touch the VMs: of two requests for one VM, the second request finds the VM locked.
     tx.alone_with(VM.table).await?;
     let ids = matched(&tx, &query).await?;
     let vms = tx.vms(&ids).await?;
@@ -93,7 +93,8 @@ pub async fn operate(
     answer.into_iter().map(|(task, vm)| Ok((task, rows.remove(&vm).ok_or_else(lost)?))).collect()
 }
 
-/// Ends due tasks: updates the record of each VM, its task and the audit log; a task that is no longer possible fails.
+/// Ends the tasks that are due: updates the VM of each task, the task and the audit log. A task whose operation is no longer possible
+/// fails.
 pub(in crate::service) async fn end(tx: &Tx, due: Vec<DueTask>, now: Timestamp) -> Result<()> {
     let vms = tx.vms(&due.iter().map(|task| task.vm.clone()).collect::<Vec<_>>()).await?;
     let vms: HashMap<String, Vm> = vms.into_iter().map(|vm| (vm.id.clone(), vm)).collect();
@@ -136,7 +137,8 @@ struct Failure {
     why: Text,
 }
 
-/// Returns what a task changes on its VM, or why it fails: an import may have changed the record since the task began.
+/// Returns the change that a task makes to its VM, or the reason why the task fails. An import may have changed the VM since the task
+/// began.
 fn judge(
     task: &DueTask,
     vm: Option<&Vm>,
@@ -168,7 +170,7 @@ fn judge(
     })
 }
 
-/// Rejects an operation unless all of these VMs can take it.
+/// Rejects a power operation if one of the VMs is locked, or the operation is not possible in the state of one of the VMs.
 fn check(power: Power, vms: &[Vm]) -> Result<()> {
     let held: Vec<_> = vms.iter().filter(|vm| vm.is_held).map(|vm| (LOCKED, vm.id.clone())).collect();
     if !held.is_empty() {
@@ -182,7 +184,7 @@ struct Places {
     /// The requested host, or all hosts of the VMs' clusters.
     hosts: Vec<Host>,
     asked: bool,
-    /// Number of VMs that run on each host, including those placed by this request.
+    /// Number of VMs that run on each host, including VMs that this request has placed there.
     running: HashMap<String, i64>,
 }
 
@@ -204,8 +206,9 @@ impl Places {
         Ok(Self { hosts, asked: false, running })
     }
 
-    /// Returns the host to start a VM on: the requested host; else the VM's current host, if it accepts the VM; else the host of its
-    /// cluster with the fewest running VMs, and among equals the first by id. Returns `None` if no host of the cluster is known.
+    /// Returns the id of the host to start a VM on: the requested host, if there is one. Otherwise this is the VM's current host, if that
+    /// host accepts the VM. Otherwise it is the accepting host of the VM's cluster with the fewest running VMs, and among equals the first
+    /// by id. Returns `None` if no host of the cluster is known.
     fn choose(&mut self, vm: &Vm) -> Result<Option<String>> {
         if self.asked {
             let host = self.hosts.first();

@@ -1,7 +1,8 @@
-//! Mirrors the inventory of the upstream: afterwards the local one holds what the upstream holds, and nothing else.
+//! Mirrors the inventory of the upstream: afterwards the local inventory contains the records of the upstream, and no other records.
 //!
-//! Everything is read before the first row is written, so that no transaction waits for the network. Paging goes by `id_gt`, which does not
-//! depend on the positions of rows, until a page is empty: a truncated list would look like deleted rows.
+//! All pages are read before the first row is written, so that no transaction waits for the network. Each page is requested with `id_gt`,
+//! which does not depend on the positions of rows. Reading ends only at an empty page: if a list were cut short, the missing rows would be
+//! deleted here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,24 +19,25 @@ use crate::service::inventory::check::{self, Problem, Record};
 use crate::service::inventory::{ENTITIES, Progress, told, write};
 use crate::upstream::Upstream;
 
-/// Records per page, as many as the public clients request.
+/// Number of records per page: the number that the public clients request.
 const PAGE: usize = 100;
 
 /// Result of mirroring a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mirrored {
-    /// The entity's list, for example `vms`.
+    /// Name of the entity's list, for example `vms`.
     pub list: &'static str,
-    /// Rows that the upstream has.
+    /// Number of rows that the upstream has.
     pub rows: usize,
-    /// Local rows that the upstream no longer has, and that were removed.
+    /// Number of local rows that were removed because the upstream does not have them.
     pub removed: usize,
 }
 
-/// Mirrors the upstream. Calls `reading` and `writing` as it goes, and returns the result for each list. Changes nothing if it fails.
+/// Mirrors the inventory of the upstream. Calls `reading` and `writing` with the progress, and returns the result for each list. Changes
+/// nothing if an error occurs.
 ///
 /// # Errors
-/// - `Invalid` if there is no upstream, or required related rows are missing; the message gives each problem.
+/// - `Invalid` if there is no upstream, or required related rows are missing; the message lists up to 20 problems.
 /// - `BadGateway` or `GatewayTimeout` if the upstream fails, sends invalid records or does not answer in time.
 /// - `Forbidden` if the caller does not hold all rights.
 /// - `Unavailable` if the database is unreachable.
@@ -107,8 +109,8 @@ async fn read(upstream: &Upstream, entity: &'static Entity, reading: &mut impl F
     }
 }
 
-/// Removes references to rows that the other list does not hold: they appeared or disappeared during the reading, or are not visible to us.
-/// Returns a problem for each such reference that is required.
+/// Removes references to rows that were not read. Such rows appeared or disappeared during the reading, or the upstream does not show them
+/// to keytower. Returns a problem for each required reference to such a row.
 fn fit(lists: &mut [(&'static Entity, Vec<Record>)]) -> Vec<Problem> {
     let ids = |records: &[Record]| records.iter().map(|record| record.id.clone()).collect::<HashSet<_>>();
     let known: HashMap<&str, HashSet<String>> =

@@ -1,4 +1,5 @@
-//! API keys: minted by users in person, described, confirmed and deleted. Only its owner and callers who manage keys can see a key.
+//! Mints, describes, confirms and deletes API keys. A caller needs a session to mint a key. Only the owner of a key and callers with the
+//! right to manage keys see the key.
 
 use std::sync::Arc;
 
@@ -23,13 +24,13 @@ use crate::store::{Node, Scope, Tx, Users};
 /// How a request names one key: exactly one field is set.
 #[derive(Debug, Default)]
 pub struct Selector {
-    /// By id.
+    /// Id of the key.
     pub id: Option<String>,
-    /// By its text.
+    /// Text of the key.
     pub key: Option<String>,
 }
 
-/// Mints a key for the caller, with the caller's roles. Only this answer holds the key's text.
+/// Mints a key for the caller, with the caller's roles. Only the answer to this request contains the key's text.
 ///
 /// # Errors
 /// - `Invalid` if the name or description is not allowed.
@@ -75,7 +76,8 @@ pub async fn create(
     Ok(node)
 }
 
-/// Returns how the caller who mints a key was authenticated: in the session, or as noted for the key that the caller uses.
+/// Returns how the caller who mints a key was authenticated. For a caller with a session, this is noted in the session. For a caller with
+/// an API key, this was noted when that key was minted.
 pub(in crate::service) async fn provenance(tx: &Tx) -> Result<Provenance> {
     match &tx.permit().principal()?.credential {
         CredentialRef::Session(id) => {
@@ -88,7 +90,7 @@ pub(in crate::service) async fn provenance(tx: &Tx) -> Result<Provenance> {
     }
 }
 
-/// Changes the name or description of a key; `None` leaves a value unchanged.
+/// Changes the name or description of a key. A value that is `None` stays as it is.
 ///
 /// # Errors
 /// - `Invalid` if the name or description is not allowed.
@@ -124,7 +126,7 @@ pub async fn update(
     Ok(described)
 }
 
-/// Deletes a key and returns its last state. Once this returns, every node rejects the key.
+/// Deletes a key and returns its last state. Once this function returns, every node rejects the key.
 ///
 /// # Errors
 /// - `NotFound` if the key does not exist or the caller may not see it.
@@ -223,7 +225,7 @@ fn select(app: &App, selector: Selector) -> Result<Query> {
 
 fn by(name: &str, text: String) -> Result<Query> {
     let field = API_KEY.field(name).ok_or_else(|| Error::internal("ApiKey has lost a field"))?;
-    // No stored text contains NUL, and PostgreSQL rejects it in a comparison.
+    // No stored text contains NUL, and PostgreSQL rejects NUL in a comparison.
     let values = if text.contains('\0') { Vec::new() } else { vec![Scalar::Text(text)] };
     Ok(Query::having(&API_KEY, field, values))
 }

@@ -1,17 +1,18 @@
-//! Classic keys: the one API key of a user that SoftLayer's clients use (contract, sections 5.3 and 5.4).
+//! Classic keys. A user has at most one classic key, the API key for SoftLayer's clients (contract, sections 5.3 and 5.4).
 //!
 //! | action | the user | an ancestor of the user | any other caller |
 //! |---|---|---|---|
 //! | create | yes | yes, and sees the text once | not found |
-//! | see that it exists | yes | yes | not found |
+//! | see that the key exists | yes | yes | not found |
 //! | read the text again | if the user created the key, with a fresh second factor | no | no |
 //! | restrict to fewer addresses | yes | yes | not found |
 //! | allow more addresses | with a fresh second factor | the same, if the ancestor's rights cover the user's | not found |
 //! | remove | yes | yes | not found |
 //!
 //! A sealed copy of the text is stored only if the owner created the key. A key that the owner created in a session may do what the owner
-//! may do at the time of a request; any other may do at most what its creator could do when it was created. Among API keys, only classic
-//! ones manage classic keys: a key minted for another purpose must not gain more rights than it has.
+//! may do at the time of a request; any other classic key may do at most what its creator could do when the key was created. A caller with
+//! an API key may manage classic keys only if that API key is classic itself: a key that was minted for another purpose must not gain
+//! rights.
 
 use crate::app::App;
 use crate::domain::api_key::{NewApiKey, NewClassicKey};
@@ -38,19 +39,19 @@ use crate::service::people::customers::{Viewer, VisibleUser, no_such_user};
 
 /// Name of every classic key.
 const NAME: &str = "classic";
-/// Longest list of addresses, in characters.
+/// Maximum length of a list of addresses, in characters.
 const RESTRICTION_MAX: usize = 1_000;
 
 /// A classic key as the caller may see it.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// The key.
+    /// The classic key.
     pub key: ClassicKey,
     /// Text of the key, if the caller may read it.
     pub text: Option<PlainKey>,
 }
 
-/// Creates the classic key of a user, by the user's number. Returns its text.
+/// Creates the classic key of the user with this number. Returns the text of the key.
 ///
 /// # Errors
 /// - `Invalid` if the user has a classic key already, or is neither active nor VPN-only.
@@ -105,11 +106,12 @@ pub async fn add(app: &App, permit: &Permit, user: i64) -> Result<PlainKey> {
     Ok(text)
 }
 
-/// Removes a classic key, by its number. Once this returns, every node rejects the key.
+/// Removes the classic key with this number. Once this function returns, every node rejects the key.
 ///
 /// # Errors
 /// - `NotFound` if the key does not exist, or its owner is neither the caller nor below the caller.
-/// - `Forbidden` if the caller uses a key that is not classic, or any key for the key of another user and the settings do not allow that.
+/// - `Forbidden` if the caller uses a key that is not classic, or uses any API key for the key of another user while the settings do not
+///   let keys manage users.
 /// - `Unavailable` if the database is unreachable.
 pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
     let permit = permit.require(Operation::RemoveClassicKey)?;
@@ -124,7 +126,7 @@ pub async fn remove(app: &App, permit: &Permit, number: i64) -> Result<()> {
 }
 
 /// Restricts a classic key to addresses and networks, separated by commas; an empty list allows all addresses. Every caller who can see the
-/// key may tighten the restriction. Loosening it requires what minting a key requires, and rights that cover the owner's.
+/// key may tighten the restriction. Loosening the restriction requires the same as minting a key, and all rights of the owner.
 ///
 /// # Errors
 /// - `Invalid` if an entry is neither an address nor a network.
@@ -166,7 +168,7 @@ pub(in crate::service) fn loosens(before: Option<&str>, after: Option<&str>) -> 
     })
 }
 
-/// Checks a list of addresses and networks; returns `None` for an empty one.
+/// Checks a list of addresses and networks; returns `None` for an empty list.
 ///
 /// # Errors
 /// `Invalid` if the list is too long, or an entry is neither an address nor a network.
@@ -182,7 +184,7 @@ pub fn check_restriction(addresses: &str) -> Result<Option<String>> {
     Ok(ranges.map(|_| addresses.to_owned()))
 }
 
-/// Returns the classic keys of `owners` that the caller may see: the caller's own, and those of users below.
+/// Returns the classic keys of `owners` that the caller may see: the caller's own key, and the keys of users below the caller.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -209,7 +211,7 @@ pub async fn list_of(app: &App, viewer: &Viewer, owner: &VisibleUser) -> Result<
     list(app, viewer, std::slice::from_ref(&owner.id)).await
 }
 
-/// Returns a classic key, by its number.
+/// Returns the classic key with this number.
 ///
 /// # Errors
 /// - `NotFound` if the key does not exist, or its owner is neither the caller nor below the caller.
@@ -222,8 +224,8 @@ pub async fn read(app: &App, viewer: &Viewer, number: i64) -> Result<Shown> {
     show(app, viewer.actor(), key)
 }
 
-/// Returns the key as the caller may see it. Only an owner who created the key reads its text: in a session that could mint a key now, or
-/// with the key itself.
+/// Returns the key as the caller may see it. The text is included only for an owner who created the key. The owner must use the key itself,
+/// or a session whose second factor is not stale.
 fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     let may_read = key.owner == actor.user
         && match &actor.credential {
@@ -238,14 +240,14 @@ fn show(app: &App, actor: &Principal, key: ClassicKey) -> Result<Shown> {
     Ok(Shown { key, text: Some(text) })
 }
 
-/// Returns a user who is the caller or below the caller, and whether the user is the caller.
+/// Returns the user with this number, and whether this user is the caller. Rejects a user who is neither the caller nor below the caller.
 async fn reach(tx: &Tx, actor: &Principal, number: i64) -> Result<(Customer, bool)> {
     let user = tx.customer(number).await?.ok_or_else(no_such_user)?;
     let is_self = user.id == actor.user;
     if is_self || tx.is_above(&actor.user, &user.id).await? { Ok((user, is_self)) } else { Err(no_such_user()) }
 }
 
-/// Begins a change of a key that belongs to the caller or to a user below.
+/// Begins a change to the classic key of the caller or of a user below the caller. Returns the transaction and the key.
 async fn find(app: &App, permit: &Permit, number: i64) -> Result<(Tx, ClassicKey)> {
     // Find the key without a lock, lock its owner, and read the key again: a key never changes its owner.
     let key = app.store.classic_key(number).await?.ok_or_else(no_such_key)?;
@@ -266,8 +268,8 @@ fn no_such_key() -> Error {
     Error::new(Kind::NotFound, text!("there is no such API key", "没有这样的 API 密钥"))
 }
 
-/// Returns the most that a key may do if its owner does not create it in a session: what its creator may do. Rejects a creator who does not
-/// hold all rights of the owner, and so may not act for the owner.
+/// Returns the actions that limit a key, unless its owner creates the key in a session: the actions that the creator may perform. Rejects a
+/// creator who does not hold all rights of the owner.
 async fn ceiling(tx: &Tx, actor: &Principal, owner: &UserId) -> Result<Actions> {
     let (own, theirs) = (actor.rights, tx.rights_of(owner).await?);
     match own.missing_action(&theirs) {

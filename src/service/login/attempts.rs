@@ -1,16 +1,16 @@
 //! The throttle: limits how many wrong passwords and codes are accepted, counted across all nodes and APIs.
 //!
-//! An attempt is counted in a transaction of its own before it is verified, and removed once it proves right. So guesses that run
-//! concurrently can't bypass the limit, and an attempt that ends with an error still counts. Attempts on unknown usernames count in the
-//! same way. Usernames and addresses are stored as pseudonyms. Tokens and keys keep working while logins are limited.
+//! An attempt is counted before it is verified, in a transaction of its own. The count is removed once the attempt proves right. So
+//! concurrent guesses can't bypass the limit, and an attempt that ends with an error still counts. Attempts on unknown usernames count in
+//! the same way. Usernames and addresses are stored as pseudonyms. Tokens and keys keep working while logins are limited.
 //!
-//! Guesses of others can't keep a user from logging in:
+//! Guesses of other people can't keep a user from logging in:
 //!
-//! - Each client has a counter of its own, so that the guesses of other clients do not count against it.
+//! - Each client has a counter of its own, so that the guesses of other clients do not count against this client.
 //! - A client that the user has logged in from before, recognized by its device cookie or its address, is exempt from the limits for
-//!   strangers.
-//! - A login that includes a code of a second factor is not delayed by the guesses of strangers either, because a password alone opens no
-//!   session there.
+//!   strangers, the clients that are not known in this way.
+//! - A login that includes a code of a second factor is not delayed by the guesses of strangers either: for a user with a second factor,
+//!   the password alone opens no session.
 
 use std::net::IpAddr;
 
@@ -34,12 +34,13 @@ use crate::store::Tx;
 pub(in crate::service) struct Attempt {
     id: String,
     bucket: String,
-    /// Held until the attempt is verified.
+    /// Turn that is held until the attempt is verified.
     _turn: Option<Turn>,
 }
 
 impl Attempt {
-    /// Removes this attempt and earlier ones of the same client, as part of `tx`: it proved right.
+    /// Removes the counts of this attempt and of earlier attempts of the same client, as part of `tx`. Called once this attempt has proved
+    /// right.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -47,7 +48,8 @@ impl Attempt {
         tx.forget_attempt(&self.id, &self.bucket).await
     }
 
-    /// Removes this attempt only, in a transaction of its own: it led to nothing.
+    /// Removes the count of this attempt only, in a transaction of its own. Called if the attempt had no effect, for example because a mail
+    /// could not be sent.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -58,7 +60,8 @@ impl Attempt {
     }
 }
 
-/// The subject that attempts are counted for: a user by id, so that a new username does not reset the count, or an unknown username.
+/// The account that attempts are counted for: a user, or an unknown username. A user is named by id, so that a new username does not reset
+/// the count.
 #[derive(Debug, Clone)]
 pub(in crate::service) struct Account(String);
 
@@ -68,12 +71,12 @@ impl Account {
         Self(format!("user {id}"))
     }
 
-    /// Returns the account of the user with this name, or of the name itself if no user has it. Both take the same work.
+    /// Returns the account of the user with this name, or of the name itself if no user has it. Both cases take the same work.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
     pub(in crate::service) async fn of_name(app: &App, username: &str) -> Result<Self> {
-        // No username contains NUL, and PostgreSQL rejects it in a comparison.
+        // No username contains NUL, and PostgreSQL rejects NUL in a comparison.
         let known = app.store.user_with_name(username.split('\0').next().unwrap_or_default()).await?;
         Ok(match known.filter(|_| !username.contains('\0')) {
             Some(id) => Self::of_user(&id),
@@ -93,7 +96,8 @@ pub(in crate::service) struct Guess<'a> {
     pub(in crate::service) with_code: bool,
 }
 
-/// Counts a guess at a password, or rejects it if there were too many. Rejected guesses do not count, so that the wait ends by itself.
+/// Counts a guess at a password. Rejects the guess if there were too many. Rejected guesses do not count, so that further guesses do not
+/// prolong the wait.
 ///
 /// # Errors
 /// - `TooMany` with the time until the next attempt is allowed.
@@ -109,7 +113,7 @@ pub(in crate::service) async fn password(
     let here = bucket(app, &["password", whose, &counted_as(permit, guess.known)]);
     let strangers = bucket(app, &["strangers", whose]);
     let from = bucket(app, &["client", &client]);
-    // Without turns, many right passwords at once would count as wrong while they wait to be verified.
+    // Without turns, many concurrent guesses with the right password would count as wrong guesses until each is verified.
     let turn = app.turns.wait(&here).await?;
     let now = app.now();
     let tx = app.begin(permit).await?;
@@ -119,7 +123,7 @@ pub(in crate::service) async fn password(
     if guess.known.is_none() {
         tx.alone_with_name(&from).await?;
         waits.push(CLIENT.wait(tx.tally(&from, CLIENT, now).await?, now));
-        // A client's first guess is always verified: it may come from the user.
+        // The first guess of a client skips the limit on the guesses of all strangers: the client may be the user's.
         if tally.count > 0 && !guess.with_code {
             waits.push(STRANGERS.wait(tx.tally(&strangers, STRANGERS, now).await?, now));
         }
@@ -137,8 +141,8 @@ pub(in crate::service) async fn password(
     Ok(Attempt { _turn: Some(turn), ..attempt })
 }
 
-/// Counts a guess at a code of a user's second factor, or rejects it if there were too many. Recovery codes are counted for each client:
-/// they are too long to be guessed, and strangers must not keep the user from using one.
+/// Counts a guess at a code of a user's second factor. Rejects the guess if there were too many. Guesses at recovery codes are counted
+/// separately for each client: recovery codes are too long to be guessed, and strangers must not keep the user from using one.
 ///
 /// # Errors
 /// Like [`password`].
@@ -163,8 +167,8 @@ pub(in crate::service) async fn code(
     limited(app, permit, CODES, bucket, account(app, &Account::of_user(&holder.id)), wrong).await
 }
 
-/// Counts a code that a user has mailed to themselves, or rejects it if too many earlier codes never came back. Known clients are counted
-/// separately, so that a thief of the password can neither flood the user's mailbox nor use up the codes that the user asks for.
+/// Counts a request to mail a code to the user. Rejects the request if too many mailed codes were never entered. Known clients are counted
+/// separately, so that a thief of the password can neither flood the user's mailbox nor use up the user's own requests.
 ///
 /// # Errors
 /// Like [`password`].
@@ -178,7 +182,7 @@ pub(in crate::service) async fn mail(
     limited(app, permit, MAILED_CODES, bucket, account(app, &Account::of_user(&holder.id)), many_mails).await
 }
 
-/// Removes the count of mailed codes, as part of `tx`: one of the codes came back.
+/// Removes the count of mailed codes, as part of `tx`. Called once the user has entered one of the codes.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -197,8 +201,8 @@ fn mails(app: &App, permit: &Permit, holder: &Holder, known: Option<&Known>) -> 
     bucket(app, &["mail", holder.id.as_str(), &client])
 }
 
-/// Counts a password link that a caller requests for a username, or rejects it if there were too many for the name or from the client.
-/// Links and mailed codes have separate counters: strangers must not use up a user's codes.
+/// Counts a request for a password link for a username. Rejects the request if there were too many for the same username or from the same
+/// client. Links and mailed codes have separate counters: strangers must not use up a user's codes.
 ///
 /// # Errors
 /// Like [`password`].
@@ -218,7 +222,7 @@ pub(in crate::service) async fn link(app: &App, permit: &Permit, username: &str)
     count(app, tx, &account, vec![name.clone(), from], name, now).await
 }
 
-/// Counts an attempt to use a mailed link, or rejects it if there were too many from the client.
+/// Counts an attempt to use a mailed link. Rejects the attempt if there were too many from the same client.
 ///
 /// # Errors
 /// Like [`password`].
@@ -248,7 +252,7 @@ async fn limited(
     count(app, tx, &account, vec![bucket.clone()], bucket, now).await
 }
 
-/// Removes all wrong logins of a user, as part of a transaction that sets a new password.
+/// Removes the counts of all attempts for the account of a user, as part of `tx`, which sets a new password.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -256,7 +260,7 @@ pub(in crate::service) async fn forget(app: &App, tx: &Tx, user: &UserId) -> Res
     tx.forget_attempts(&account(app, &Account::of_user(user))).await
 }
 
-/// Returns the moment up to which attempts no longer count.
+/// Returns the time up to which attempts no longer count.
 pub(in crate::service) fn over(policy: &Policy, now: Timestamp) -> Timestamp {
     now - throttle::memory(policy.misses())
 }
@@ -288,12 +292,14 @@ fn account(app: &App, account: &Account) -> String {
     bucket(app, &["account", &account.0])
 }
 
-/// Returns the pseudonym of a counter. The parts are quoted, so that different parts never give the same text.
+/// Returns the pseudonym that names a counter. The parts are quoted before they are joined, so that different parts never give the same
+/// name.
 fn bucket(app: &App, parts: &[&str]) -> String {
     app.vault.pseudonym(&format!("{parts:?}"))
 }
 
-/// Returns what guesses of this client are counted under: its known device or session, otherwise its address.
+/// Returns the name that the guesses of this client are counted under: the client's known device or session, otherwise the client's
+/// address.
 fn counted_as(permit: &Permit, known: Option<&Known>) -> String {
     match known {
         Some(Known::Device(id)) => format!("device {id}"),
@@ -302,7 +308,8 @@ fn counted_as(permit: &Permit, known: Option<&Known>) -> String {
     }
 }
 
-/// Returns what identifies the client: an IPv4 address, or the /64 network of an IPv6 address, which one subscriber has.
+/// Returns the text that identifies the client: an IPv4 address, or the /64 network of an IPv6 address. Such a network belongs to one
+/// subscriber.
 fn client(caller: &Caller) -> String {
     match caller.address {
         Some(IpAddr::V4(address)) => address.to_string(),

@@ -1,7 +1,8 @@
-//! Challenges: logins and sessions that wait for a code of a second factor. Opens them, sends codes again, and settles each one once.
+//! Challenges: pending logins, enrollments and reauthentications that need a code of a second factor. Opens challenges, sends codes again,
+//! and settles each challenge once.
 //!
 //! A challenge belongs to one user and one purpose, lives for minutes, and is stored in the database, so that it survives a restart and
-//! works on every node. Its owner holds a random text, the `mid`, of which only a digest is stored.
+//! works on every node. The user's client holds a random text, the `mid`, which names the challenge. Only a digest of the `mid` is stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,18 +28,19 @@ use crate::store::{Tx, Users};
 /// Length of a `mid`, in letters and digits: over 200 bits.
 const MID_LEN: usize = 40;
 
-/// A code to verify.
+/// A code to verify, as a user has entered it.
 #[derive(Debug)]
 pub(in crate::service) struct Answer<'a> {
-    /// Type of its factor.
+    /// Type of the second factor that the code belongs to.
     pub(in crate::service) mfa_type: MfaType,
     /// The code.
     pub(in crate::service) code: &'a Code,
-    /// How the client is known from the user's earlier logins.
+    /// How the client is known from the user's earlier logins; `None` for a stranger.
     pub(in crate::service) known: Option<&'a Known>,
 }
 
-/// Creates a challenge and sends its code if its factor sends codes. The challenge takes effect once the caller of this function stores it.
+/// Creates a challenge, and sends a code if the second factor of this type sends codes. The challenge takes effect once the caller of this
+/// function stores it.
 ///
 /// # Errors
 /// - `Invalid` if the type is not supported, no mail server is configured or the user has no e-mail address.
@@ -72,12 +74,12 @@ pub(in crate::service) async fn open(
     Ok((challenge, meta))
 }
 
-/// Sends the code of a challenge again, or a code of another factor of the user.
+/// Sends a new code for a login challenge, of the same second factor or of another second factor of the user.
 ///
 /// # Errors
 /// - `LoginFailed` if the challenge is unknown or expired.
 /// - `Invalid` if the user does not have a factor of this type.
-/// - `TooMany` if the code was sent too often.
+/// - `TooMany` if codes were sent too often.
 /// - `Unavailable` if the database or the mail server is unreachable.
 pub(in crate::service) async fn resend(
     app: &App,
@@ -123,7 +125,7 @@ pub(in crate::service) async fn find(app: &App, permit: &Permit, mid: &Handle) -
         audit::stranger(app, permit.caller().address, operation, "no login waits under this mid");
         return Err(over());
     };
-    // A user whose last factor was removed meanwhile has no types to choose from.
+    // A user whose last factor was removed meanwhile has no second factor to choose from.
     let holder = app.store.holder(&challenge.user).await?.filter(Holder::needs_code).ok_or_else(over)?;
     Ok((challenge, holder))
 }
@@ -131,8 +133,8 @@ pub(in crate::service) async fn find(app: &App, permit: &Permit, mid: &Handle) -
 /// Verifies a code. The attempt is counted first, in a transaction of its own. If several requests present the same code at once, exactly
 /// one succeeds.
 ///
-/// Returns the open transaction in which the code and its challenge are spent, and the user as that transaction sees them. The caller of
-/// this function makes its own changes in the same transaction and commits it.
+/// Returns the open transaction in which the code is spent and the challenge is deleted, and the user as read in that transaction. The
+/// caller of this function makes further changes in the same transaction and commits the transaction.
 ///
 /// # Errors
 /// - `LoginFailed` if the code is wrong or the challenge is unknown or expired.

@@ -1,5 +1,5 @@
-//! Devices that users log in from. A known device is exempt from the limits for strangers; a login from a new one is reported to its user
-//! by mail.
+//! Devices that users log in from. A login from a known device is exempt from the limits for strangers. A login from a new device is
+//! reported to the user by mail.
 
 use crate::app::App;
 use crate::domain::caller::Caller;
@@ -17,19 +17,19 @@ use crate::store::{DeviceMarks, Tx};
 const HANDLE_LEN: usize = 40;
 const WHAT: &str = "device";
 
-/// Returns how this client is known from earlier logins of the user with this name: by its device or its address; `None` if it is not. An
-/// unknown username runs the same query.
+/// Returns how this client is known from earlier logins of the user with this name: by its device or its address; `None` if the client is
+/// not known. An unknown username runs the same query.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
 pub(in crate::service) async fn knows(app: &App, caller: &Caller, username: &str) -> Result<Option<Known>> {
-    // No username contains NUL, and PostgreSQL rejects it in a comparison.
+    // No username contains NUL, and PostgreSQL rejects NUL in a comparison.
     let username = if username.contains('\0') { "" } else { username };
     app.store.knows_device(username, &marks(app, caller), app.now() - DEVICE_LIFE).await
 }
 
-/// Records the device of a login, as part of its transaction, and returns the handle of a new device. The user is notified of a new device
-/// by mail, unless it is their first.
+/// Records the device of a login, as part of `tx`. Returns a handle if the device is new, and `None` if the device is known. Notifies the
+/// user of a new device by mail, unless it is the user's first device.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.

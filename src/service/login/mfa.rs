@@ -32,9 +32,9 @@ use crate::store::{Node, Tx};
 /// Result of a reauthentication.
 #[derive(Debug)]
 pub enum Reauthentication {
-    /// A code was sent, and the caller has to present it.
+    /// A code was sent, and the caller has to present the code.
     Awaited(MfaMeta),
-    /// The proof is fresh until this moment.
+    /// The caller is reauthenticated. The proof is fresh until this time.
     Fresh(Timestamp),
 }
 
@@ -48,8 +48,8 @@ pub async fn read(app: &App, permit: &Permit) -> Result<Holder> {
     holder_of(app, &permit).await.map(|(holder, _)| holder)
 }
 
-/// Generates a TOTP secret for the caller's device. The factor takes effect once [`confirm`] receives its first code; otherwise the secret
-/// is discarded.
+/// Generates a TOTP secret for the caller's device. The second factor takes effect once [`confirm`] receives the first code of the device;
+/// otherwise the secret is discarded.
 ///
 /// # Errors
 /// - `LoginFailed` if the password is wrong.
@@ -85,12 +85,12 @@ pub async fn enroll_mail(app: &App, permit: &Permit, password: Password) -> Resu
     Ok(meta)
 }
 
-/// Confirms a new factor with its first code. A user without recovery codes gets new ones, which only this answer shows; existing ones stay
-/// valid.
+/// Confirms a new second factor with its first code. If the user has no recovery codes, returns new recovery codes, which only this answer
+/// shows. Existing recovery codes stay valid.
 ///
 /// # Errors
 /// - `LoginFailed` if the code is wrong.
-/// - `Invalid` if no enrollment of this type was begun in this session, or it has expired.
+/// - `Invalid` if no enrollment of this type was begun in this session, or the enrollment has expired.
 /// - `TooMany` after too many wrong codes.
 /// - `Forbidden` if the caller authenticated with an API key.
 /// - `StepUp` if the caller has a second factor that was not proven recently.
@@ -119,11 +119,12 @@ pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code)
     if !tx.hold_user(&holder.id).await? || !tx.delete_challenge(&begun.id).await? {
         return Err(challenges::over());
     }
-    // Read the factors again: they may have changed before the transaction began.
+    // Read the factors again: the factors may have changed before the transaction began.
     let before = tx.holder(&holder.id).await?.ok_or_else(challenges::over)?;
     tx.put_factor(&FactorId::generate(now, app.random.as_ref())?, &holder.id, new, now).await?;
     if !before.needs_code() {
-        // The known devices belong to logins with a password only, which may be the reason to add a second factor.
+        // The known devices come from logins with only a password. One of these devices may be a thief's, which may be why the user adds a
+        // second factor.
         tx.forget_devices_of(&holder.id).await?;
     }
     let codes = match before.recovery_codes {
@@ -146,7 +147,7 @@ pub async fn confirm(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code)
     Ok(codes)
 }
 
-/// Replaces the caller's recovery codes; the old ones stop working.
+/// Replaces the caller's recovery codes and returns the new codes. The old codes stop working.
 ///
 /// # Errors
 /// - `Invalid` if the caller has no second factor.
@@ -167,14 +168,14 @@ pub async fn renew_recovery_codes(app: &App, permit: &Permit) -> Result<Vec<Stri
     Ok(codes)
 }
 
-/// What the caller reauthenticates with.
+/// The proof that the caller reauthenticates with.
 #[derive(Debug)]
 pub enum Proof {
     /// The password, for a caller without a second factor.
     Password(Password),
-    /// A code of a second factor. Without `code`, a code is sent if the factor sends codes.
+    /// A code of a second factor. If `code` is `None`, a code is sent, provided that the factor sends codes.
     Code {
-        /// Type of the factor; by default the preferred one.
+        /// Type of the second factor; by default the type that the user prefers.
         mfa_type: Option<MfaType>,
         /// The code.
         code: Option<Code>,
@@ -187,7 +188,7 @@ pub enum Proof {
 /// - `Invalid` if the proof is a password although the caller has a second factor, or a code although the caller has none; if a required
 ///   code is missing; or if the caller does not have a factor of this type.
 /// - `LoginFailed` if the code or password is wrong.
-/// - `TooMany` after too many wrong ones.
+/// - `TooMany` after too many wrong codes or passwords.
 /// - `Forbidden` if the caller authenticated with an API key.
 /// - `Unavailable` if the database or the mail server is unreachable.
 pub async fn reauthenticate(app: &App, permit: &Permit, proof: Proof) -> Result<Reauthentication> {
@@ -281,8 +282,8 @@ pub async fn remove(app: &App, permit: &Permit, mfa_type: MfaType, code: &Code) 
     Ok(left)
 }
 
-/// Removes all second factors of the users that `conditions` match, for example because they have lost their devices. Ends their sessions,
-/// and suspends the keys that they minted under these factors until they confirm the keys.
+/// Removes all second factors of the users that `conditions` match, for example of users who have lost their devices. Ends the sessions of
+/// these users. Suspends the API keys that these users minted with a second factor. A key stays suspended until its owner confirms the key.
 ///
 /// # Errors
 /// - `NotFound` if no user matches.
@@ -328,7 +329,8 @@ pub async fn reset(app: &App, permit: &Permit, conditions: Map<String, Value>) -
     Ok(users)
 }
 
-/// Spends a code of a logged-in caller. A mailed code belongs to the challenge that waits in the caller's session.
+/// Verifies a code of a logged-in caller, so that the code can't be used again. A mailed code belongs to the open challenge of the caller's
+/// session.
 async fn spend(
     app: &App,
     permit: &Permit,
@@ -360,7 +362,7 @@ async fn holder_of(app: &App, permit: &Permit) -> Result<(Holder, SessionId)> {
     Ok((holder.ok_or_else(|| Error::refused("the user was deleted meanwhile"))?, session))
 }
 
-/// Rejects a wrong password of the caller's own account. Returns the stored hash that it was compared with.
+/// Rejects a wrong password of the caller's own account. Returns the stored hash that the password was compared with.
 pub(in crate::service) async fn expect_password(
     app: &App,
     permit: &Permit,

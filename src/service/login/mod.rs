@@ -1,4 +1,4 @@
-//! Login and logout: a password, a second factor if the user has one, and the session that they open.
+//! Login and logout. A login verifies a password, and a second factor if the user has one, and opens a session.
 
 pub(in crate::service) mod attempts;
 pub(in crate::service) mod challenges;
@@ -43,20 +43,20 @@ use crate::store::{Tx, Users};
 pub struct LoginRequest {
     /// Login name, compared exactly.
     pub username: String,
-    /// Password.
+    /// Password of the user.
     pub password: Password,
     /// Source of the user; `LOCAL` by default.
     pub source: Option<String>,
     /// Type of the second factor; by default the user's preferred one.
     pub mfa_type: Option<MfaType>,
-    /// Code of that factor, if the caller has it already.
+    /// Code of the second factor, if the caller has a code already.
     pub code: Option<Code>,
-    /// Whether the API can continue a login in a second request. If not, a code is sent only if `mfa_type` is set, and the login fails
-    /// instead of opening a session that may do nothing but fulfill a duty (such as changing the password) that the API does not serve.
+    /// Whether the API can continue a login in a second request. If not, a code is sent only if `mfa_type` is set. Also, the login fails if
+    /// the session would have to fulfill a duty first (such as changing the password), since the API does not serve duties.
     pub interactive: bool,
     /// Kind of token to return.
     pub ticket: Ticket,
-    /// The answer to a security question, by the question's number.
+    /// Number of a security question, and the answer to that question.
     pub answer: Option<(i64, Password)>,
 }
 
@@ -69,7 +69,7 @@ pub enum Ticket {
     Portal,
 }
 
-/// Longest life of a portal token (contract of SoftLayer, section 5.1). A `token_life` that the operator has set shortens it.
+/// Maximum life of a portal token (contract of SoftLayer, section 5.1). A `token_life` that the operator has set shortens it.
 pub const PORTAL_LIFE: TimeDelta = TimeDelta::hours(48);
 
 /// Result of a login with the right password.
@@ -79,9 +79,9 @@ pub enum Login {
     Done(LoggedIn),
     /// A code of a second factor is needed.
     NeedsCode {
-        /// The user.
+        /// Id of the user.
         uid: UserId,
-        /// The challenge that waits for the code; `None` if no code was requested.
+        /// The challenge that the code completes; `None` if no challenge was opened.
         meta: Option<MfaMeta>,
     },
 }
@@ -89,26 +89,27 @@ pub enum Login {
 /// A completed login.
 #[derive(Debug)]
 pub struct LoggedIn {
-    /// The token that names the session.
+    /// Token of the new session.
     pub token: SignedToken,
     /// The user's number.
     pub number: i64,
-    /// Handle for a device that the user has not logged in from before.
+    /// Handle for a device that the user has not logged in from before; `None` for a known device.
     pub device: Option<Handle>,
     /// Duty that the session must fulfill before it may do anything else.
     pub duty: Option<Duty>,
-    /// When the user, who has no second factor yet, will need one.
+    /// Time from which the user, who has no second factor yet, is required to have one.
     pub mfa_due: Option<Timestamp>,
 }
 
-/// Verifies username and password and opens a session; if the user has a second factor, the login waits for a code.
+/// Verifies username and password, and the code if the request has one. Opens a session. If the user has a second factor and the request
+/// has no code, opens no session and returns [`Login::NeedsCode`].
 ///
 /// An unknown username takes as long as a wrong password and gets the same answer.
 ///
 /// # Errors
 /// - `LoginFailed` if the username, password or code is wrong, the user is not active, or the caller's address is not allowed.
 /// - `TooMany` after too many wrong attempts.
-/// - `Invalid` if the source or the factor is not supported here.
+/// - `Invalid` if the source of users or the type of second factor is not supported, or the user does not have a factor of this type.
 /// - `Unavailable` if the database or the mail server is unreachable.
 pub async fn login(app: &App, permit: &Permit, request: LoginRequest) -> Result<Login> {
     let permit = permit.require(Operation::Login)?;
@@ -138,8 +139,8 @@ struct Trial {
     attempt: Attempt,
 }
 
-/// Verifies username and password and continues the login. Returns `None` if the stored hash changed meanwhile (another password, or
-/// another hash of the same one) or the user enrolled a first factor: the caller then verifies again.
+/// Verifies username and password and continues the login. Returns `None` if the stored hash changed meanwhile (a new password, or a new
+/// hash of the same password) or the user enrolled a first factor. The caller of this function then verifies again.
 async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Option<Login>> {
     let Trial { permit, policy, known, directory, attempt } = trial;
     let Checked { user, verdict } = directory.check(app, &request.username, request.password.clone()).await?;
@@ -150,7 +151,7 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
     });
     let with_code = request.code.is_some();
     let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
-        // Unknown usernames are not recorded: people type passwords there by mistake.
+        // Unknown usernames are not recorded: people sometimes type a password as username by mistake.
         return wrong(app, permit.caller(), author, with_code).await;
     };
     let holder = app.store.holder(&user.id).await?;
@@ -227,8 +228,8 @@ async fn compare(app: &App, trial: &Trial, request: &LoginRequest) -> Result<Opt
     begin_session(app, policy, tx, proven).await.map(|done| Some(Login::Done(done)))
 }
 
-/// Locks the password hash that was compared, or replaces it by `renewed`, until the end of the transaction. Returns the user as the
-/// transaction sees them; `None` if another hash was stored meanwhile.
+/// Locks the compared password hash until the transaction ends, or replaces the hash by `renewed`. Returns the user as read in the
+/// transaction; `None` if another hash was stored meanwhile.
 async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<Option<LoginUser>> {
     let is_held = match (&user.password_hash, renewed) {
         (Some(compared), Some(renewed)) => tx.replace_hash(&user.id, compared, renewed).await?,
@@ -237,7 +238,7 @@ async fn hold(tx: &Tx, user: &LoginUser, renewed: Option<String>) -> Result<Opti
     if is_held { tx.login_user(&user.id).await } else { Ok(None) }
 }
 
-/// Completes a login with a code of a second factor.
+/// Completes the pending login of a challenge with a code of a second factor.
 ///
 /// # Errors
 /// - `LoginFailed` if the code is wrong, the challenge is unknown or expired, or the caller's address is not allowed.
@@ -257,7 +258,7 @@ pub async fn verify_mfa(app: &App, permit: &Permit, mid: &Handle, mfa_type: MfaT
     begin_session(app, &policy, tx, proven).await
 }
 
-/// Sends the code of a login again, or a code of another factor of the user.
+/// Sends a new code for a pending login, of the same second factor or of another second factor of the user.
 ///
 /// # Errors
 /// Like [`verify_mfa`].
@@ -339,7 +340,7 @@ async fn begin_session(app: &App, policy: &Policy, tx: Tx, proven: Proven) -> Re
     Ok(LoggedIn { token, number: user.number, device, duty, mfa_due })
 }
 
-/// Returns the error that bars a user despite the right password and code. Only a caller with both sees it.
+/// Returns the error for a user who may not log in despite the right password and code. Only a caller who has both sees this error.
 fn barred(caller: &Caller, user: &LoginUser, answered: bool) -> Result<Option<Error>> {
     if !answered {
         let text = text!(
@@ -359,7 +360,7 @@ fn barred(caller: &Caller, user: &LoginUser, answered: bool) -> Result<Option<Er
     Ok(None)
 }
 
-/// Records a failed login and returns its error, the same for a wrong username and a wrong password.
+/// Records a failed login and returns the error, which is the same for a wrong username and a wrong password.
 async fn wrong<T>(app: &App, caller: &Caller, author: Option<Author>, with_code: bool) -> Result<T> {
     let entry = Entry::failed(text!("login failed", "登录失败"));
     audit::record(app, caller, Operation::Login.name(), Entry { by: author, ..entry }).await?;
@@ -393,7 +394,7 @@ fn refused_for(duty: Duty) -> Error {
     Error::new(Kind::LoginFailed, text)
 }
 
-/// Returns the error of an API that can't ask for a code: it says that one is needed, and what automation uses instead.
+/// Returns the error of an API that can't ask for a code. The error says that a code is needed, and that a script uses an API key instead.
 #[must_use]
 pub fn needs_code(meta: Option<MfaMeta>) -> Error {
     let text = text!(
@@ -422,7 +423,7 @@ pub async fn logout(app: &App, permit: &Permit) -> Result<()> {
     Ok(())
 }
 
-/// Returns when a token issued now expires. A `token_life` of zero ("until it is revoked") means a century.
+/// Returns the time at which a token issued at `now` expires. A `token_life` of zero ("until it is revoked") means a century.
 pub(in crate::service) fn end_of_token(app: &App, now: Timestamp) -> Timestamp {
     let life = match app.settings.token_life {
         life if life.is_zero() => TimeDelta::days(36_500),

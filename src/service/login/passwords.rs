@@ -1,7 +1,8 @@
-//! The caller's own password: changed with the old one, or set with a mailed link.
+//! Changes the caller's own password with the old password, or sets a new password with a mailed link.
 //!
-//! A request for a link does not reveal which users exist: every username is counted and queued in the outbox, sealed. The outbox looks the
-//! user up when it sends the letter, outside of the request. Only then is the link created, and only its digest is stored.
+//! A request for a link does not reveal which users exist: the request is counted and queued in the outbox, sealed, for every username. The
+//! outbox looks the user up when it sends the letter, outside of the request. Only then is the link created. Only a digest of the link's
+//! token is stored.
 
 use crate::app::App;
 use crate::auth::password::Verdict;
@@ -38,8 +39,8 @@ pub struct Changed {
     pub api_keys_deleted: usize,
 }
 
-/// Changes the caller's own password. Ends the caller's other sessions, pending logins and mailed links; deletes API keys only if
-/// `delete_keys` is set.
+/// Changes the caller's own password. Ends the caller's other sessions, pending logins and mailed links; deletes the caller's API keys only
+/// if `delete_keys` is set.
 ///
 /// # Errors
 /// - `LoginFailed` if the old password is wrong.
@@ -71,7 +72,7 @@ pub async fn change(app: &App, permit: &Permit, old: Password, new: Password, de
             return Err(deleted());
         }
         if tx.hold_password(&user).await? != compared {
-            // The stored hash changed meanwhile. Verify again: if it is of another password, the old password is now wrong.
+            // The stored hash changed meanwhile. Verify again: if the new hash is of another password, the old password is now wrong.
             hash = Some(new_hash);
             continue;
         }
@@ -124,14 +125,14 @@ pub async fn request_reset(app: &App, permit: &Permit, username: &str) -> Result
     tx.commit().await
 }
 
-/// Creates a requested link, and the letter that carries it; `None` if no user has the name or the user has no address. The link replaces
-/// earlier ones.
+/// Creates a requested password link and returns the letter that carries the link. Returns `None` if no user has the name, the user has no
+/// e-mail address, or the settings have no `public_url`. The link replaces earlier links of the user.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
 pub(in crate::service) async fn link(app: &App, wish: Wish) -> Result<Option<Post>> {
     let Wish { username, language } = wish;
-    // No username contains NUL, and PostgreSQL rejects it in a comparison.
+    // No username contains NUL, and PostgreSQL rejects NUL in a comparison.
     let user = match username.contains('\0') {
         true => None,
         false => app.store.find_login_user(&username).await?,
@@ -157,7 +158,7 @@ pub(in crate::service) async fn link(app: &App, wish: Wish) -> Result<Option<Pos
 }
 
 /// Sets a new password with a mailed link, once. Ends all sessions of the user and opens none: the user logs in with the new password, and
-/// with their second factor if they have one.
+/// with a second factor if the user has one.
 ///
 /// # Errors
 /// - `Invalid` if the link is malformed, already used or expired, or the password is not allowed; a rejected password does not use up the
@@ -199,7 +200,7 @@ pub async fn reset(app: &App, permit: &Permit, token: &Handle, new: Password) ->
     Ok(())
 }
 
-/// Returns the minimum length of a new password in characters, and the maximum in bytes.
+/// Returns the minimum length of a new password in characters, and the maximum length in bytes.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.

@@ -1,4 +1,5 @@
-//! Queue of outgoing mails: they are stored sealed, in the same transaction as the change that they report. `outbox` sends them.
+//! Queue of outgoing letters (e-mails). A letter is stored sealed, in the same transaction as the change that it reports. `outbox` sends
+//! the letters.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -12,40 +13,40 @@ use crate::error::{Error, Result};
 use crate::mail::Letter;
 use crate::store::Tx;
 
-/// How long a mailed link works, and how long its letter waits to be sent.
+/// How long a mailed link works, and how long the outbox tries to send the letter with the link.
 pub(in crate::service) const LINK_LIFE: TimeDelta = TimeDelta::minutes(30);
-/// How long the outbox tries to send a letter.
+/// How long the outbox tries to send any other letter.
 pub(in crate::service) const LIFE: TimeDelta = TimeDelta::hours(24);
 /// A letter with its address and language.
 #[derive(Serialize, Deserialize)]
 pub(in crate::service) struct Post {
-    /// The address.
+    /// E-mail address of the recipient.
     pub(in crate::service) to: String,
-    /// Content.
+    /// Content of the letter.
     pub(in crate::service) letter: Letter,
-    /// Language.
+    /// Language of the letter.
     pub(in crate::service) language: Language,
 }
 
-/// A request for a password link.
+/// A request for a mailed link that sets a new password.
 #[derive(Serialize, Deserialize)]
 pub(in crate::service) struct Wish {
     /// Username that the caller entered.
     pub(in crate::service) username: String,
-    /// Language of its letter.
+    /// Language of the letter with the link.
     pub(in crate::service) language: Language,
 }
 
 /// An entry of the queue.
 #[derive(Serialize, Deserialize)]
 pub(in crate::service) enum Waiting {
-    /// A letter.
+    /// A letter to send.
     Letter(Post),
-    /// A password link, created for the user with this name when its letter is sent.
+    /// A request for a password link. The link is created when its letter is sent.
     Link(Wish),
 }
 
-/// Queues a letter as part of `tx`; it is sent once the transaction commits. Does nothing without a mail server.
+/// Queues a letter as part of `tx`; the outbox sends the letter after the transaction commits. Does nothing without a mail server.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -53,7 +54,7 @@ pub(in crate::service) async fn enqueue(app: &App, tx: &Tx, post: Post) -> Resul
     wait(app, tx, &Waiting::Letter(post), LIFE).await
 }
 
-/// Queues a link that sets a new password, for the user with a name. The user is looked up only when the link is sent.
+/// Queues a request for a link that sets a new password. The user with the requested name is looked up only when the link is sent.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -71,7 +72,7 @@ async fn wait(app: &App, tx: &Tx, waiting: &Waiting, life: TimeDelta) -> Result<
     tx.insert_letter(&id, sealed, now, now + life).await
 }
 
-/// Notifies a user that their password was changed, as part of `tx`.
+/// Queues a letter that notifies a user of a changed password, as part of `tx`.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -82,7 +83,7 @@ pub(in crate::service) async fn password_changed(app: &App, tx: &Tx, caller: &Ca
     enqueue(app, tx, Post { to, letter, language: caller.language }).await
 }
 
-/// Notifies a user of a new e-mail address, at the old and the new address, as part of `tx`.
+/// Queues letters that notify a user of a changed e-mail address, to the old and the new address, as part of `tx`.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -105,7 +106,8 @@ pub(in crate::service) async fn address_changed(
     Ok(())
 }
 
-/// Notifies a user that their second factors changed, at their own address and at the address that codes went to, as part of `tx`.
+/// Queues letters that notify a user of changed second factors, as part of `tx`. The letters go to the user's e-mail address and to
+/// `codes_to`, the address that mailed codes were sent to.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -126,7 +128,7 @@ pub(in crate::service) async fn factors_changed(
     Ok(())
 }
 
-/// Returns the place that a letter is sealed for: opened for another place, it does not open.
+/// Returns the place that a letter is sealed for. A letter can't be opened for another place.
 pub(in crate::service) fn place(id: &LetterId) -> String {
     format!("letter/{id}")
 }

@@ -1,7 +1,7 @@
 //! Sends the queued letters in the background.
 //!
-//! Each letter is sent at least once: a node claims it for a while, sends it and then deletes it. If the node dies in between, or can't
-//! store that the letter was sent, another node sends it again after that while.
+//! A node claims a letter for a limited time, sends the letter and then deletes it. If the node dies in between, or can't delete the
+//! letter, another node sends the letter again after that time. So a letter may be sent more than once.
 
 pub(in crate::service) mod letters;
 
@@ -21,14 +21,14 @@ use crate::service::login::passwords;
 use crate::service::outbox::letters::{LIFE, Post, Waiting, place};
 use crate::store::{LetterRow, Tx};
 
-/// Pause after the first attempt; it doubles after each further one.
+/// Pause after the first failed attempt to send a letter. The pause doubles after each further attempt.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
-/// How often the pause doubles: up to eleven minutes.
+/// Maximum number of times that the pause doubles. The longest pause is about eleven minutes.
 const DOUBLINGS: u32 = 6;
 /// How long a letter stays claimed beyond the timeout for sending it.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// Sends the letters that are due. Several active nodes may do so at once.
+/// Sends the letters that are due. Several active nodes may call this function at the same time.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.

@@ -1,5 +1,5 @@
-//! Common parts of changes to users and roles: such changes run one at a time, a caller can't hand out or touch rights beyond their own,
-//! and one invalid row undoes the whole change.
+//! Common parts of changes to users and roles. Such changes run one at a time. A caller can neither grant rights that the caller does not
+//! hold, nor change users or roles with such rights. One invalid row undoes the whole change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,10 +25,11 @@ use crate::store::{Budget, Node, Projection, Scope, Tx, Users};
 
 /// Name of the lock that is held while users or roles change, so that such changes run one at a time. Locks are named after tables.
 pub(in crate::service) const PEOPLE: &str = "user_roles";
-/// How many times a change looks up the users of its `where`: it looks again if more users came to match while it waited for locks.
+/// Maximum number of times that a change looks up the users that its `where` matches. The change looks again if more users came to match
+/// while it waited for locks.
 const LOOKS: usize = 3;
 
-/// A change of users or roles in progress. The caller's credential and rights were verified after its locks were taken.
+/// A change to users or roles in progress. The caller's credential and rights were verified after the change had taken its locks.
 #[derive(Debug)]
 pub(in crate::service) struct Change {
     pub(in crate::service) tx: Tx,
@@ -36,7 +37,7 @@ pub(in crate::service) struct Change {
 }
 
 impl Change {
-    /// Begins a change once no other one is running.
+    /// Begins a change, as soon as no other change to users or roles is running.
     pub(in crate::service) async fn begin(app: &App, permit: &Permit, users: Users) -> Result<Self> {
         let tx = app.begin_for(permit, users).await?;
         tx.alone_with(PEOPLE).await?;
@@ -45,8 +46,8 @@ impl Change {
         Ok(Self { tx, actor })
     }
 
-    /// Begins a change of the users that a `where` matches. Rejects a user with rights that the caller does not hold: a caller who could
-    /// rename, demote or lock out such a user, or set their password, would gain those rights.
+    /// Begins a change to the users that `query` matches. Rejects the change if one of these users holds rights that the caller does not
+    /// hold: a caller who could change such a user, for example set the user's password, could gain those rights.
     pub(in crate::service) async fn of_users(app: &App, permit: &Permit, query: &Query) -> Result<(Self, Vec<User>)> {
         for _ in 0..LOOKS {
             let most = permit.operation().spec().most;
@@ -72,7 +73,7 @@ impl Change {
         Err(Error::unavailable("the users that match kept changing while the change waited"))
     }
 
-    /// Returns the roles that a `where` matches. Rejects a role with rights that the caller does not hold.
+    /// Returns the roles that `query` matches. Rejects a role with rights that the caller does not hold.
     pub(in crate::service) async fn roles(&self, query: &Query) -> Result<Vec<Role>> {
         let ids = matched(&self.tx, query).await?;
         let roles = self.tx.roles(&ids.into_iter().map(RoleId::from).collect::<Vec<_>>()).await?;
@@ -92,7 +93,7 @@ impl Change {
         self.covers(&user.rights(), || format!("{} {:?}", USER.name, user.username))
     }
 
-    /// Rejects rights that the caller does not hold; `what` names their subject in the error message.
+    /// Rejects rights that the caller does not hold; `what` names the user, role or field with these rights, for the error message.
     pub(in crate::service) fn covers(&self, rights: &Rights, what: impl FnOnce() -> String) -> Result<()> {
         let Some(action) = self.actor.rights.missing_action(rights) else { return Ok(()) };
         let (what, action) = (what(), action.name());
@@ -103,7 +104,7 @@ impl Change {
         Err(Error::new(Kind::Forbidden, text))
     }
 
-    /// Checks that the caller may perform `operation` if `then` holds rights that `now` does not.
+    /// If the new rights `then` include rights that the old rights `now` do not include, checks that the caller may perform `operation`.
     pub(in crate::service) fn gives(&self, now: &Rights, then: &Rights, operation: Operation) -> Result<()> {
         match now.missing_action(then) {
             Some(_) => Ok(self.tx.permit().check(operation)?),
@@ -111,7 +112,7 @@ impl Change {
         }
     }
 
-    /// Rejects a key that changes its own owner: the change would outlive the key.
+    /// Rejects a caller who uses an API key to change the user who owns that key: the change would outlive the key.
     pub(in crate::service) fn expect_no_key_of(&self, user: &UserId) -> Result<()> {
         match self.actor.is_key() && *user == self.actor.user {
             true => Err(Denial::KeyNotAllowed.into()),
@@ -119,7 +120,7 @@ impl Change {
         }
     }
 
-    /// Returns a role that the caller may hand out.
+    /// Returns the role with this id. Rejects a role with rights that the caller does not hold.
     pub(in crate::service) async fn role(&self, id: &RoleId) -> Result<Role> {
         let found = self.tx.roles(std::slice::from_ref(id)).await?;
         let role = found.into_iter().next().ok_or_else(|| {
@@ -129,7 +130,7 @@ impl Change {
         Ok(role)
     }
 
-    /// Rejects a change of the last user with the role ROOT that would leave none.
+    /// Rejects a change that takes the role ROOT from the last user who has it.
     pub(in crate::service) async fn keeps_a_root(&self, changed: &[User]) -> Result<()> {
         let was_root = changed.iter().any(|user| user.has_preset(ROOT));
         if was_root && self.tx.holders_of_preset(ROOT).await?.is_empty() {
@@ -147,8 +148,8 @@ impl Change {
         self.finish_as(entity, ids, Wanted { projection: &projection, budget: &budget }).await
     }
 
-    /// Commits the change as [`Self::finish`] does, and returns only the part of the rows that is `wanted`. The rows are read before the
-    /// commit, so that an answer that is too large rolls the change back.
+    /// Commits the change as [`Self::finish`] does, and returns only the part of the rows that `wanted` selects. The rows are read before
+    /// the commit, so that an answer that is too large rolls the change back.
     pub(in crate::service) async fn finish_as(
         self,
         entity: &'static Entity,
@@ -174,7 +175,7 @@ pub(in crate::service) fn matching(
     Ok(query)
 }
 
-/// Rejects a request with more elements than its operation allows.
+/// Rejects a request with more elements than the operation allows.
 pub(in crate::service) fn check_number(permit: &Permit, elements: usize) -> Result<()> {
     let most = permit.operation().spec().most;
     match elements <= most {
@@ -186,7 +187,7 @@ pub(in crate::service) fn check_number(permit: &Permit, elements: usize) -> Resu
     }
 }
 
-/// Returns the ids of the rows that a change applies to.
+/// Returns the ids of the rows that `query` matches, which a change applies to.
 ///
 /// # Errors
 /// - `NotFound` if no row matches.

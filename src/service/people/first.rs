@@ -1,5 +1,5 @@
-//! Setup of a fresh service: while no user exists, nobody can have a credential, so the operations that set the service up require none
-//! (contract section 2.4). [`Operation::needs_while_fresh`] lists them.
+//! Setup of a fresh service. While no user exists, nobody can have a credential, so the operations that set the service up require no
+//! credential (contract section 2.4). [`Operation::needs_while_fresh`] lists these operations.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::service::people::change::PEOPLE;
 use crate::service::people::users::{self, RoleChoice, UserRequest, insert};
 use crate::store::{Node, Tx};
 
-/// Longest name of an organization, in characters.
+/// Maximum length of the name of an organization, in characters.
 const NAME_MAX: usize = 255;
-/// Place that error messages name for a request without a list.
+/// The place that error messages name if a request contains one object, not a list.
 const PLACE: &str = "data";
 
-/// Creates a user: the first one without a credential and with the role ROOT, later ones as [`users::create`] does.
+/// Creates a user. The first user is created without a credential and has the role ROOT. Later users are created as by [`users::create`].
 ///
 /// # Errors
 /// - `Invalid` if a name, password or role is not allowed, or the first user's role is not ROOT.
@@ -57,7 +57,7 @@ pub async fn create_user(app: &App, permit: &Permit, request: UserRequest, wante
     Ok(user)
 }
 
-/// Names the organization, of which exactly one exists.
+/// Sets the name of the organization. Exactly one organization exists.
 ///
 /// # Errors
 /// - `Invalid` if the name is not allowed.
@@ -82,7 +82,7 @@ pub async fn name_organization(app: &App, permit: &Permit, name: String, wanted:
     organization.ok_or_else(|| Error::internal("there is no organization"))
 }
 
-/// Fails with `Unauthenticated` if a user exists by now; otherwise blocks the creation of users until this transaction ends.
+/// Fails with `Unauthenticated` if a user exists by now; otherwise, no other transaction can create a user until this transaction ends.
 async fn stays_fresh(tx: &Tx) -> Result<()> {
     tx.alone_with(PEOPLE).await?;
     if tx.has_users().await? { Err(Denial::NoCredential.into()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Roles: creates, changes and deletes them. The presets can't be changed.
+//! Creates, changes and deletes roles. The preset roles can't be changed or deleted.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::store::{Node, Users};
 /// A role to create.
 #[derive(Debug)]
 pub struct RoleRequest {
-    /// Name.
+    /// Name of the role.
     pub name: String,
-    /// Names of actions.
+    /// Names of the actions that the role allows.
     pub actions: Vec<String>,
 }
 
-/// Changes to apply to roles; `None` leaves a value unchanged.
+/// Changes to apply to roles. A field that is `None` stays as it is.
 #[derive(Debug, Default)]
 pub struct UpdateRequest {
-    /// Name.
+    /// Name of the role.
     pub name: Option<String>,
-    /// Names of all actions that the role then has.
+    /// Names of all actions that the role allows after the change.
     pub actions: Option<Vec<String>>,
 }
 
@@ -68,13 +68,13 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<RoleRequest>) -> R
     Ok(roles)
 }
 
-/// Changes all roles that `conditions` match, or none. The change applies at once to every user with the role; a key gains nothing that its
-/// owner could not do when it was minted.
+/// Changes all roles that `conditions` match, or none. The change applies at once to every user with the role; an API key gains no rights
+/// that its owner did not hold when the key was minted.
 ///
 /// # Errors
 /// - `Invalid` if a value is not allowed, a role is a preset, or the actions of the caller's own role would change.
 /// - `NotFound` if no role matches.
-/// - `Forbidden` if rights go beyond the caller's, or the caller uses an API key to add actions.
+/// - `Forbidden` if a role holds, or would get, rights that the caller does not hold, or the caller uses an API key to add actions.
 /// - `StepUp` if actions are added and the second factor was not proven recently.
 /// - `Unavailable` if the database is unreachable.
 pub async fn update(
@@ -110,7 +110,7 @@ pub async fn update(
     Ok(roles)
 }
 
-/// Deletes all roles that `conditions` match, or none. Returns their ids.
+/// Deletes all roles that `conditions` match, or none. Returns the ids of the deleted roles.
 ///
 /// # Errors
 /// - `Invalid` if a role is a preset or a user has it.
@@ -148,7 +148,7 @@ pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) 
     Ok(ids)
 }
 
-/// Describes the change of a role: its name, and the actions added (+) and removed (-).
+/// Describes a change to a role: the new name, and the actions added (+) and removed (-).
 fn told(role: &Role, name: Option<&str>, actions: Option<&Actions>) -> String {
     let had = role.actions;
     let only = |some: &Actions, other: &Actions, sign: &str| {
@@ -163,7 +163,7 @@ fn told(role: &Role, name: Option<&str>, actions: Option<&Actions>) -> String {
     what.join(", ")
 }
 
-/// Checks new actions for an existing role.
+/// Checks that the caller may give an existing role these actions.
 async fn check_edit(change: &Change, role: &Role, actions: &Actions) -> Result<()> {
     if role.actions == *actions {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Users: reads the caller's own; creates, changes and deletes users.
+//! Reads the caller's own user; creates, changes and deletes users.
 
 use std::sync::Arc;
 
@@ -33,9 +33,9 @@ const ROOT_NAME: &str = "root";
 /// How a request names a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleChoice {
-    /// By its id.
+    /// Id of the role.
     Id(RoleId),
-    /// By the name of its preset.
+    /// Name of the preset role.
     Preset(String),
 }
 
@@ -52,26 +52,26 @@ pub struct UserRequest {
     pub username: String,
     /// Display name.
     pub name: String,
-    /// Password; users of other sources have none here.
+    /// Password, required for a user of the source `LOCAL`.
     pub password: Option<Password>,
     /// The user's one role.
     pub role: RoleChoice,
     /// Source of the user; `LOCAL` by default.
     pub source: Option<String>,
-    /// Contact data.
+    /// E-mail address and phone number.
     pub contact: Contact,
     /// Whether the user belongs to the system rather than to a person.
     pub internal: bool,
 }
 
-/// Changes to apply to users; `None` leaves a value unchanged.
+/// Changes to apply to users. A field that is `None` stays as it is.
 #[derive(Debug, Default)]
 pub struct UpdateRequest {
-    /// Everything except password and role.
+    /// Changes to all values except password and role.
     pub change: UserChange,
     /// New password of every matched user.
     pub password: Option<Password>,
-    /// New role, in place of all others.
+    /// Id of the new role, which replaces all roles of a user.
     pub role: Option<RoleId>,
 }
 
@@ -160,8 +160,8 @@ pub async fn create(app: &App, permit: &Permit, requests: Vec<UserRequest>) -> R
     create_as(app, &permit, requests, |index| format!("[{index}]"), None).await
 }
 
-/// Creates users as [`create`] does. `at` names the place of an element in error messages; `wanted` is the part of the users to return
-/// (`None`: all that REST shows).
+/// Creates users as [`create`] does. `at` returns the place of an element, for error messages. `wanted` is the part of the users to return;
+/// `None` means all fields that REST shows.
 pub(in crate::service) async fn create_as(
     app: &App,
     permit: &Permit,
@@ -175,7 +175,7 @@ pub(in crate::service) async fn create_as(
     let passwords =
         passwords.map(|(index, request)| request.check(complexity).map_err(|why| Error::invalid(why).at(&at(index))));
     let passwords = passwords.collect::<Result<Vec<_>>>()?;
-    // Hash before the transaction begins: other changes wait while it runs.
+    // Hash before the transaction begins: other changes wait while the transaction runs.
     let mut hashes = Vec::new();
     for password in passwords {
         hashes.push(app.passwords.hash(password, app.random.as_ref()).await?);
@@ -201,17 +201,17 @@ pub(in crate::service) async fn create_as(
     Ok(users)
 }
 
-/// Changes all users that `conditions` match, or none. A new password ends their sessions; their keys stay.
+/// Changes all users that `conditions` match, or none. A new password ends the sessions of the changed users; their API keys stay.
 ///
-/// Each changed member requires an operation of its own: a password, an e-mail address and a role with more actions require a person's
-/// token and a fresh second factor.
+/// Some members require more than the right to manage users. To set a password, an e-mail address or a role with more actions, the caller
+/// needs a person's token (not an API key) and must have proven the second factor recently, if the caller has one.
 ///
 /// # Errors
-/// - `Invalid` if a value is not allowed, or the role of the caller or of the last ROOT would change.
+/// - `Invalid` if a value is not allowed, or the role of the caller or of the last user with the role ROOT would change.
 /// - `NotFound` if no user matches.
-/// - `Forbidden` if rights go beyond the caller's, or the caller uses an API key to set a password or an e-mail address, to give rights or
-///   to change its own owner.
-/// - `StepUp` if a changed member requires a fresh proof.
+/// - `Forbidden` if a user or the new role holds rights that the caller does not hold, or the caller uses an API key to set a password or
+///   an e-mail address, to give rights or to change the user who owns the key.
+/// - `StepUp` if a changed member requires a fresh proof of the second factor or the password.
 /// - `Unavailable` if the database is unreachable.
 pub async fn update(
     app: &App,
@@ -278,10 +278,11 @@ pub async fn update(
     Ok(users)
 }
 
-/// Deletes all users that `conditions` match, or none, with their sessions and keys. Returns their ids.
+/// Deletes all users that `conditions` match, or none. Also deletes the sessions and API keys of these users. Returns the ids of the
+/// deleted users.
 ///
 /// # Errors
-/// - `Invalid` if the caller or the last ROOT is among them.
+/// - `Invalid` if the caller, or the last user with the role ROOT, is among the users.
 /// - `NotFound` if no user matches.
 /// - `Forbidden` if a user holds rights that the caller does not hold.
 /// - `Unavailable` if the database is unreachable.
@@ -309,7 +310,7 @@ pub async fn delete(app: &App, permit: &Permit, conditions: Map<String, Value>) 
     Ok(ids)
 }
 
-/// Replaces all roles of a user by one.
+/// Replaces all roles of a user by `role`.
 async fn give(change: &Change, user: &User, role: &Role) -> Result<()> {
     if let [only] = user.roles.as_slice()
         && only.id == role.id
@@ -347,7 +348,7 @@ pub async fn set_made_up_password(app: &App, permit: &Permit, conditions: Map<St
     Ok(password)
 }
 
-/// Random characters of a generated password, each of 36 kinds: over 100 bits.
+/// Number of random characters in a generated password. There are 36 different characters, which gives over 100 bits.
 const MADE_UP_LEN: usize = 20;
 /// Prefix of a generated password, so that it satisfies every policy.
 const MADE_UP_PREFIX: &str = "Kt1_";
@@ -373,7 +374,7 @@ pub(in crate::service) async fn insert_root(app: &App, tx: &Tx, password_hash: S
     insert(app, tx, root, (role, ROOT), password_hash).await
 }
 
-/// Stores a user with a password hash. The role comes with its name for the audit log.
+/// Stores a user with a password hash. The name of the role is for the audit log.
 pub(in crate::service) async fn insert(
     app: &App,
     tx: &Tx,

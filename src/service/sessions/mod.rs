@@ -1,4 +1,4 @@
-//! The caller's own sessions: lists and ends them; and stores when sessions were last used.
+//! Lists and ends the caller's own sessions, and stores when sessions were last used.
 
 pub mod signing;
 
@@ -18,7 +18,7 @@ use crate::service::access::own_session;
 use crate::service::door;
 use crate::store::Tx;
 
-/// How much longer than the idle limit an unused session is stored: another node may have seen a use that it has not stored yet.
+/// Time for which an unused session stays stored beyond the idle limit: another node may know of a later use that it has not stored yet.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
 
 /// A session of the caller.
@@ -26,7 +26,7 @@ const GRACE: TimeDelta = TimeDelta::minutes(1);
 pub struct OwnSession {
     /// The session.
     pub info: SessionInfo,
-    /// Whether it is the session of this request's token.
+    /// Whether this session is the session of the request's token.
     pub current: bool,
 }
 
@@ -41,7 +41,7 @@ pub async fn read(app: &App, permit: &Permit) -> Result<Vec<OwnSession>> {
     Ok(owner.working(app, stored))
 }
 
-/// Ends a session of the caller: its token stops working at once, on every node.
+/// Ends a session of the caller: the session's token stops working at once, on every node.
 ///
 /// # Errors
 /// - `NotFound` if the session does not exist, has ended or belongs to another user.
@@ -63,7 +63,7 @@ pub async fn end(app: &App, permit: &Permit, id: &SessionId) -> Result<OwnSessio
     Ok(ended)
 }
 
-/// Ends all sessions of the caller, the current one only if `current_too` is set. Returns how many ended.
+/// Ends all other sessions of the caller, and the current session too if `current_too` is set. Returns the number of ended sessions.
 ///
 /// # Errors
 /// - `Forbidden` if the caller authenticated with an API key.
@@ -72,7 +72,7 @@ pub async fn end_all(app: &App, permit: &Permit, current_too: bool) -> Result<us
     let permit = permit.require(Operation::EndSession)?;
     let owner = Owner::of(app, &permit).await?;
     let tx = app.begin(&permit).await?;
-    // A login that begins now waits for this lock; its session is not counted.
+    // A login that begins now waits for this lock; the session of that login is not counted.
     tx.hold_user(&owner.user).await?;
     let stored = tx.sessions_of(&owner.user, app.now()).await?;
     let ended = owner.working(app, stored).iter().filter(|own| current_too || !own.current).count();
@@ -90,7 +90,7 @@ pub async fn end_all(app: &App, permit: &Permit, current_too: bool) -> Result<us
 /// Stores when sessions were last used on this node. A passive node stores nothing.
 ///
 /// # Errors
-/// `Unavailable` if the database is unreachable; the next call stores it then.
+/// `Unavailable` if the database is unreachable; the next call then stores the times.
 pub async fn write_seen(app: &App) -> Result<()> {
     let seen = app.seen.all();
     if seen.is_empty() || app.node.is_passive() {
@@ -114,7 +114,7 @@ pub(in crate::service) async fn forget_unused(app: &App, tx: &Tx, now: Timestamp
     }
 }
 
-/// The user whose sessions these are, and the current session.
+/// The caller as owner of sessions: the user, the current session, and the policies that end sessions.
 struct Owner {
     user: UserId,
     current: SessionId,
@@ -127,7 +127,7 @@ impl Owner {
         Ok(Self { user, current, policy: app.store.policy().await? })
     }
 
-    /// Keeps the sessions whose tokens work, with the last use that this node knows of.
+    /// Returns the stored sessions whose tokens still work, each with the latest use that this node knows of.
     fn working(&self, app: &App, stored: Vec<SessionInfo>) -> Vec<OwnSession> {
         let now = app.now();
         let mut own: Vec<OwnSession> = stored

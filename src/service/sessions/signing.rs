@@ -1,4 +1,4 @@
-//! Signing keys: reloads them regularly, replaces old ones, and deletes those whose last token has expired.
+//! Reloads the signing keys regularly, replaces old keys, and deletes keys whose last token has expired.
 
 use chrono::TimeDelta;
 
@@ -22,7 +22,8 @@ pub async fn rotate(app: &App, permit: &Permit) -> Result<SigningKeyRow> {
     replace(app, permit, |_| true).await?.ok_or_else(|| Error::internal("no signing key was made"))
 }
 
-/// Loads the signing keys that other nodes changed, replaces the newest one if it is old, and deletes those whose last token has expired.
+/// Loads the signing keys that other nodes changed, replaces the newest key if it is older than the settings allow, and deletes keys whose
+/// last token has expired.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.
@@ -44,7 +45,7 @@ pub async fn maintain(app: &App) -> Result<()> {
     reload(app).await
 }
 
-/// Loads the signing keys from the store, except those whose last token has expired.
+/// Loads the signing keys from the store, except keys whose last token has expired.
 ///
 /// # Errors
 /// `Unavailable` if the database is unreachable.

@@ -4,16 +4,16 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use crate::domain::clock::Timestamp;
 
-/// Error text: the allowed formats.
+/// Error text that names the allowed formats of a date.
 pub(super) const ALLOWED: &str = "a date is MM/DD/YYYY, MM/DD/YYYY HH:MM:SS or ISO 8601";
 
 const LONGEST: usize = 64;
-/// Formats with two-digit years come first; they reject four-digit years.
+/// Formats with two-digit years come first, since they reject four-digit years.
 const DAYS: &[&str] = &["%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d"];
 const MOMENTS: &[&str] = &["%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
 const WITH_OFFSET: &[&str] = &["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
 
-/// Parses a date or a timestamp. Without an offset it is in UTC; without a time it is the start of the day.
+/// Parses a date or a timestamp. Text without an offset is in UTC; a date without a time means the start of that day.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if text.len() > LONGEST {

@@ -4,18 +4,18 @@
 //! |---|---|
 //! | `v`, `!= v` | the value equals `v`, or does not; case-sensitive |
 //! | `> v`, `>= v`, `< v`, `<= v` | the value is greater than `v`, and so on |
-//! | `^= v`, `$= v`, `*= v`, and with `!` | the value begins with `v`, ends with it, contains it, or does not; case-insensitive |
+//! | `^= v`, `$= v`, `*= v`, and with `!` | the value begins with `v`, ends with `v`, contains `v`, or does not; case-insensitive |
 //! | `_= v`, `!_= v` | the value equals `v`, or does not; case-insensitive |
 //! | `~ v`, `!~ v` | the value contains `v`, or does not; case-sensitive. `v` is plain text, not a pattern |
-//! | `is null`, `not null` | the value is missing; the value exists |
+//! | `is null`, `not null` | the value is missing, or exists |
 //! | `in`, `not in` | the value is in the list of the option `data`, or is not |
-//! | `or`, `and` | one of the operations in the option `data` passes; all of them pass |
+//! | `or`, `and` | at least one of the operations in the option `data` passes; all operations pass |
 //! | `betweenDate` | the value is between the options `startDate` and `endDate`, inclusive |
 //! | `greaterThanDate`, `lessThanDate` | the value is after the option `date`; before it |
 //! | `isDate` | the value is on the day of the option `date` |
 //!
-//! An operation with `!` or `not` passes exactly if the one without fails, so a missing value passes `!= v`. Dates are compared to the
-//! second, the precision of answers.
+//! An operation with `!` or `not` passes if and only if the same operation without it fails, so a missing value passes `!= v`. Dates are
+//! compared to the second, since answers show seconds.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -42,23 +42,23 @@ pub(super) struct Test {
 enum Check {
     /// The value is missing.
     Missing,
-    /// The comparison of the value with this one has such a result.
+    /// Compares the value with the stored value; passes if the function returns true for the result.
     Compare(fn(Ordering) -> bool, Value),
     /// The text of the value contains `text` at `part`; `text` is lowercase unless the test is `exact` (case-sensitive).
     Text { part: Part, text: String, exact: bool },
-    /// The value is one of these.
+    /// The value is in this list.
     Among(Vec<Value>),
     /// The value is in this period, inclusive.
     Between(Timestamp, Timestamp),
     /// The value is on the same day (UTC).
     Day(Timestamp),
-    /// At least one of these passes.
+    /// At least one of these tests passes.
     Any(Vec<Test>),
-    /// All of these pass.
+    /// All of these tests pass.
     All(Vec<Test>),
 }
 
-/// Where to look for a text in a value.
+/// Which part of a value to compare with a text.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Begin,
@@ -75,7 +75,7 @@ enum Sign {
     Exact,
 }
 
-/// Operator signs. A sign comes before any shorter sign that is a prefix of it.
+/// Operator signs. A sign comes before the shorter signs that it begins with, such as `>=` before `>`.
 const SIGNS: &[(&str, bool, Sign)] = &[
     ("!^=", true, Sign::Text(Part::Begin)),
     ("!$=", true, Sign::Text(Part::End)),
@@ -95,7 +95,7 @@ const SIGNS: &[(&str, bool, Sign)] = &[
 ];
 
 impl Test {
-    /// Parses an operation and its options; `orderBy` is handled elsewhere.
+    /// Parses an operation and its options, except `orderBy`, which is not a test.
     pub(super) fn read(property: &Property, operation: &Value, options: Option<&Value>) -> Result<Self, Fault> {
         let word = operation.as_text().unwrap_or_default();
         let moment = |option: &str| date_option(property, options, option);
@@ -140,7 +140,7 @@ impl Test {
         Ok(Self { opposite, check })
     }
 
-    /// Returns the number of inner tests.
+    /// Returns the number of tests inside an `and` or `or` operation; 0 for other operations.
     pub(super) fn parts(&self) -> usize {
         match &self.check {
             Check::Any(tests) | Check::All(tests) => tests.len(),
@@ -148,7 +148,7 @@ impl Test {
         }
     }
 
-    /// Returns the number of values in its list.
+    /// Returns the number of values in the list of an `in` or `not in` operation; 0 for other operations.
     pub(super) fn values(&self) -> usize {
         match &self.check {
             Check::Among(values) => values.len(),
@@ -156,7 +156,7 @@ impl Test {
         }
     }
 
-    /// Returns true if a value passes.
+    /// Returns true if a value passes the test; `None` and null count as a missing value.
     pub(super) fn passes(&self, value: Option<&Value>) -> bool {
         let value = value.filter(|value| !value.is_null());
         self.opposite != self.check.holds(value)
@@ -215,7 +215,7 @@ fn literals(property: &Property, options: Option<&Value>) -> Result<Vec<Test>, F
     data(property, options)?.iter().map(|operation| Test::literal(property, operation)).collect()
 }
 
-/// Converts a value to the type of its property.
+/// Converts a value in a filter to the type of the property.
 fn typed(property: &Property, value: &Value) -> Result<Value, Fault> {
     match (property.kind, value) {
         (_, Value::Text(text)) => typed_text(property, text),

@@ -1,4 +1,4 @@
-//! Options of an operation: structs with a name and a list of values.
+//! Reads the options of a filter operation: structs with a name and a list of values.
 
 use super::date;
 use crate::domain::clock::Timestamp;
@@ -6,7 +6,7 @@ use crate::softlayer::fault::Fault;
 use crate::softlayer::types::{Kind, Property};
 use crate::softlayer::value::{Struct, Value};
 
-/// Returns the values of an option; a single value counts as a list of one.
+/// Returns the values of the option with a name; a single value counts as a list of one.
 pub(super) fn option<'a>(options: Option<&'a Value>, name: &str) -> Option<&'a [Value]> {
     let named = |option: &&Struct| option.get("name").and_then(Value::as_text).as_deref() == Some(name);
     let option = list(options?).iter().filter_map(Value::as_struct).find(named)?;
@@ -25,7 +25,7 @@ pub(super) fn data<'a>(property: &Property, options: Option<&'a Value>) -> Resul
     option(options, "data").ok_or_else(|| refused(property, "it needs the option 'data' with a list of values"))
 }
 
-/// Returns the date in an option; the property must hold a date.
+/// Returns the date in the option with a name; the property must be of the type date.
 pub(super) fn date_option(property: &Property, options: Option<&Value>, name: &str) -> Result<Timestamp, Fault> {
     if property.kind != Kind::Date {
         return Err(refused(property, "it holds no date"));

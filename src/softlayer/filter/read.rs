@@ -1,4 +1,4 @@
-//! Parses the struct of a call into a filter.
+//! Parses the filter of a call, which is a struct.
 
 use super::operation::{Test, presence, unreadable};
 use super::option::{option, refused};
@@ -8,15 +8,15 @@ use crate::softlayer::mask::Wanted;
 use crate::softlayer::types::{Kind, Property, Type};
 use crate::softlayer::value::Value;
 
-/// Maximum nesting of relations.
+/// Maximum nesting of relations in a filter.
 const DEPTH_MAX: usize = 64;
-/// Maximum number of conditions and sort orders of a filter, together with the relations that lead to them.
+/// Maximum number of conditions, sort orders and relations in a filter, all together.
 const CONDITIONS_MAX: usize = 200;
-/// Maximum number of values in all lists of a filter.
+/// Maximum number of values in all lists of a filter together.
 const VALUES_MAX: usize = 1_000;
 
-/// Parses a filter on rows of a datatype. The conditions are at its root, or under the relation that the method lists: under `users`
-/// for `SoftLayer_Account::getUsers`.
+/// Parses a filter on rows of a datatype. The conditions are at the root of `filter`, or under the name of the relation that the method
+/// lists: under `users` for `SoftLayer_Account::getUsers`.
 ///
 /// # Errors
 /// [`Fault::invalid`] if the filter is not a struct, exceeds a limit, or has a malformed operation on a known property.
@@ -66,7 +66,7 @@ fn need_id(needs: &mut Wanted) {
 
 struct Reader {
     order: Vec<Order>,
-    /// The relations that lead to the current position.
+    /// Names of the relations that lead to the current position.
     path: Vec<&'static str>,
     /// Number of conditions, sort orders and relations so far.
     count: usize,
@@ -84,7 +84,7 @@ impl Reader {
         members.iter().try_for_each(|(name, value)| self.member(name, value, needs, conditions))
     }
 
-    /// Reads the conditions on a property; ignores an unknown one.
+    /// Reads the conditions on a property; ignores an unknown property.
     fn member(
         &mut self,
         name: &str,

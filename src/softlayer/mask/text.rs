@@ -6,7 +6,7 @@
 //! item  = name ["(" datatype ")"] ["[" list "]" | "." item]
 //! ```
 //!
-//! On the first level, the names `mask` and `filteredMask` stand for the object itself. White space is allowed between any two tokens.
+//! On the first level, the names `mask` and `filteredMask` mean the object itself. White space is allowed between tokens.
 
 use super::{Wanted, bound, find, is_a, shown};
 use crate::softlayer::fault::Fault;
@@ -15,7 +15,7 @@ use crate::softlayer::types::Type;
 /// Maximum length of a mask, in bytes.
 const LENGTH_MAX: usize = 64 * 1024;
 
-/// Parses a mask, and adds its properties to `wanted`.
+/// Parses a mask, and adds the properties that it names to `wanted`.
 pub(super) fn read(text: &str, wanted: &mut Wanted) -> Result<(), Fault> {
     if text.len() > LENGTH_MAX {
         return Err(Fault::no_mask(1, LENGTH_MAX + 1, &format!("at most {LENGTH_MAX} bytes"), "more"));
@@ -26,9 +26,9 @@ pub(super) fn read(text: &str, wanted: &mut Wanted) -> Result<(), Fault> {
 /// The context in which a name is looked up.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The datatype.
+    /// The datatype in which the name is a property.
     kind: &'static Type,
-    /// The number of properties that lead here; `None` while `mask` can still stand for the object.
+    /// Number of properties that lead to this place; `None` where the name `mask` can still mean the object itself.
     depth: Option<usize>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         self.inside(inner, below)
     }
 
-    /// Parses the part after a name: an optional datatype, then `[...]` or `.` or nothing.
+    /// Parses the part after a name: an optional datatype in parentheses, then `[...]`, `.` and an item, or nothing.
     fn inside(&mut self, wanted: &mut Wanted, place: Place) -> Result<(), Fault> {
         let kind = if self.take('(') { self.cast(place.kind)? } else { place.kind };
         let place = Place { kind, ..place };
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Parses the datatype after `(`: that of the property, or one that extends it.
+    /// Parses the datatype after `(`: the datatype of the property, or a datatype that extends it.
     fn cast(&mut self, kind: &'static Type) -> Result<&'static Type, Fault> {
         let Some(name) = self.word() else { return Err(self.fault("TYPE")) };
         if !self.take(')') {

@@ -1,4 +1,4 @@
-//! Encodes answers and faults as bodies. A body is never empty, because clients treat an empty one as an error.
+//! Encodes answers and faults as bodies. A body is never empty, because clients treat an empty body as an error.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::softlayer::call::Reply;
 use crate::softlayer::fault::{Fault, PUBLIC};
 use crate::softlayer::value::{Struct, Value, date_text};
 
-/// Text of every fault with status 401, whatever the reason.
+/// Text of every fault with status 401, whatever the cause.
 const DENIED: &str = "Access Denied. ";
 
 /// Encodes an answer; returns the content type and the body.
@@ -17,7 +17,7 @@ pub fn encode(reply: &Reply, format: Format) -> (&'static str, String) {
     write(&reply.value, format)
 }
 
-/// Encodes a fault. REST has one fixed text for status 401, and replaces numeric codes with [`PUBLIC`].
+/// Encodes a fault. A fault with status 401 always gets the same text, and a numeric code becomes [`PUBLIC`].
 #[must_use]
 pub fn encode_fault(fault: &Fault, format: Format) -> (&'static str, String) {
     let (code, text) = match fault.status {
@@ -50,7 +50,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Returns a scalar as text; `None` for null, lists and objects.
+/// Returns a scalar value as text; `None` for null, lists and objects.
 fn bare(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Text(text) => Some(Cow::Borrowed(text)),
@@ -85,7 +85,7 @@ fn is_name(name: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|sign| letter(sign) || sign.is_ascii_digit())
 }
 
-/// Writes a character of text; one that XML forbids becomes U+FFFD.
+/// Writes a character of text; a character that XML forbids becomes U+FFFD.
 fn escape(sign: char, out: &mut String) {
     match sign {
         '&' => out.push_str("&amp;"),

@@ -11,11 +11,12 @@ use crate::softlayer::value::{Struct, Value, date_text};
 
 /// Maximum nesting of a document.
 const DEPTH_MAX: usize = 64;
-/// Upper bound (exclusive) of the absolute value of a float, 2^63: JSON integers beyond 64 bits arrive as floats, and are rejected.
+/// Upper bound (exclusive) of the absolute value of a float: 2^63. The JSON parser turns integers beyond 64 bits into floats, which this
+/// bound rejects.
 const LARGEST: f64 = 9_223_372_036_854_775_807.0;
 
-/// Parses JSON; members keep their order. It rejects duplicate members: one reader would take the first, and another the last. A text
-/// member `complexType` names the datatype of its object, and is not a member of the result.
+/// Parses JSON; members keep their order. Rejects duplicate members, since JSON parsers disagree on which one counts. A text member
+/// `complexType` is the name of the object's datatype, and not a member of the result.
 pub(super) fn read(text: &[u8]) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Nested { depth: 0 }.deserialize(&mut reader).map_err(Fault::bad_request)?;
@@ -23,7 +24,7 @@ pub(super) fn read(text: &[u8]) -> Result<Value, Fault> {
     Ok(value)
 }
 
-/// Deserializes a value that is nested in `depth` lists and objects.
+/// Deserializer for a value that is nested in `depth` lists and objects.
 #[derive(Clone, Copy)]
 struct Nested {
     depth: usize,
@@ -107,7 +108,7 @@ impl<'de> Visitor<'de> for Nested {
     }
 }
 
-/// Serializes a value as JSON: dates become text, members keep their order, and NaN and infinity become null.
+/// Wrapper that serializes a value as JSON: dates become text, members keep their order, NaN and infinity become null.
 pub(super) struct Written<'a>(pub(super) &'a Value);
 
 impl Serialize for Written<'_> {

@@ -5,7 +5,7 @@ use crate::softlayer::call::{Limit, Mask};
 use crate::softlayer::fault::Fault;
 use crate::softlayer::value::Value;
 
-/// The parameters of a query string.
+/// The parameters of a query string that the API uses.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) mask: Option<Mask>,
@@ -13,8 +13,8 @@ pub(super) struct Read {
     pub(super) limit: Option<Limit>,
 }
 
-/// Reads a query string: `objectMask`, `objectFilter` and `resultLimit`. Of duplicates, the first one counts. Other parameters are
-/// ignored, even if they are malformed.
+/// Reads a query string: `objectMask`, `objectFilter` and `resultLimit`. If a parameter occurs several times, the first value that is not
+/// empty counts. Other parameters are ignored, even if they are malformed.
 pub(super) fn read(query: &str) -> Result<Read, Fault> {
     let mut read = Read::default();
     for pair in query.split('&') {
@@ -46,7 +46,7 @@ fn filter(text: &str) -> Result<Option<Value>, Fault> {
     }
 }
 
-/// Parses `LIMIT` or `OFFSET,LIMIT`. A limit of 0 means no limit: clients send it to set only an offset.
+/// Parses `LIMIT` or `OFFSET,LIMIT`. A limit of 0 means no limit: clients send 0 to set only an offset.
 fn limit(text: &str) -> Result<Option<Limit>, Fault> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -59,7 +59,7 @@ fn limit(text: &str) -> Result<Option<Limit>, Fault> {
     Ok(Some(Limit { limit: Some(limit).filter(|limit| *limit > 0), offset }))
 }
 
-/// Decodes percent-encoding; with `plus`, as in a query string, a plus is a space.
+/// Decodes percent-encoding. If `plus` is true, as in a query string, `+` means a space.
 pub(super) fn percent_decoded(text: &str, plus: bool) -> Result<String, Fault> {
     let refused = || {
         Fault::bad_request("a percent sign is not followed by two hexadecimal digits, or what they spell is not UTF-8")

@@ -9,10 +9,10 @@ use crate::softlayer::{headers, scalar};
 /// Maximum length of a method name, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Decodes a call.
+/// Decodes a request body into a call.
 ///
 /// # Errors
-/// Those of [`xml::read`], of the headers, and [`Fault::bad_request`] if the body is not a well-formed call.
+/// The errors of [`xml::read`], the errors for malformed headers, and [`Fault::bad_request`] if the body is not a well-formed call.
 pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     let (header, method) = envelope(xml::read(body)?)?;
     if method.name.len() > LONGEST_NAME {
@@ -33,7 +33,7 @@ pub fn decode(service: &str, body: &[u8]) -> Result<Call, Fault> {
     Ok(call)
 }
 
-/// Returns the elements of the header, and the only element of the body.
+/// Returns the elements in the envelope's header, and the only element in the envelope's body.
 fn envelope(root: Element) -> Result<(Vec<Element>, Element), Fault> {
     if root.name != "Envelope" {
         return Err(Fault::bad_request("it is no SOAP envelope"));
@@ -53,7 +53,7 @@ fn envelope(root: Element) -> Result<(Vec<Element>, Element), Fault> {
     }
 }
 
-/// Reads elements as named members; rejects duplicate names.
+/// Converts elements to members of a struct; rejects duplicate names.
 fn members(elements: Vec<Element>) -> Result<Vec<(String, Value)>, Fault> {
     let named = |mut element: Element| Ok((std::mem::take(&mut element.name), value(element)?));
     let members = elements.into_iter().map(named).collect::<Result<Vec<_>, Fault>>()?;
@@ -77,7 +77,7 @@ fn value(element: Element) -> Result<Value, Fault> {
 
 fn is_list(element: &Element) -> bool {
     let kind = element.kind.as_deref().unwrap_or_default();
-    // Some clients name the elements of a list after their datatype.
+    // Some clients name the elements of a list after the datatype of the elements.
     let is_item = |child: &Element| child.name == "item" || child.name.starts_with("SoftLayer_");
     let items = !element.children.is_empty() && element.children.iter().all(is_item);
     element.array || kind.ends_with("Array") || items
@@ -90,7 +90,8 @@ fn list(element: Element) -> Result<Value, Fault> {
     element.children.into_iter().map(value).collect::<Result<_, _>>().map(Value::List)
 }
 
-/// Reads an element without children: a value of its simple type, an empty object if its type is a SoftLayer datatype, else text.
+/// Reads an element without children. The `xsi:type` decides: a simple type means a value of that type, a SoftLayer datatype means an empty
+/// object, anything else means text.
 fn leaf(element: Element) -> Result<Value, Fault> {
     let kind = element.kind.unwrap_or_default();
     let read = match kind.as_str() {

@@ -1,4 +1,4 @@
-//! Encodes an answer as a SOAP envelope, as the live service writes it.
+//! Encodes an answer as a SOAP envelope, in the form that SoftLayer's own service uses.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ const ENCODING: &str = "http://schemas.xmlsoap.org/soap/encoding/";
 
 /// Encodes an answer. `namespace` comes from [`super::namespace`].
 ///
-/// An object has only the properties that its datatype declares, in that order: clients skip all others.
+/// An encoded object has only the properties that the object's datatype declares, in the declared order: clients skip all others.
 #[must_use]
 pub fn encode(namespace: &str, method: &Method, reply: &Reply) -> String {
     let attributes = [
@@ -41,7 +41,7 @@ pub fn encode(namespace: &str, method: &Method, reply: &Reply) -> String {
     writer.finish()
 }
 
-/// Encodes a fault. The code is the name of an exception; numeric XML-RPC codes become [`PUBLIC`].
+/// Encodes a fault. The encoded code is the name of an exception; a numeric XML-RPC code becomes [`PUBLIC`].
 #[must_use]
 pub fn encode_fault(fault: &Fault) -> String {
     let code = if fault.code.starts_with(|first: char| first.is_ascii_alphabetic()) { &fault.code } else { PUBLIC };
@@ -57,7 +57,7 @@ pub fn encode_fault(fault: &Fault) -> String {
     writer.finish()
 }
 
-/// Writes an element with its `xsi:type`: the value's own type if it has one, else `declared`.
+/// Writes a value as an element with `xsi:type`. The type is the value's own type if the value has one, else `declared`.
 fn write_value(writer: &mut Writer, name: &str, value: &Value, declared: Option<Kind>) {
     let (kind, text) = match value {
         Value::Bool(truth) => ("xsd:boolean", truth.to_string()),

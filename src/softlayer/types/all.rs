@@ -1,4 +1,4 @@
-//! Every supported datatype, with its properties (contract sections 3.4, 5 and 6).
+//! The table of supported datatypes and their properties (contract sections 3.4, 5 and 6).
 
 use super::{Kind, Property, Type};
 
@@ -38,7 +38,7 @@ const fn extended(name: &'static str, base: &'static str, properties: &'static [
     Type { name, base: Some(base), properties }
 }
 
-/// Every datatype.
+/// Every supported datatype.
 pub static TYPES: &[Type] = &[
     plain(
         "SoftLayer_Account",

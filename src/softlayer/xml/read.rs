@@ -7,15 +7,15 @@ use super::text::{characters, is_allowed, is_blank, local};
 use super::{Element, MAX_ATTRIBUTES, MAX_BODY, MAX_DEPTH, MAX_ELEMENTS};
 use crate::softlayer::fault::Fault;
 
-/// Error text for an event.
+/// Error text that says why the body is not well-formed or not allowed.
 type Wrong = &'static str;
 
-/// Parses a body.
+/// Parses a request body; returns the root element.
 ///
 /// # Errors
-/// - [`Fault::not_well_formed`] if the body is not well-formed, exceeds a limit (status 413 for its size), or has a DTD, an unknown entity
+/// - [`Fault::not_well_formed`] if the body is not well-formed, exceeds a limit (status 413 for the size), or has a DTD, an unknown entity
 ///   or a processing instruction.
-/// - [`Fault::unsupported_encoding`] if its encoding is not supported.
+/// - [`Fault::unsupported_encoding`] if the encoding of the body is not supported.
 pub fn read(body: &[u8]) -> Result<Element, Fault> {
     if body.len() > MAX_BODY {
         let fault = Fault::not_well_formed(format_args!("it is longer than {MAX_BODY} bytes"));
@@ -39,14 +39,14 @@ pub fn read(body: &[u8]) -> Result<Element, Fault> {
     tree.root.filter(|_| tree.open.is_empty()).ok_or_else(|| Fault::not_well_formed("it ends too early"))
 }
 
-/// The elements read so far.
+/// The elements that the reader has read so far.
 #[derive(Default)]
 struct Tree {
     /// The open elements, outermost first.
     open: Vec<Element>,
-    /// The root element, after its end.
+    /// The root element; `None` until the end of the root element is read.
     root: Option<Element>,
-    /// Number of elements.
+    /// Number of elements read so far.
     elements: usize,
 }
 
@@ -120,7 +120,7 @@ impl Tree {
     }
 }
 
-/// Reads the start of an element. It keeps only the attributes that the codecs use.
+/// Reads the start tag of an element; keeps only the attributes that the codecs use.
 fn element(start: &BytesStart<'_>) -> Result<Element, Wrong> {
     let name = local(start.name().into_inner()).ok_or("the name of an element is none")?;
     let mut element = Element { name: name.to_owned(), ..Element::default() };

@@ -1,4 +1,4 @@
-//! Decodes bytes to characters, and knows the characters and names that XML allows.
+//! Decodes bytes to characters, and checks characters and names for validity in XML.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use quick_xml::events::{BytesDecl, BytesStart};
 
 use crate::softlayer::fault::Fault;
 
-/// The characters of windows-1252 for the bytes 0x80 to 0x9F; five of these bytes are undefined there, and keep their code point.
+/// The characters of windows-1252 for the bytes 0x80 to 0x9F; five of these bytes are undefined in windows-1252, and keep their value as
+/// code point.
 const WINDOWS: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
     '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
@@ -19,12 +20,12 @@ enum Narrow {
     Windows,
 }
 
-/// Decodes a body. Valid UTF-8 is read as UTF-8, whatever the body declares, because clients declare ISO-8859-1 and send UTF-8. The
-/// declaration counts only if the body is not valid UTF-8.
+/// Decodes a body. Valid UTF-8 is read as UTF-8, whatever encoding the body declares, because some clients declare ISO-8859-1 and send
+/// UTF-8. The declaration counts only if the body is not valid UTF-8.
 ///
 /// # Errors
 /// - [`Fault::unsupported_encoding`] if the body is not UTF-8 and declares no supported encoding.
-/// - [`Fault::not_well_formed`] if it has characters that XML forbids.
+/// - [`Fault::not_well_formed`] if the body has characters that XML forbids.
 pub(super) fn characters(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = match std::str::from_utf8(body) {
@@ -37,7 +38,7 @@ pub(super) fn characters(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
     Ok(text)
 }
 
-/// Returns the encoding that a body declares; `None` if it is missing or not supported.
+/// Returns the single-byte encoding that a body declares; `None` if the declaration is missing or names an unsupported encoding.
 fn declared(body: &[u8]) -> Option<Narrow> {
     const LONGEST: usize = 200;
     let head = body.get(..LONGEST).unwrap_or(body).strip_prefix(b"<?")?;
@@ -72,13 +73,13 @@ pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-/// Returns the local part of a name; `None` if the name is invalid or has more than one prefix.
+/// Returns the local part of an XML name; `None` if the name is invalid or has more than one prefix.
 pub(super) fn local(name: &str) -> Option<&str> {
     let (prefix, local) = name.split_once(':').map_or((None, name), |(prefix, local)| (Some(prefix), local));
     (prefix.is_none_or(is_simple_name) && is_simple_name(local)).then_some(local)
 }
 
-/// Returns true if a text is a valid name without a prefix.
+/// Returns true if a text is a valid XML name without a prefix.
 fn is_simple_name(text: &str) -> bool {
     text.starts_with(begins_name) && text.chars().all(|character| begins_name(character) || continues_name(character))
 }

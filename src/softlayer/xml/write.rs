@@ -17,8 +17,8 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// Writes an element with attributes; `content` writes its content. An element with an invalid name, or nested deeper than
-    /// [`MAX_WRITTEN_DEPTH`], is left out.
+    /// Writes an element with attributes; `content` writes the content of the element. Leaves out an element that has an invalid name or is
+    /// nested deeper than [`MAX_WRITTEN_DEPTH`].
     pub fn element(&mut self, name: &str, attributes: &[(&str, &str)], content: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_WRITTEN_DEPTH || local(name).is_none() {
             return;
@@ -52,15 +52,15 @@ impl Writer {
         escape(text, false, &mut self.out);
     }
 
-    /// Returns the document.
+    /// Returns the finished document.
     #[must_use]
     pub fn finish(self) -> String {
         self.out
     }
 }
 
-/// Escapes text so that a reader gets the same text back. Unescaped, line breaks and tabs in attributes would become spaces, and a carriage
-/// return would become a line break.
+/// Escapes text so that an XML reader gets the same text back. Without escapes, line breaks and tabs in attributes would become spaces, and
+/// a carriage return would become a line break.
 fn escape(text: &str, attribute: bool, out: &mut String) {
     for character in text.chars() {
         match character {

@@ -13,20 +13,20 @@ use crate::store::{Store, error};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Rows in a block.
+/// Maximum number of rows in a block.
 pub const BLOCK: usize = 500;
 
-/// The ids of the rows of a long list that are not read yet, in blocks. Taking a block frees its memory.
+/// The ids of the rows of a long list that are not read yet, in blocks. Taking a block frees the memory of the block.
 #[derive(Debug, Default)]
 pub struct Ids {
     blocks: VecDeque<Block>,
     /// Whether the ids are stored in reverse order.
     backward: bool,
-    /// The list's place among its caller's whole lists, held as long as the ids.
+    /// The list's place among the long lists that the caller may receive at the same time, held as long as the ids.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Some ids, concatenated in one string, and the end of each.
+/// Some ids, concatenated in one string, and for each id the position where the id ends in the string.
 #[derive(Debug, Default)]
 struct Block {
     text: String,
@@ -40,7 +40,7 @@ impl Ids {
         self.blocks.is_empty()
     }
 
-    /// Removes and returns the next ids, at most [`BLOCK`]; empty at the end.
+    /// Removes and returns the next ids, at most [`BLOCK`]. Returns no ids if none are left.
     pub fn take(&mut self) -> Vec<String> {
         let next = if self.backward { self.blocks.pop_back() } else { self.blocks.pop_front() };
         let Block { text, ends } = next.unwrap_or_default();
@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// Same as [`Store::list`].
-    /// `TooMany` also if the caller already holds the ids of 8 lists.
+    /// `TooMany` also if the caller already receives 8 long lists.
     pub async fn list_ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope) -> Result<Ids> {
         let place = self.lanes.whole(caller).await?;
         let ids = self.lanes.read(caller, async |db| read_ids(&db, query, scope).await).await?;

@@ -5,7 +5,8 @@ use sea_orm::sea_query::{Alias, Expr, SimpleExpr};
 use crate::domain::entity::{Entity, Field, Kind};
 use crate::domain::text::Language;
 
-/// Returns the SQL expression for a field. Two fields are computed from other tables instead of being stored twice.
+/// Returns the SQL expression for the value of a field. The field `role` of a user and the field `username` of a key are computed from
+/// other tables, so that no value is stored twice.
 pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> SimpleExpr {
     match (entity.table, field.name) {
         ("users", "role") => Expr::cust(
@@ -20,7 +21,7 @@ pub(super) fn column(entity: &Entity, field: &Field, language: Language) -> Simp
     }
 }
 
-/// Returns the column with the Chinese version of a text.
+/// Returns the column with the Chinese version of a localized field.
 pub(super) fn chinese(field: &Field) -> Alias {
     Alias::new(format!("{}_zh", field.name))
 }

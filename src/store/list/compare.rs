@@ -5,7 +5,8 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 
 use crate::domain::filter::{Operator, Scalar};
 
-/// Returns the condition that compares a column with values. It is unknown (NULL) if the column is NULL, unless `values` contain null.
+/// Returns the condition that compares a column with values. The condition is unknown (NULL) if the column is NULL, unless `values` contain
+/// null.
 pub(super) fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar]) -> SimpleExpr {
     let (nulls, present): (Vec<&Scalar>, Vec<&Scalar>) = values.iter().partition(|value| matches!(value, Scalar::Null));
     let has_null = !nulls.is_empty();
@@ -41,7 +42,8 @@ pub(super) fn compare(column: SimpleExpr, operator: Operator, values: &[Scalar])
     }
 }
 
-/// Uses functions that behave the same on both databases, unlike `LIKE`, which has wildcards and ignores case only on SQLite.
+/// Returns the condition that the column contains a text. Uses functions that behave the same on both databases. Does not use `LIKE`, which
+/// has wildcards and ignores case only on SQLite.
 fn contains(column: SimpleExpr, text: String) -> SimpleExpr {
     let without = Func::cust("replace").args([column.clone(), Expr::val(text.clone()), Expr::Constant("".into())]);
     // Every text contains the empty text; for NULL, the result is unknown.
@@ -59,7 +61,7 @@ fn ends_with(column: SimpleExpr, text: String) -> SimpleExpr {
     if text.is_empty() { column.clone().eq(column) } else { Expr::from(end).eq(text) }
 }
 
-/// Returns the number of characters, as both databases count them.
+/// Returns the number of characters of a text, counted as both databases count characters.
 fn length(text: &str) -> SimpleExpr {
     Expr::Constant(i32::try_from(text.chars().count()).unwrap_or(i32::MAX).into())
 }

@@ -16,10 +16,10 @@ use crate::domain::mfa::AMR_MFA;
 use crate::domain::text::{Language, Text};
 use crate::error::Result;
 
-/// The largest LIMIT. SQLite accepts no OFFSET without a LIMIT.
+/// The largest LIMIT, which stands for no limit. SQLite accepts an OFFSET only together with a LIMIT.
 const NO_LIMIT: u64 = i64::MAX as u64;
 
-/// Selects the rows that a list request matches, without columns and order.
+/// Returns a statement that selects the rows that a list request matches. The statement has no columns and no order yet.
 pub(super) fn matching(database: DbBackend, query: &Query, scope: &Scope) -> SelectStatement {
     let mut select = Sql::select();
     let dialect = Dialect::of(database, query.language, &query.filter);
@@ -42,7 +42,7 @@ pub(super) fn matching(database: DbBackend, query: &Query, scope: &Scope) -> Sel
     select
 }
 
-/// Adds the id and the plain columns of a projection.
+/// Adds the id and the plain fields of a projection to the columns of a statement.
 pub(super) fn columns(entity: &Entity, projection: &Projection, language: Language, select: &mut SelectStatement) {
     select.expr_as(Expr::col((entity.table, "id")), "id");
     for field in &projection.fields {
@@ -55,7 +55,8 @@ pub(super) fn columns(entity: &Entity, projection: &Projection, language: Langua
     }
 }
 
-/// Selects the rows on the other side of a relation, for the given ids on this side. The column `PARENT` holds the id on this side.
+/// Returns a statement that selects the related rows of a relation. `ids` holds the ids of the rows that the relation starts from, or for
+/// [`Join::Own`] the ids of the related rows. The column `PARENT` of each related row holds the element of `ids` that led to the row.
 pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
     let table = relation.target.table;
     let mut select = Sql::select();
@@ -74,7 +75,7 @@ pub(super) fn related(relation: &Relation, ids: &[String]) -> SelectStatement {
     select
 }
 
-/// Adds the order of a list, reversed for `last`, so that the end of the list comes first.
+/// Adds the order of a list to a statement. With `last`, the order is reversed, so that the end of the list comes first.
 pub(super) fn order(database: DbBackend, query: &Query, select: &mut SelectStatement) {
     let backward = query.page.last.is_some();
     let direction = |descending: bool| if descending { SqlOrder::Desc } else { SqlOrder::Asc };
@@ -87,13 +88,13 @@ pub(super) fn order(database: DbBackend, query: &Query, select: &mut SelectState
     select.order_by((query.entity.table, "id"), direction(backward));
 }
 
-/// Returns the window of a list: its limit, which is at most `most`, and its offset.
+/// Returns the limit and the offset of a list. The limit is at most `most`.
 fn window(query: &Query, most: Option<u64>) -> (u64, u64) {
     let limit = [query.page.first, query.page.last, most].into_iter().flatten().min();
     (limit.unwrap_or(NO_LIMIT), query.page.skip)
 }
 
-/// Restricts the rows to the window of the list.
+/// Adds the limit and the offset of a list to a statement.
 pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStatement) {
     if let (limit, skip) = window(query, most)
         && (limit < NO_LIMIT || skip > 0)
@@ -102,11 +103,11 @@ pub(super) fn limit(query: &Query, most: Option<u64>, select: &mut SelectStateme
     }
 }
 
-/// Selects the rows of a window in order, by a subquery for their ids. Without it, the database would carry all columns through the sort,
-/// even of skipped rows.
+/// Returns a statement that selects the rows within the limit and offset of a list, in order. A subquery selects the ids of these rows.
+/// Without the subquery, the database would carry all columns through the sort, even the columns of skipped rows.
 ///
-/// The SQL contains the window as numbers. With parameters, the planners of both databases would expect many rows and sort the whole table
-/// instead of reading the first few rows from an index.
+/// The SQL contains the limit and the offset as literal numbers. With parameters, the planners of both databases would expect many rows and
+/// sort the whole table instead of reading the first few rows from an index.
 pub(super) fn windowed(
     database: DbBackend,
     query: &Query,
@@ -124,14 +125,15 @@ pub(super) fn windowed(
     select
 }
 
-/// Selects the position of one row in the order, for `after` and `before`.
+/// Returns a statement that selects the value by which the list is ordered, for the row `id` that `after` or `before` names.
 pub(super) fn position(database: DbBackend, query: &Query, scope: &Scope, id: &str) -> SelectStatement {
     let mut select = matching(database, &Query::all(query.entity), scope);
     select.expr_as(ordered_by(database, query), "place").and_where(Expr::col((query.entity.table, "id")).eq(id));
     select
 }
 
-/// Returns the condition for the rows after (or before) the row `id`, whose position is `at`.
+/// Returns the condition for the rows after the row `id`, or before the row if `after` is false. `at` is the result of [`position`] for the
+/// row.
 pub(super) fn beyond(
     database: DbBackend,
     query: &Query,
@@ -147,7 +149,7 @@ pub(super) fn beyond(
     let by = || ordered_by(database, query);
     let own_id = || Expr::col((query.entity.table, "id"));
     let same_side = if after { own_id().gt(id) } else { own_id().lt(id) };
-    // Values grow along an ascending list and shrink along a descending one. NULL sorts as if it were greater than every value.
+    // Values grow along an ascending list and shrink along a descending list. NULL sorts as the greatest value.
     let upward = after != descending;
     Ok(match place {
         Some(value) => {
@@ -160,7 +162,7 @@ pub(super) fn beyond(
     })
 }
 
-/// Returns the expression that a list is ordered by. A field that is not a scalar is ordered by its JSON text.
+/// Returns the expression that a list is ordered by. A field that is not a scalar is ordered by the JSON text of the field.
 fn ordered_by(database: DbBackend, query: &Query) -> SimpleExpr {
     match &query.order {
         Some(order) if !order.field.is_scalar() => {
@@ -181,7 +183,7 @@ fn scalar_value(row: &QueryResult, field: &Field, alias: &str) -> Result<Option<
     })
 }
 
-/// Reads a plain field of a row in its wire format.
+/// Reads a plain field of a row and converts the value to the wire format.
 pub(super) fn decode(row: &QueryResult, field: &Field, language: Language) -> Result<Cell> {
     let missing = || if is_list(&field.kind) { Value::Array(Vec::new()) } else { Value::Null };
     let text_of = |name: &str| row.try_get_by::<Option<String>, _>(name).map_err(error);

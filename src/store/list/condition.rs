@@ -1,4 +1,4 @@
-//! Translates the tree of a `where` to a SQL condition.
+//! Translates the filters of a `where` to a SQL condition.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query as Sql, SimpleExpr};
@@ -10,7 +10,7 @@ use crate::domain::entity::{Entity, Field, Join, Kind, Relation};
 use crate::domain::filter::{Filter, Quantifier};
 use crate::domain::text::Language;
 
-/// The database that a condition is written for, and the language of its texts.
+/// The database that a condition is written for, and the language of the texts that the condition compares.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) database: DbBackend,
@@ -19,8 +19,8 @@ pub(super) struct Dialect {
     pub(super) apart: bool,
 }
 
-/// With more conditions on related rows than this, PostgreSQL plans each separately. Otherwise it plans them as one join and searches for
-/// its best order, which takes many seconds for a hundred conditions, even over empty tables.
+/// Maximum number of conditions on related rows that PostgreSQL plans together, as one join. If there are more, PostgreSQL plans each
+/// condition separately. Otherwise the search for the best join order takes many seconds for a hundred conditions, even over empty tables.
 const APART_FROM: usize = 8;
 
 impl Dialect {
@@ -41,17 +41,17 @@ fn relations(filter: &Filter) -> usize {
     }
 }
 
-/// What a condition applies to.
+/// The object that a condition applies to.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     /// A row of an entity's table.
     Row(&'a Entity),
-    /// A JSON object inside a row; the number is how many other objects contain it.
+    /// A JSON object inside a row. The number is the depth: how many other JSON objects contain this object.
     Kept(usize),
 }
 
 impl Subject<'_> {
-    /// Returns the depth of an object inside this one.
+    /// Returns the depth of a JSON object that is directly inside this row or object.
     fn inside(self) -> usize {
         match self {
             Self::Row(_) => 0,
@@ -115,8 +115,9 @@ fn never() -> SimpleExpr {
     Expr::cust("1 = 0")
 }
 
-/// Joins conditions as a balanced tree, whose depth grows with the logarithm of their number. A chain would be as deep as it is long:
-/// writing it as SQL could exhaust the stack, and SQLite accepts at most 1,000 levels.
+/// Joins conditions as a balanced tree, so that the depth grows with the logarithm of the number of conditions. A chain would have as many
+/// levels as conditions: writing the chain as SQL could exhaust the stack, and SQLite accepts at most 1,000 levels. Returns `None` if there
+/// are no conditions.
 fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -> SimpleExpr) -> Option<SimpleExpr> {
     let right = conditions.split_off(conditions.len() / 2);
     if conditions.is_empty() {
@@ -125,7 +126,8 @@ fn join(mut conditions: Vec<SimpleExpr>, with: &dyn Fn(SimpleExpr, SimpleExpr) -
     Some(with(join(conditions, with)?, join(right, with)?))
 }
 
-/// Returns the condition that a related row or a nested object matches. It is true or false, never unknown.
+/// Returns the condition that at least one related row or nested object matches the filter. The condition is true or false, never unknown
+/// (NULL).
 fn has(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -> SimpleExpr {
     match (&field.kind, subject) {
         (Kind::One(relation) | Kind::Many(relation), Subject::Row(entity)) => {
@@ -136,8 +138,9 @@ fn has(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -
     }
 }
 
-/// Finds related rows by an uncorrelated subquery, which the database runs once. A correlated one would run for every row, and each run
-/// would run the subqueries inside it again: three levels over a few thousand rows would never finish.
+/// Returns the condition that a related row matches. Uses an uncorrelated subquery, which the database runs once. A correlated subquery
+/// would run for every row, and each run would repeat the subqueries inside the subquery. Three levels over a few thousand rows would never
+/// finish.
 fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filter) -> SimpleExpr {
     let target = relation.target;
     let matching = |column: &'static str| {
@@ -145,10 +148,11 @@ fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filt
         rows.column((target.table, column)).from(target.table);
         rows.and_where(Expr::col((target.table, column)).is_not_null());
         rows.and_where(condition(dialect, Subject::Row(target), filter));
-        // SQLite adds the depth of a condition to that of the conditions around it, except for a subquery in FROM.
+        // SQLite limits the depth of nested conditions. The depth of a subquery counts toward the condition around the subquery, unless the
+        // subquery is in FROM.
         Sql::select().column(column).from_subquery(rows, "related").to_owned()
     };
-    // PostgreSQL does not turn `(…) IS TRUE` into a join: it plans the subquery separately and holds its rows in a hash table.
+    // PostgreSQL does not turn `(…) IS TRUE` into a join: it plans the subquery separately and keeps the resulting rows in a hash table.
     let plan = |found: SimpleExpr| match dialect.apart {
         true => Expr::cust_with_expr("($1) IS TRUE", found),
         false => found,
@@ -169,7 +173,8 @@ fn has_row(dialect: Dialect, entity: &Entity, relation: &Relation, filter: &Filt
     }
 }
 
-/// Checks the JSON objects inside each row by a correlated subquery. It reads only the row itself, so nesting does not multiply the work.
+/// Returns the condition that a JSON object inside the row matches. Uses a correlated subquery, which reads only the row itself, so that
+/// nesting does not multiply the work.
 fn has_object(dialect: Dialect, subject: Subject<'_>, field: &Field, filter: &Filter) -> SimpleExpr {
     let depth = subject.inside();
     let objects = json::items(dialect.database, subject.json(dialect, field), field);

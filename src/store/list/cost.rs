@@ -1,4 +1,5 @@
-//! Estimates the maximum cost of a list before it runs: conditions times the rows that each may check.
+//! Estimates the maximum cost of a list before the list is read: the number of conditions times the number of rows that each condition may
+//! check.
 
 use std::collections::HashMap;
 
@@ -10,19 +11,20 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{error, statement};
 
-/// Maximum number of checks of a condition on a row: more than either database can do within the deadline of a list.
+/// Maximum cost of a list, in checks of one condition on one row. Neither database can do more checks within the deadline of a list.
 const CEILING: u64 = 200_000_000;
-/// Minimum number of conditions for an estimate; fewer are fast over any table.
+/// Minimum number of conditions for which the cost is estimated. A list with fewer conditions is fast over any table.
 const MANY: u64 = 100;
-/// The same for the `where` of a change. While it is evaluated, other writes wait, so that it may take about a second.
+/// Maximum cost of the `where` of a change. Other writes wait while the `where` is evaluated, so this limit allows only about a second.
 const CEILING_IN_WRITE: u64 = 4_000_000;
 const MANY_IN_WRITE: u64 = 4;
-/// Cost factor of a condition on JSON objects, relative to one on a column, because the JSON is parsed.
+/// Cost factor of a condition on JSON objects, relative to a condition on a column. The factor is above 1, because the database must parse
+/// the JSON.
 const KEPT: u64 = 4;
-/// Number of values in one condition that cost as much as one more condition. The database looks values up instead of comparing them one by
-/// one.
+/// Number of values in one condition that cost as much as one more condition. One value costs little, because the database looks values up
+/// instead of comparing them one by one.
 const VALUES: usize = 1_000;
-/// Assumed rows per page of a table that PostgreSQL has not counted yet.
+/// Assumed number of rows per page of a table whose rows PostgreSQL has not counted yet.
 const ROWS_A_PAGE: i64 = 20;
 
 /// Rejects a list whose conditions would check too many rows.
@@ -37,7 +39,7 @@ pub(super) async fn check(db: &impl ConnectionTrait, query: &Query) -> Result<()
 /// Rejects the `where` of a change whose conditions would check too many rows.
 ///
 /// # Errors
-/// Like [`check`].
+/// Same as [`check`].
 pub(super) async fn check_in_write(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
     check_within(db, query, MANY_IN_WRITE, CEILING_IN_WRITE).await
 }
@@ -63,8 +65,8 @@ async fn check_within(db: &impl ConnectionTrait, query: &Query, many: u64, ceili
     )))
 }
 
-/// Adds to `looks` how many conditions check each row of each table. A condition on a relation adds one check to the rows on either side,
-/// because its subquery runs once, not once per row.
+/// Adds to `looks`, for each table, the number of conditions that check each row of the table. A condition on a relation adds one check to
+/// each row of both tables, because the subquery runs once, not once per row.
 fn count(entity: &'static Entity, filter: &Filter, weight: u64, looks: &mut HashMap<&'static str, u64>) {
     let mut add = |table, more: u64| *looks.entry(table).or_default() += more.saturating_mul(weight);
     match filter {
@@ -88,7 +90,7 @@ fn count(entity: &'static Entity, filter: &Filter, weight: u64, looks: &mut Hash
     }
 }
 
-/// Estimates the number of rows of a table without reading them.
+/// Estimates the number of rows of a table without reading the rows.
 async fn rows(db: &impl ConnectionTrait, table: &'static str) -> Result<u64> {
     let database = db.get_database_backend();
     let sql = match database {
@@ -96,7 +98,8 @@ async fn rows(db: &impl ConnectionTrait, table: &'static str) -> Result<u64> {
             "SELECT CASE WHEN reltuples < 0 THEN pg_relation_size(oid) / 8192 * {ROWS_A_PAGE} ELSE CAST(reltuples AS BIGINT) END \
              FROM pg_class WHERE oid = CAST('{table}' AS regclass)"
         ),
-        // SQLite finds MIN and MAX in the table's B-tree only in separate queries; both in one would read the whole table.
+        // SQLite reads MIN and MAX directly from the table's B-tree only in separate queries. One query for both would read the whole
+        // table.
         _ => format!("SELECT (SELECT MAX(rowid) FROM {table}) - (SELECT MIN(rowid) FROM {table}) + 1"),
     };
     let row = db.query_one_raw(statement(database, &sql, [])).await.map_err(error)?;

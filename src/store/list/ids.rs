@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::store::{Store, Tx, error};
 
 impl Store {
-    /// Returns the ids of the matching rows in order, at most `most` + 1, so that an excess is noticed.
+    /// Returns the ids of the matching rows in order. Returns at most `most` + 1 ids, so that the caller notices if more than `most` rows
+    /// match.
     ///
     /// # Errors
     /// `Invalid` if the list is too costly or takes too long.
@@ -22,7 +23,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the ids of the matching rows as this write sees them, in order, at most `most` + 1, so that an excess is noticed.
+    /// Returns the ids of the matching rows as this write sees the rows, in order. Returns at most `most` + 1 ids, so that the caller
+    /// notices if more than `most` rows match.
     ///
     /// # Errors
     /// `Invalid` if the list is too costly.

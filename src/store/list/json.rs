@@ -1,5 +1,5 @@
-//! SQL expressions that unpack JSON text in columns. Both databases have `->>` (SQLite since 3.38). PostgreSQL needs a cast to JSON, and
-//! the functions that expand an array to rows have different names.
+//! SQL expressions that unpack JSON text in columns. Both databases have the operator `->>` (SQLite since 3.38). PostgreSQL needs a cast to
+//! JSON, and the functions that expand an array to rows have different names.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, BinOper, Expr, ExprTrait, Func, FunctionCall, SimpleExpr};
@@ -34,7 +34,7 @@ pub(super) fn value(database: DbBackend, object: SimpleExpr, field: &Field) -> S
 }
 
 /// Returns the JSON objects of a field as rows with one column, [`ITEM`]; no rows if the field is NULL. A single object counts as an array
-/// of one.
+/// with one element.
 pub(super) fn items(database: DbBackend, text: SimpleExpr, field: &Field) -> FunctionCall {
     let list = match field.kind {
         Kind::Object(_) => concat(concat(Expr::Constant("[".into()), text), Expr::Constant("]".into())),

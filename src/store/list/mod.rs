@@ -1,5 +1,5 @@
-//! Reads lists of any entity. `where`, order and window become one SQL statement; each requested relation, at any depth, becomes one more
-//! for every 5,000 rows.
+//! Reads lists of any entity. One SQL statement covers `where`, order, limit and offset. Each requested relation, at any depth, takes one
+//! more statement for every 5,000 rows.
 
 mod blocks;
 mod column;
@@ -31,17 +31,17 @@ use crate::domain::text::Language;
 use crate::error::{Error, Result};
 use node::Cell;
 
-/// Ids in one statement. Both databases accept many more parameters.
+/// Maximum number of ids in one statement. Both databases accept many more parameters.
 const CHUNK: usize = 5_000;
-/// The column of a related row that holds the id of the row that it belongs to.
+/// Name of the column of a related row that holds the id by which the related row was found.
 const PARENT: &str = "parent__id";
 
-/// The rows that the caller may see.
+/// Restriction of a list to some rows, such as the rows that the caller may see.
 #[derive(Debug, Clone)]
 pub enum Scope {
-    /// All of them.
+    /// All rows.
     All,
-    /// Rows whose `user_id` is this user.
+    /// Rows whose `user_id` is the id of this user.
     OwnedBy(UserId),
     /// Users without a second factor; if roles are given, only users with one of these roles.
     WithoutFactor(Option<Vec<String>>),
@@ -49,13 +49,13 @@ pub enum Scope {
     MintedWithoutMfa,
 }
 
-/// A row, and the ids of the rows that it is linked to.
+/// A row, and for each link column the id that the column holds.
 struct Row {
     node: Node,
     links: HashMap<&'static str, String>,
 }
 
-/// What all statements of one list share.
+/// Parameters that all statements of one list share.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     language: Language,
@@ -84,7 +84,8 @@ impl Store {
         self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget).await).await
     }
 
-    /// Reads rows that are named by their ids or their keys. Does not use a lane, so that a request for one row waits for no list.
+    /// Reads rows whose ids or keys the query names. Does not use a lane (a connection for lists), so that a request for one row never
+    /// waits for a list.
     ///
     /// # Errors
     /// `Invalid` if the answer exceeds the budget.
@@ -100,7 +101,7 @@ impl Store {
         list(&self.read, query, scope, projection, budget).await
     }
 
-    /// Counts the rows in the window of a list for a caller.
+    /// Returns the number of rows in a list for a caller, within the limit and the offset of the list.
     ///
     /// # Errors
     /// Same as [`Store::list`].
@@ -164,8 +165,8 @@ async fn list(
     Ok(rows.into_iter().map(|row| Arc::new(row.node)).collect())
 }
 
-/// Selects the rows of a list, without columns, order and window. Returns `None` if `after` or `before` names no row, because then nothing
-/// matches.
+/// Selects the rows of a list, without columns, order, limit and offset. Returns `None` if `after` or `before` names no row within the
+/// scope, because then no row matches.
 async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
     cost::check(db, query).await?;
     let database = db.get_database_backend();
@@ -179,7 +180,7 @@ async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Re
     Ok(Some(select))
 }
 
-/// Runs a statement, reads the rows, and puts every relation of the projection into them.
+/// Runs a statement and returns the rows, including the related rows of every relation of the projection.
 fn load<'a>(
     db: &'a (impl ConnectionTrait + Send),
     entity: &'static Entity,
@@ -207,7 +208,7 @@ fn load<'a>(
     })
 }
 
-/// Puts one relation into all rows, with one statement for every [`CHUNK`] of them.
+/// Reads the related rows of one relation and adds them to the given rows. Runs one statement for every [`CHUNK`] ids.
 async fn relate(
     db: &(impl ConnectionTrait + Send),
     name: &'static str,

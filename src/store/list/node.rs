@@ -16,15 +16,16 @@ use crate::error::{Error, Result};
 /// The fields and relations of an entity to read.
 #[derive(Debug, Clone, Default)]
 pub struct Projection {
-    /// Plain fields.
+    /// Plain fields: fields that are not relations.
     pub fields: Vec<&'static Field>,
-    /// Relations, each with the projection of its rows.
+    /// Relations: for each, the name, the definition, and the projection of the related rows.
     pub relations: Vec<(&'static str, &'static Relation, Projection)>,
     leaves: u64,
 }
 
 impl Projection {
-    /// Everything that REST shows of an entity: all plain fields of the contract, and the brief fields of each relation.
+    /// Returns the projection of everything that the REST API shows of an entity: all plain fields of the contract, and the brief fields of
+    /// each relation.
     #[must_use]
     pub fn full(entity: &'static Entity) -> Self {
         let mut all = Self::default();
@@ -37,7 +38,7 @@ impl Projection {
         all
     }
 
-    /// Some plain fields of an entity.
+    /// Returns the projection of the plain fields with these names. Ignores unknown names.
     #[must_use]
     pub fn of(entity: &'static Entity, names: &[&str]) -> Self {
         let mut some = Self::default();
@@ -45,7 +46,7 @@ impl Projection {
         some
     }
 
-    /// Adds a plain field. A field that is added twice counts twice, because the answer repeats it.
+    /// Adds a plain field. A field that is added twice counts as two values, because the answer repeats the field.
     pub fn want(&mut self, field: &'static Field) {
         self.leaves += 1;
         if !self.fields.iter().any(|wanted| wanted.name == field.name) {
@@ -53,12 +54,12 @@ impl Projection {
         }
     }
 
-    /// Counts a value that the answer contains without a read, such as `__typename`.
+    /// Counts one value that the answer contains but that is not read from the database, such as `__typename`.
     pub fn pad(&mut self) {
         self.leaves += 1;
     }
 
-    /// Adds a relation, merged with earlier additions of it.
+    /// Adds a relation. If the relation was added before, merges the two projections of the related rows.
     pub fn relate(&mut self, name: &'static str, relation: &'static Relation, inner: Self) {
         self.leaves += 1;
         match self.relations.iter_mut().find(|(known, _, _)| *known == name) {
@@ -79,7 +80,7 @@ impl Projection {
         self.leaves = known + theirs;
     }
 
-    /// Returns the number of values in one row, without the rows of its relations.
+    /// Returns the number of values in one row, without the values in related rows.
     pub(super) fn leaves(&self) -> u64 {
         self.leaves.max(1)
     }
@@ -88,7 +89,7 @@ impl Projection {
 /// Maximum number of values in the answer of a change.
 const IN_WRITE: u64 = 2_000;
 
-/// One row with its relations. Rows that point to the same row share it.
+/// One row and the related rows. If several rows have a to-one relation to the same row, they share one node for that row.
 #[derive(Debug)]
 pub struct Node {
     id: String,
@@ -104,7 +105,7 @@ pub(super) enum Cell {
     Many(Vec<Arc<Node>>),
 }
 
-/// JSON text from the database. Most of it is passed on as it is; it is parsed on the first access to its value.
+/// JSON text from the database. The answer contains the text as it is stored. The text is parsed only on the first access to the value.
 #[derive(Debug)]
 pub(super) struct Kept {
     text: Box<RawValue>,
@@ -117,7 +118,7 @@ impl Kept {
     }
 
     fn value(&self) -> &Value {
-        // The text is JSON: `new` has checked it.
+        // `new` has checked that the text is JSON.
         self.read.get_or_init(|| serde_json::from_str(self.text.get()).unwrap_or_default())
     }
 }
@@ -127,13 +128,13 @@ impl Node {
         Self { id, cells: BTreeMap::new(), weight }
     }
 
-    /// Returns the row's id.
+    /// Returns the id of the row.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns a plain field's value; null if the field was not read.
+    /// Returns the value of a plain field; null if the field was not read.
     #[must_use]
     pub fn value(&self, field: &str) -> &Value {
         match self.cells.get(field) {
@@ -143,12 +144,13 @@ impl Node {
         }
     }
 
-    /// Sets a value that was not read: the plain text of a newly minted key, which the store does not hold, or a value written since.
+    /// Sets the value of a field to a value that was not read from the database: the plain text of a newly minted key, which the store does
+    /// not hold, or a value that was written after the read.
     pub fn reveal(&mut self, field: &'static str, value: Value) {
         self.put(field, Cell::Value(value));
     }
 
-    /// Returns the row of a to-one relation.
+    /// Returns the related row of a to-one relation; `None` if there is none.
     #[must_use]
     pub fn one(&self, relation: &str) -> Option<&Arc<Node>> {
         match self.cells.get(relation) {
@@ -157,7 +159,7 @@ impl Node {
         }
     }
 
-    /// Returns the rows of a to-many relation.
+    /// Returns the related rows of a to-many relation.
     #[must_use]
     pub fn many(&self, relation: &str) -> &[Arc<Node>] {
         match self.cells.get(relation) {
@@ -176,7 +178,7 @@ impl Node {
         self.cells.insert(name, cell);
     }
 
-    /// Returns the number of values in the row, including all rows inside it.
+    /// Returns the number of values in the row and in all related rows, at any depth.
     pub(super) fn weight(&self) -> u64 {
         self.weight
     }
@@ -199,8 +201,8 @@ impl Serialize for Cell {
     }
 }
 
-/// The number of values that the answer to one request may still hold, over all of its lists. The lists are read one after another, so that
-/// each knows what the others have left.
+/// The number of values that the answer to one request may still add, over all lists of the request. The lists are read one after another,
+/// so that each list knows how many values the earlier lists have left.
 #[derive(Debug)]
 pub struct Budget {
     most: u64,
@@ -221,8 +223,8 @@ impl Budget {
         Self { most, left: AtomicU64::new(most), turn: Mutex::new(()) }
     }
 
-    /// Returns the budget of a list that is read inside a write: what is left, and at most 2,000 values, so that an answer that is too large
-    /// does not delay other writes.
+    /// Returns the budget of a list that is read inside a write: the values that are left, but at most 2,000. With more, reading the list
+    /// would delay other writes. An unlimited budget stays unlimited.
     pub(super) fn in_write(&self) -> Self {
         match self.left.load(Ordering::Relaxed) {
             u64::MAX => Self::unlimited(),
@@ -230,7 +232,7 @@ impl Budget {
         }
     }
 
-    /// Returns the number of values that were taken.
+    /// Returns the number of values that were taken from the budget.
     pub(super) fn spent(&self) -> u64 {
         self.most.saturating_sub(self.left.load(Ordering::Relaxed))
     }
@@ -240,8 +242,8 @@ impl Budget {
         self.turn.lock().await
     }
 
-    /// Returns the row limit for a statement: one row more than fits, so that an excess is noticed without reading it. `None` means no
-    /// limit.
+    /// Returns the row limit for a statement: one row more than the budget allows, so that a list that is too large is noticed without
+    /// reading all rows. `None` means no limit.
     pub(super) fn most_rows(&self, projection: &Projection) -> Option<u64> {
         let left = self.left.load(Ordering::Relaxed);
         (left < u64::MAX).then(|| left / projection.leaves() + 1)
@@ -251,10 +253,10 @@ impl Budget {
         if weight > self.left.load(Ordering::Relaxed) { Err(self.exceeded()) } else { Ok(()) }
     }
 
-    /// Takes `weight` values from what is left.
+    /// Takes `weight` values from the budget.
     ///
     /// # Errors
-    /// `Invalid` if fewer are left.
+    /// `Invalid` if fewer than `weight` values are left.
     pub fn spend(&self, weight: u64) -> Result<()> {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(weight));
         spent.map(drop).map_err(|_| self.exceeded())

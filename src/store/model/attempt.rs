@@ -1,4 +1,4 @@
-//! Table `attempts`: attempts that count as failed until they succeed.
+//! Table `attempts`: attempts at passwords, codes and mails. Each attempt counts as failed until the attempt succeeds.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub(in crate::store) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// Pseudonym of the account.
+    /// Pseudonym of the account that the attempt concerns.
     pub account: String,
     pub at: String,
     /// Id that all rows of one attempt share.

@@ -1,4 +1,4 @@
-//! Table `challenges`: logins and other requests that wait for a code.
+//! Table `challenges`: logins and other requests that continue once the user enters a code.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `factors`: confirmed second factors.
+//! Table `factors`: confirmed second factors of users.
 
 use sea_orm::entity::prelude::*;
 

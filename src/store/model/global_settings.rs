@@ -1,4 +1,4 @@
-//! Table `global_settings`: one row.
+//! Table `global_settings`, which has a single row.
 
 use sea_orm::entity::prelude::*;
 

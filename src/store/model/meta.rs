@@ -1,4 +1,4 @@
-//! Table `meta`.
+//! Table `meta`: facts about the database, by name.
 
 use sea_orm::entity::prelude::*;
 

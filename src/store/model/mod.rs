@@ -1,4 +1,4 @@
-//! Row types of the tables that are not read through an entity's description alone. They never leave the store.
+//! Row types of the tables that typed queries read or write. The row types are never used outside the store.
 
 pub(super) mod api_key;
 pub(super) mod api_key_role;

@@ -1,4 +1,4 @@
-//! Table `password_resets`: mailed links for resetting a password.
+//! Table `password_resets`: password reset links, which are sent by mail.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The directory of local users: those created in keytower.
+//! The directory of local users, which were created in keytower.
 
 use async_trait::async_trait;
 
@@ -8,7 +8,7 @@ use crate::domain::user::LOCAL;
 use crate::error::Result;
 use crate::service::login::directory::{Checked, Directory};
 
-/// Users with a password in the store.
+/// The directory of the users whose password hash is in the store.
 pub(in crate::service) struct Local;
 
 #[async_trait]
@@ -18,7 +18,7 @@ impl Directory for Local {
     }
 
     async fn check(&self, app: &App, username: &str, password: Password) -> Result<Checked> {
-        // No username contains NUL, and PostgreSQL rejects it in a comparison.
+        // No username contains NUL, and PostgreSQL rejects NUL in a comparison.
         let user = match username.contains('\0') {
             true => None,
             false => app.store.find_login_user(username).await?,

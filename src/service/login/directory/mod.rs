@@ -11,7 +11,7 @@ use crate::domain::text::text;
 use crate::domain::user::LoginUser;
 use crate::error::{Error, Result};
 
-/// A source of users.
+/// A source of users, which verifies the passwords of these users.
 #[async_trait]
 pub(in crate::service) trait Directory: Sync {
     /// Name of the directory on the wire (contract: `UserSource`).
@@ -24,7 +24,7 @@ pub(in crate::service) trait Directory: Sync {
 /// Result of looking up a username and verifying a password.
 #[derive(Debug)]
 pub(in crate::service) struct Checked {
-    /// The user with this name.
+    /// The user with this name; `None` if the directory has no such user.
     pub(in crate::service) user: Option<LoginUser>,
     /// Whether the password is right.
     pub(in crate::service) verdict: Verdict,
@@ -33,10 +33,10 @@ pub(in crate::service) struct Checked {
 /// All supported directories.
 static DIRECTORIES: [&dyn Directory; 1] = [&local::Local];
 
-/// Returns the directory of a source; by default that of local users.
+/// Returns the directory with this source name; for `None`, the directory of local users.
 ///
 /// # Errors
-/// `Invalid` if the source is not supported; the message names the supported ones.
+/// `Invalid` if the source is not supported; the message names the supported sources.
 pub(in crate::service) fn of(source: Option<&str>) -> Result<&'static dyn Directory> {
     let Some(source) = source else { return Ok(&local::Local) };
     DIRECTORIES.into_iter().find(|directory| directory.source() == source).ok_or_else(|| {

@@ -14,7 +14,7 @@ use crate::mail::Letter;
 use crate::service::login::factor::{Factor, Recipient, Sent};
 use crate::store::Tx;
 
-/// Number of different codes: they have six digits.
+/// Number of different codes: a code has six digits.
 const CODES: u32 = 1_000_000;
 
 pub(in crate::service) struct Mail;
@@ -57,7 +57,7 @@ impl Factor for Mail {
     }
 
     async fn spend(&self, app: &App, _: &Tx, _: &Holder, challenge: Option<&Challenge>, code: &Code) -> Result<bool> {
-        // The caller deletes the challenge, and the code with it.
+        // The caller of this function deletes the challenge, and so also the code.
         Ok(challenge.is_some_and(|challenge| is_right(app, challenge, code)))
     }
 

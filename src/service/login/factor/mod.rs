@@ -29,7 +29,8 @@ pub(in crate::service) trait Factor: Sync {
         Ok(None)
     }
 
-    /// Spends a code of a user, as part of `tx`. Returns false if it is wrong, expired or already spent.
+    /// Verifies a code of a user, as part of `tx`, so that the code can't be used again. Returns false if the code is wrong, expired or
+    /// already used.
     async fn spend(
         &self,
         app: &App,
@@ -39,18 +40,18 @@ pub(in crate::service) trait Factor: Sync {
         code: &Code,
     ) -> Result<bool>;
 
-    /// Verifies the first code of a new factor; `None` if it is wrong.
+    /// Verifies the first code of a new factor. Returns the factor to store, or `None` if the code is wrong.
     fn prove(&self, _app: &App, _challenge: &Challenge, _code: &Code) -> Option<NewFactor> {
         None
     }
 }
 
-/// The user that a code is sent to, and its challenge.
+/// The user that a code is sent to, and the challenge of the code.
 #[derive(Debug)]
 pub(in crate::service) struct Recipient<'a> {
-    /// The user.
+    /// The user to send the code to.
     pub(in crate::service) holder: &'a Holder,
-    /// The challenge that the code belongs to.
+    /// Id of the challenge that the code belongs to.
     pub(in crate::service) challenge: &'a ChallengeId,
     /// Purpose of the challenge.
     pub(in crate::service) purpose: &'a Purpose,
@@ -68,10 +69,10 @@ pub(in crate::service) struct Sent {
 /// All supported factors.
 static FACTORS: [&dyn Factor; 3] = [&totp::Totp, &mail::Mail, &recovery::Recovery];
 
-/// Returns the factor of a type.
+/// Returns the second factor of the given type.
 ///
 /// # Errors
-/// `Invalid` if the type is not supported; the message names the supported ones.
+/// `Invalid` if the type is not supported; the message names the supported types.
 pub(in crate::service) fn of(mfa_type: MfaType) -> Result<&'static dyn Factor> {
     FACTORS.into_iter().find(|factor| factor.mfa_type() == mfa_type).ok_or_else(|| {
         let (name, served) = (mfa_type.name(), FACTORS.map(|factor| factor.mfa_type().name()).join(", "));
@@ -82,7 +83,8 @@ pub(in crate::service) fn of(mfa_type: MfaType) -> Result<&'static dyn Factor> {
     })
 }
 
-/// Returns the type that a code belongs to: a code in the form of a recovery code is one, any other belongs to `mfa_type`.
+/// Returns the type of second factor that a code belongs to. A code in the form of a recovery code is a recovery code; any other code
+/// belongs to `mfa_type`.
 pub(in crate::service) fn meant(mfa_type: MfaType, code: &Code) -> MfaType {
     if recovery::has_form(code) { MfaType::TotpRecoveryCode } else { mfa_type }
 }

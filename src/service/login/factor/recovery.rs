@@ -1,7 +1,7 @@
 //! Second factor: recovery codes, which users write down in case they lose their device.
 //!
-//! A code consists of six groups of four letters and digits, joined by hyphens: 124 bits, so a fast keyed digest is enough to store it
-//! (ASVS 6.5.2 requires a slow one below 112 bits). It is compared exactly as it was shown.
+//! A code consists of six groups of four letters and digits, joined by hyphens: 124 bits, so a fast keyed digest is enough to store a code
+//! (ASVS 6.5.2 requires a slow digest below 112 bits). A code is compared exactly as it was shown.
 
 use async_trait::async_trait;
 
@@ -20,10 +20,10 @@ const WHAT: &str = "recovery code";
 
 pub(in crate::service) struct Recovery;
 
-/// Generates recovery codes: their texts, and the digests to store.
+/// Generates recovery codes. Returns the texts of the codes, and the digests to store.
 ///
 /// # Errors
-/// `Internal` if randomness fails.
+/// `Internal` if the source of randomness fails.
 pub(crate) fn new_codes(app: &App) -> Result<(Vec<String>, Vec<KeptCode>)> {
     let (mut texts, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..RECOVERY_CODES {

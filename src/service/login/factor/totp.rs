@@ -13,10 +13,10 @@ use crate::store::Tx;
 
 pub(in crate::service) struct Totp;
 
-/// Generates a secret: the enrollment data for the user's device, and the sealed secret to store.
+/// Generates a TOTP secret. Returns the enrollment data for the user's device, and the sealed secret to store.
 ///
 /// # Errors
-/// `Internal` if randomness or the crypto provider fails.
+/// `Internal` if the source of randomness or the crypto provider fails.
 pub(crate) fn begin(app: &App, holder: &Holder) -> Result<(Enrollment, Vec<u8>)> {
     let secret = totp::new_secret(app.random.as_ref())?;
     let enrollment = totp::enrollment(&secret, &app.settings.issuer, &holder.username)?;

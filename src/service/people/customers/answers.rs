@@ -1,4 +1,4 @@
-//! Answers to security questions: each user has three, hashed like passwords and compared exactly.
+//! Answers to security questions: each user has three answers, which are hashed like passwords and compared exactly.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::service::access::own_session;
 
-/// Sets the caller's answers, in place of earlier ones.
+/// Sets the caller's answers to security questions, in place of earlier answers.
 ///
 /// # Errors
 /// - `Invalid` if there are not exactly three different known questions, or the answers are empty, too long or not different.

@@ -33,13 +33,13 @@ use crate::store::Users;
 pub struct NewCustomer {
     /// Login name.
     pub username: String,
-    /// Everything else; its username is ignored.
+    /// All other values of the user. The `username` in this change is ignored.
     pub change: CustomerChange,
     /// Password; without one, the user can't log in.
     pub password: Option<Password>,
 }
 
-/// Creates a user below the caller, with a role without actions and without permissions. Returns the user's number.
+/// Creates a user below the caller. The user gets a role without actions, and no permissions. Returns the user's number.
 ///
 /// # Errors
 /// - `Invalid` if the name is taken, or a name, password or other member is not allowed.
@@ -89,7 +89,7 @@ pub async fn create(app: &App, permit: &Permit, wanted: NewCustomer) -> Result<i
     Ok(made.number)
 }
 
-/// Changes a user.
+/// Changes the user with this number.
 ///
 /// # Errors
 /// Like [`edit_all`].
@@ -97,16 +97,16 @@ pub async fn edit(app: &App, permit: &Permit, number: i64, change: CustomerChang
     edit_all(app, permit, vec![(number, change)]).await
 }
 
-/// Changes users: all of them, or none. A caller may change themselves; a caller who manages users may also change users whose rights do
-/// not exceed their own. Each changed member requires an operation of its own.
+/// Changes users: all of them, or none. A caller may change the caller's own user. A caller with the right to manage users may also change
+/// users who hold no rights beyond the caller's. To change some members, the caller must be allowed to perform a further operation.
 ///
 /// # Errors
-/// - `NotFound` if the caller does not see a user.
+/// - `NotFound` if the caller does not see one of the users.
 /// - `Invalid` if there are too many users, a user is named twice, a member is not allowed, the status of the caller would change, or no
 ///   active ROOT would be left.
-/// - `Forbidden` if a user holds rights that the caller does not hold, the caller uses a key that is not classic, or a key changes the
-///   names, the address or the login restrictions of its own owner.
-/// - `StepUp` if a changed member requires a fresh proof.
+/// - `Forbidden` if a user holds rights that the caller does not hold, the caller uses a key that is not classic, or the caller uses an API
+///   key to change the names, the address or the login restrictions of the key's owner.
+/// - `StepUp` if a changed member requires a fresh proof of the second factor or the password.
 /// - `Unavailable` if the database is unreachable.
 pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerChange)>) -> Result<()> {
     let permit = permit.require(Operation::EditCustomer)?;
@@ -140,7 +140,7 @@ pub async fn edit_all(app: &App, permit: &Permit, changes: Vec<(i64, CustomerCha
     Ok(())
 }
 
-/// Checks the operation that each changed member requires.
+/// Checks that the caller may perform the operations that the changed members require.
 fn expect_allowed(at_work: &Change, user: &Customer, change: &CustomerChange) -> Result<()> {
     let is_self = user.id == at_work.actor.user;
     let (mut needed, mut makes_owner) = (Vec::new(), false);
@@ -211,8 +211,8 @@ async fn apply(app: &App, at_work: &Change, user: &Customer, change: &CustomerCh
     Ok(())
 }
 
-/// Rejects a caller who is neither the user nor manages users, and a user with rights that the caller does not hold. A user that the caller
-/// does not see is not found.
+/// Rejects a change to another user if the caller does not manage users, or the user holds rights that the caller does not hold. Fails with
+/// `NotFound` if the caller does not see the user.
 async fn expect_reach(app: &App, at_work: &Change, user: &Customer) -> Result<()> {
     let actor = &at_work.actor;
     if user.id == actor.user {
@@ -246,7 +246,7 @@ fn check(change: &CustomerChange) -> Result<()> {
     change.address_restriction.as_deref().map_or(Ok(()), |addresses| check_restriction(addresses).map(drop))
 }
 
-/// Tells whether a password is that of a user whom the caller sees. A wrong password counts like a failed login.
+/// Tells whether `password` is the password of the user with this number. A wrong password counts like a failed login.
 ///
 /// # Errors
 /// - `NotFound` if the caller does not see the user.

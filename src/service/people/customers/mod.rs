@@ -1,7 +1,7 @@
 //! Users as the SoftLayer API shows them (contract, sections 5.2 to 5.5): visibility, related objects and changes.
 //!
-//! A caller sees their own user and all users below; a caller with the right to manage users sees all. To a caller, all other users do not
-//! exist (`visibility`).
+//! A caller sees the caller's own user and all users below. A caller with the right to manage users sees all users. The API treats a user
+//! that the caller does not see as not existing, except that some are shown in outline (see `visibility`).
 
 mod answers;
 mod edit;
@@ -21,17 +21,18 @@ use crate::domain::reason::Reason;
 use crate::domain::text::text;
 use crate::error::{Error, Kind, Result};
 
-/// Runs `work`, which reads users for the caller, on the connections for lists, with their deadline and at most two at a time for one caller.
+/// Runs `work`, which reads users for the caller, on the database connections for lists. The deadline of lists applies to `work`, and at
+/// most two such reads of one caller run at a time.
 ///
 /// # Errors
 /// - `TooMany` if the caller reads too much at the same time.
-/// - `Invalid` if it takes too long.
+/// - `Invalid` if `work` takes too long.
 /// - `Unavailable` if the database is unreachable.
 pub async fn reading<T>(app: &App, permit: &Permit, work: impl AsyncFnOnce() -> T) -> Result<T> {
     app.store.on_lane(permit.user(), work).await
 }
 
-/// Rejects API keys of users with a second factor, if the settings apply SoftLayer's rule.
+/// Rejects an API key whose owner has a second factor, unless the setting `softlayer_keys_with_mfa` allows such keys.
 ///
 /// # Errors
 /// - `Forbidden` if the key is rejected.

@@ -1,4 +1,4 @@
-//! Permissions of users below the caller (give and take), and changes of their parents.
+//! Gives permissions to users below the caller, takes permissions from such users, and changes the parents of such users.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::store::Users;
 ///
 /// # Errors
 /// - `NotFound` if the user does not exist.
-/// - `Invalid` if the user is not below the caller, a permission does not exist, or the caller does not have it.
+/// - `Invalid` if the user is not below the caller, a permission does not exist, or the caller does not have one of the permissions.
 /// - `Forbidden` if the caller does not manage users, uses a key that is not classic, or does not hold all rights of the user.
 /// - `StepUp` if the second factor was not proven recently.
 /// - `Unavailable` if the database is unreachable.
@@ -48,8 +48,8 @@ pub async fn give(app: &App, permit: &Permit, number: i64, names: &[String]) -> 
 /// Takes permissions from a user below the caller, and with `cascade` from all users below that user.
 ///
 /// # Errors
-/// Like [`give`], but the caller needs neither the permissions nor a fresh second factor. With `cascade`, also `Unavailable` if a user came
-/// below meanwhile and would lose permissions.
+/// Like [`give`], but the caller needs neither the permissions nor a fresh second factor. With `cascade`, also `Unavailable` if another
+/// user came below that user meanwhile and would lose permissions.
 pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cascade: bool) -> Result<()> {
     let permit = permit.require(Operation::TakePermissions)?;
     check_number(&permit, names.len())?;
@@ -80,11 +80,12 @@ pub async fn take(app: &App, permit: &Permit, number: i64, names: &[String], cas
 ///
 /// # Errors
 /// - `NotFound` if the user or the parent does not exist or is not below the caller.
-/// - `Invalid` if the user is the caller; if the parent is the user, is below the user or is the user's parent already; or if the parent
-///   does not hold permissions of the user and `cascade` does not take them.
-/// - `Forbidden` if the caller does not manage users or uses a key that is not classic.
+/// - `Invalid` if the user is the caller; if the parent is the user, is below the user or is the user's parent already; or if the user, or
+///   a user below that user, has permissions that the parent does not hold and `cascade` is not set.
+/// - `Forbidden` if the caller does not manage users, uses a key that is not classic, or does not hold all rights of the user and of the
+///   parent.
 /// - `StepUp` if the second factor was not proven recently.
-/// - `Unavailable` if the database is unreachable, or a user came below meanwhile and would lose permissions.
+/// - `Unavailable` if the database is unreachable, or another user came below the user meanwhile and would lose permissions.
 pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64, cascade: bool) -> Result<()> {
     let permit = permit.require(Operation::AssignParent)?;
     let user = app.store.customer(number).await?.ok_or_else(no_such_user)?;
@@ -126,7 +127,7 @@ pub async fn assign_parent(app: &App, permit: &Permit, number: i64, parent: i64,
     at_work.tx.commit().await
 }
 
-/// Begins a change with locks on the users that may change: those that may lose permissions.
+/// Begins a change with locks on the users whose permissions may change.
 async fn begin(app: &App, permit: &Permit, which: Which) -> Result<Change> {
     expect_user_management(app, permit.principal()?)?;
     let most = permit.operation().spec().most;
@@ -140,7 +141,7 @@ async fn begin(app: &App, permit: &Permit, which: Which) -> Result<Change> {
     Change::begin(app, permit, Users::changed(users.into_iter().map(|user| user.id))).await
 }
 
-/// Rejects a user who came below only while the change waited for its locks.
+/// Rejects a user without a lock. Such a user came below only while the change waited for its locks.
 fn expect_locked(at_work: &Change, user: &Customer) -> Result<()> {
     match at_work.tx.is_alone_with_user(&user.id) {
         true => Ok(()),
@@ -162,7 +163,8 @@ async fn own(at_work: &Change) -> Result<Customer> {
     own.ok_or_else(|| Error::refused("the user was deleted meanwhile"))
 }
 
-/// Returns a user below the caller, to change their permissions.
+/// Returns the user with this number, whose permissions are to change. Rejects a user who is not below the caller, or who holds rights that
+/// the caller does not hold.
 async fn below(at_work: &Change, number: i64, step: Step) -> Result<Customer> {
     let user = at_work.tx.customer(number).await?.ok_or_else(no_such_user)?;
     if user.id == at_work.actor.user {
@@ -175,7 +177,7 @@ async fn below(at_work: &Change, number: i64, step: Step) -> Result<Customer> {
     Ok(user)
 }
 
-/// Rejects a user who holds rights that the caller does not hold, wherever a cascade meets the user.
+/// Rejects a user who holds rights that the caller does not hold, whether the request names the user or a cascade reaches the user.
 async fn expect_covered(at_work: &Change, user: &Customer) -> Result<()> {
     let theirs = at_work.tx.rights_of(&user.id).await?;
     at_work.covers(&theirs, || format!("User {:?}", user.username))

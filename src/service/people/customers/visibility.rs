@@ -1,11 +1,13 @@
-//! Visibility of users, enforced by types: an API renders what it receives, and reads relations only of users that the caller sees.
+//! Visibility of users, enforced by types: an API renders the type that it receives, and reads relations only of users that the caller
+//! sees.
 //!
 //! | type | holds | made for |
 //! |---|---|---|
-//! | [`VisibleUser`] | everything of a user | users that the caller sees: the caller and users below; with the right to manage users, all users |
-//! | [`UserOutline`] | number, login name, display name | the parent, the master and authors of events, if the caller does not see them |
+//! | [`VisibleUser`] | all data of a user | users that the caller sees: the caller and users below, or all users for a user manager |
+//! | [`UserOutline`] | number, login name, display name | users that the caller does not see: parents, the master, authors of events |
 //!
-//! The logins of a user are shown to that user, to callers with `MANAGE_AUDIT_LOG`, and to an ancestor whose rights cover the user's.
+//! The master is the one user without a parent. The logins of a user are shown to that user, to callers with `MANAGE_AUDIT_LOG`, and to an
+//! ancestor who holds all rights of the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -40,10 +42,11 @@ impl Deref for VisibleUser {
     }
 }
 
-/// What every caller may know about the parent of a visible user, the master, and the author of a visible event.
+/// The data that every caller may see of the parent of a visible user, of the master (the one user without a parent), and of the author of
+/// a visible event.
 #[derive(Debug, Clone)]
 pub struct UserOutline {
-    /// Number, which the API uses as the id.
+    /// Number of the user, which the API uses as the id.
     pub number: i64,
     /// Login name.
     pub username: String,
@@ -60,18 +63,19 @@ pub enum RelatedUser {
     Outline(UserOutline),
 }
 
-/// The one account: the organization, and the contact that SoftLayer shows for it, which is the master's.
+/// The one account: the organization and its contact, as SoftLayer shows an account. The contact is the master, the one user without a
+/// parent.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// Name of the organization.
     pub company_name: String,
-    /// When the master was created.
+    /// When the master, the user without a parent, was created.
     pub created_at: Option<Timestamp>,
-    /// The master's e-mail address.
+    /// E-mail address of the master.
     pub email: Option<String>,
-    /// The master's first name, if the profile has it.
+    /// First name of the master, if the master's profile contains a first name.
     pub first_name: Option<String>,
-    /// The master's last name, if the profile has it.
+    /// Last name of the master, if the master's profile contains a last name.
     pub last_name: Option<String>,
 }
 
@@ -83,7 +87,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Returns the viewer for a request.
+    /// Returns the caller of a request as a viewer.
     ///
     /// # Errors
     /// - `Unauthenticated` if the caller shows no credential.
@@ -104,7 +108,7 @@ impl Viewer {
         self.actor.rights.allows(Action::MANAGE_USER_AND_ROLE)
     }
 
-    /// Returns the caller and all users below; reads them once.
+    /// Returns the ids of the caller and of all users below the caller. Reads the database only at the first call.
     async fn below(&self, app: &App) -> Result<&BTreeSet<UserId>> {
         if let Some(below) = self.below.get() {
             return Ok(below);
@@ -144,10 +148,10 @@ impl Viewer {
         Ok(app.store.customers_at_most(which, most).await?.into_iter().map(VisibleUser).collect())
     }
 
-    /// Returns a user that the caller sees, by number.
+    /// Returns the user with this number, if the caller sees the user.
     ///
     /// # Errors
-    /// - `NotFound` if the user does not exist or the caller does not see them.
+    /// - `NotFound` if the user does not exist or the caller does not see the user.
     /// - `Unavailable` if the database is unreachable.
     pub async fn one(&self, app: &App, number: i64) -> Result<VisibleUser> {
         let user = app.store.customers(Which::Number(number)).await?.pop().ok_or_else(no_such_user)?;
@@ -192,7 +196,8 @@ impl Viewer {
         })
     }
 
-    /// Returns users that visible objects refer to, by id: in outline if the caller does not see them.
+    /// Returns the users with these ids, to which visible objects refer, as a map by id. A user that the caller does not see is returned in
+    /// outline.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -204,8 +209,8 @@ impl Viewer {
         Ok(found)
     }
 
-    /// Returns the users that these users have created, at most `most`, by the id of the parent. A caller who sees a user also sees the
-    /// users below.
+    /// Returns the users whose parent is one of `users`, as a map by the id of the parent: at most `most` users. A caller who sees a user
+    /// also sees the users below.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -224,7 +229,7 @@ impl Viewer {
         Ok(found)
     }
 
-    /// Returns the parents of users, by the id of the child.
+    /// Returns the parents of `users`, as a map by the id of the child.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -234,7 +239,8 @@ impl Viewer {
         Ok(users.iter().filter_map(pair).collect())
     }
 
-    /// Returns the permissions that users hold now, by user. The master holds none by name.
+    /// Returns the permissions that `users` hold now, as a map by the id of the user. Leaves out the master (the user without a parent),
+    /// who holds no permissions by name.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
@@ -288,12 +294,13 @@ impl Viewer {
         let below = self.below(app).await?;
         let reached: Vec<UserId> = users.into_iter().filter(|user| below.contains(user)).collect();
         let rights = app.store.rights_of_all(&reached).await?;
-        // A user who was deleted meanwhile has no rights to compare, so they are not covered.
+        // A user who was deleted meanwhile has no rights to compare, so the user is left out.
         let covers = |theirs: &Rights| self.actor.rights.missing_action(theirs).is_none();
         Ok(reached.into_iter().filter(|user| is_own(user) || rights.get(user).is_some_and(covers)).collect())
     }
 
-    /// Returns the newest rows of the audit log that the caller may see: the caller's own, or all with `MANAGE_AUDIT_LOG`.
+    /// Returns the newest rows of the audit log that the caller may see: the caller's own rows, or all rows if the caller holds
+    /// `MANAGE_AUDIT_LOG`.
     ///
     /// # Errors
     /// `Unavailable` if the database is unreachable.
