@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::service::access::Wanted;
 use crate::service::policy;
 
-/// Returns the query fields for the policy and the previews.
+/// Returns the fields of the type `Query` that read the policy, and preview the users and keys that it would reject.
 pub(super) fn queries() -> [Field; 3] {
     let shown = Field::new("mfaPolicy", TypeRef::named_nn("MfaPolicy"), |ctx| {
         resolve(ctx, Operation::ReadMfaPolicy, |Call { app, permit, .. }| async move {

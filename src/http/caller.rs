@@ -123,7 +123,7 @@ fn device(headers: &HeaderMap) -> Option<Handle> {
     Some(Handle::from(device.to_owned()))
 }
 
-/// Returns the `Set-Cookie` value that stores a handle on a device. The browser sends the cookie only to this host and only over TLS;
+/// Returns the `Set-Cookie` value that stores the handle of a device in its browser. The browser sends the cookie only to this host and only over TLS;
 /// scripts cannot read the cookie.
 #[must_use]
 pub fn device_cookie(device: &Handle) -> String {

@@ -28,7 +28,8 @@ use crate::service::people::customers::RelatedUser;
 
 /// Error text for a removal whose key id is missing or malformed, or does not name a key that the caller may remove.
 const NO_KEY_ID: &str = "Please provide an API Authentication key ID.";
-/// Name of a temporary member, which holds the index of an object's row while objects are filtered and sorted.
+/// Name of a member that each rendered object gets while the objects are filtered and sorted: it holds the index of the row that the object was
+/// rendered from.
 const PLACE: &str = "#";
 
 /// A call of a method in progress.

@@ -60,7 +60,7 @@ pub enum Shown {
 /// A mask that is not parsed yet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mask {
-    /// Text in the mask language.
+    /// An object mask as text, for example `mask[id,username]`.
     Text(String),
     /// A legacy mask: nested structs with empty leaves.
     Tree(Value),

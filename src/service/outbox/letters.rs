@@ -40,7 +40,7 @@ pub(in crate::service) struct Wish {
 /// An entry of the queue.
 #[derive(Serialize, Deserialize)]
 pub(in crate::service) enum Waiting {
-    /// A letter to send.
+    /// An e-mail that is written already.
     Letter(Post),
     /// A request for a password link. The link is created when its letter is sent.
     Link(Wish),
