@@ -193,7 +193,10 @@ async fn connect_to(path: &Path, options: ConnectOptions, statements: &Arc<Atomi
     })
 }
 
-async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+async fn connect(mut options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+    // sqlx looks for old connections in a task of its own, as often as its counter of idle ones says. That counter falls below zero for a moment
+    // when a connection is given back and taken at once; read then, it makes the task spin for ever. Without time limits there is no such task.
+    options.idle_timeout(None).max_lifetime(None);
     let mut connection = Database::connect(options).await.map_err(super::error)?;
     let count = Arc::clone(statements);
     connection.set_metric_callback(move |_| {
