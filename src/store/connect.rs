@@ -8,11 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, Connection, SqliteConnection};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 use super::Store;
 use super::deadline::Deadline;
@@ -25,6 +25,8 @@ use crate::error::{Error, Result};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time that SQLite waits for a write of another process to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two attempts to connect to a busy SQLite file.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Time limit for one read statement on PostgreSQL.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time limit for one list statement on PostgreSQL. The node cancels the statement earlier; this limit takes effect only if the node has
@@ -186,18 +188,37 @@ async fn connect_file(path: &Path, connections: u32, statements: &Arc<AtomicU64>
     connect_to(path, sqlite(path, connections, true)?, statements).await
 }
 
+/// Connects to a SQLite file. While several processes start on a fresh file at the same time, the switch to write-ahead logging fails at once,
+/// without waiting for `BUSY_TIMEOUT`; so this tries again for that long.
 async fn connect_to(path: &Path, options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
-    connect(options, statements).await.map_err(|error| {
-        let cause = error.cause().unwrap_or(error.public());
-        Error::unavailable(format!("{}: {cause}", path.display()))
-    })
+    let start = Instant::now();
+    loop {
+        match open(options.clone(), statements).await {
+            Err(error) if is_busy(&error) && start.elapsed() < BUSY_TIMEOUT => tokio::time::sleep(BUSY_PAUSE).await,
+            Err(error) => return Err(Error::unavailable(format!("{}: {error}", path.display()))),
+            Ok(connection) => return Ok(connection),
+        }
+    }
 }
 
-async fn connect(mut options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+fn is_busy(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(cause)) = error else { return false };
+    let code = cause.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
+async fn connect(options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
+    open(options, statements).await.map_err(super::error)
+}
+
+async fn open(
+    mut options: ConnectOptions,
+    statements: &Arc<AtomicU64>,
+) -> std::result::Result<DatabaseConnection, DbErr> {
     // sqlx looks for old connections in a task of its own, as often as its counter of idle ones says. That counter falls below zero for a moment
     // when a connection is given back and taken at once; read then, it makes the task spin for ever. Without time limits there is no such task.
     options.idle_timeout(None).max_lifetime(None);
-    let mut connection = Database::connect(options).await.map_err(super::error)?;
+    let mut connection = Database::connect(options).await?;
     let count = Arc::clone(statements);
     connection.set_metric_callback(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
