@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, Connection, SqliteConnection};
@@ -191,14 +191,17 @@ async fn connect_file(path: &Path, connections: u32, statements: &Arc<AtomicU64>
 /// Connects to a SQLite file. While several processes start on a fresh file at the same time, the switch to write-ahead logging fails at once,
 /// without waiting for `BUSY_TIMEOUT`; so this tries again for that long.
 async fn connect_to(path: &Path, options: ConnectOptions, statements: &Arc<AtomicU64>) -> Result<DatabaseConnection> {
-    let start = Instant::now();
-    loop {
-        match open(options.clone(), statements).await {
-            Err(error) if is_busy(&error) && start.elapsed() < BUSY_TIMEOUT => tokio::time::sleep(BUSY_PAUSE).await,
-            Err(error) => return Err(Error::unavailable(format!("{}: {error}", path.display()))),
-            Ok(connection) => return Ok(connection),
+    let attempts = async {
+        loop {
+            match open(options.clone(), statements).await {
+                Err(error) if is_busy(&error) => tokio::time::sleep(BUSY_PAUSE).await,
+                done => return done,
+            }
         }
-    }
+    };
+    let unavailable = |error: &dyn std::fmt::Display| Error::unavailable(format!("{}: {error}", path.display()));
+    let done = tokio::time::timeout(BUSY_TIMEOUT, attempts).await;
+    done.map_err(|_| unavailable(&"database is locked"))?.map_err(|error| unavailable(&error))
 }
 
 fn is_busy(error: &DbErr) -> bool {
