@@ -99,7 +99,7 @@ impl Store {
                     lanes,
                     write,
                     queue,
-                    deadline,
+                    deadline: Some(deadline),
                     statements,
                     place: Place::File(beside(path)),
                 })
@@ -127,8 +127,7 @@ impl Store {
                 let control = connect(control, &statements).await?;
                 let lanes = Arc::new(Lanes::new(lanes, control));
                 let queue = Arc::new(Queue::new(POOL.saturating_sub(AHEAD) as usize));
-                let deadline = Deadline::default();
-                Ok(Self { read, credentials, lanes, write, queue, deadline, statements, place: Place::Server })
+                Ok(Self { read, credentials, lanes, write, queue, deadline: None, statements, place: Place::Server })
             }
         }
     }
@@ -156,8 +155,7 @@ impl Store {
         let lane = Lane { db: read.clone(), cancel: Arc::default(), name: String::new() };
         let lanes = Arc::new(Lanes::new(vec![lane], read.clone()));
         let (credentials, write, queue) = (read.clone(), read.clone(), Arc::new(Queue::new(1)));
-        let deadline = Deadline::default();
-        Ok(Self { read, credentials, lanes, write, queue, deadline, statements, place })
+        Ok(Self { read, credentials, lanes, write, queue, deadline: None, statements, place })
     }
 }
 
@@ -218,8 +216,8 @@ async fn open(
     mut options: ConnectOptions,
     statements: &Arc<AtomicU64>,
 ) -> std::result::Result<DatabaseConnection, DbErr> {
-    // sqlx looks for old connections in a task of its own, as often as its counter of idle ones says. That counter falls below zero for a moment
-    // when a connection is given back and taken at once; read then, it makes the task spin for ever. Without time limits there is no such task.
+    // Without time limits, sqlx starts no maintenance task. That task repeats its loop as often as the counter of idle connections says, and
+    // the counter drops below zero for a moment if a connection is released and acquired at the same time: then the loop never ends.
     options.idle_timeout(None).max_lifetime(None);
     let mut connection = Database::connect(options).await?;
     let count = Arc::clone(statements);

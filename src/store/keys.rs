@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::decode::write_actions;
-use super::list::ids;
+use super::list::{Limit, ids};
 use super::model::{api_key, api_key_role};
 use super::{Scope, Store, Tx, error, is_taken, of_user, statement};
 use crate::domain::api_key::{ApiKey, NewApiKey};
@@ -21,7 +21,7 @@ impl Store {
     /// `Unavailable` if the database is unreachable.
     pub async fn api_key(&self, query: &Query, scope: &Scope) -> Result<Option<ApiKey>> {
         // Does not use a lane (a connection for lists), so that the revocation of a key never waits for a list.
-        let ids = ids(&self.read, query, scope, 1).await?;
+        let ids = ids(&self.read, query, scope, 1, Limit::LIST).await?;
         match ids.first() {
             Some(id) => api_key_by_id(&self.read, id).await,
             None => Ok(None),

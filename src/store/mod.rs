@@ -61,13 +61,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Store {
     read: DatabaseConnection,
-    /// Connections reserved for looking up credentials, for health checks and for canceling lists.
+    /// Connections reserved for looking up credentials and for health checks.
     credentials: DatabaseConnection,
     lanes: Arc<lanes::Lanes>,
     write: DatabaseConnection,
     queue: Arc<locks::Queue>,
     /// Cancels a write that takes too long on SQLite; PostgreSQL has time limits of its own.
-    deadline: deadline::Deadline,
+    deadline: Option<deadline::Deadline>,
     statements: Arc<AtomicU64>,
     place: connect::Place,
 }
@@ -77,7 +77,7 @@ pub struct Store {
 pub struct Tx {
     /// Must be the first field. Fields are dropped in order, so the guard cancels a running statement before the transaction is dropped and
     /// another write begins.
-    deadline: deadline::Guard,
+    deadline: Option<deadline::Guard>,
     db: DatabaseTransaction,
     permit: Permit,
     users: Users,
@@ -105,7 +105,7 @@ impl Store {
         {
             db.query_one_raw(statement(DatabaseBackend::Postgres, &sql, values)).await.map_err(error)?;
         }
-        let deadline = self.deadline.start(&permit);
+        let deadline = self.deadline.as_ref().map(|deadline| deadline.start(&permit));
         Ok(Tx { deadline, db, permit, users, scribe, notes: audit::Notes::default(), _turn: turn })
     }
 
@@ -200,7 +200,7 @@ impl Tx {
     /// `Unavailable` if the database is unreachable; the write is rolled back, unless the connection broke after the server had committed.
     pub async fn commit_untold(mut self) -> Result<()> {
         let operation = self.permit.operation().name();
-        self.deadline.stop();
+        self.deadline.iter_mut().for_each(deadline::Guard::stop);
         self.db.commit().await.map_err(error)?;
         tracing::debug!(operation, "committed");
         Ok(())

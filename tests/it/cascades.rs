@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::isolation::fill;
+use crate::isolation::{self, fill};
 use crate::support::call::{Call, Refusal};
 use crate::support::changes::Shown;
 use crate::support::slow::Everything;
@@ -13,13 +13,8 @@ use crate::support::softlayer::Dialect;
 use crate::support::stage::{Actor, Stage, softlayer};
 use crate::support::{Database, ROOT_PASSWORD, Service};
 
-/// A request that another caller makes takes no longer, even in an unoptimized build beside other tests.
+/// Time limit for a request of another caller, also in an unoptimized build.
 const SOON: Duration = Duration::from_secs(5);
-
-/// Conditions, each of which looks at the name of every user.
-fn conditions(many: usize) -> Value {
-    (0..many).map(|at| json!({ "name_contains": format!("nobody {at}") })).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_where_of_a_change_is_refused_before_it_holds_up_other_writes() {
@@ -27,7 +22,7 @@ async fn the_where_of_a_change_is_refused_before_it_holds_up_other_writes() {
     fill(&service, 40_000).await;
     service.database().execute("ANALYZE").await;
     let root = service.root().await;
-    let costly = conditions(1_900);
+    let costly = isolation::conditions(1_900)["where"]["OR"].take();
     let users = json!({ "users_some": { "OR": costly } });
     for (route, body) in [
         ("/delete-role", json!({ "where": users })),
@@ -41,7 +36,7 @@ async fn the_where_of_a_change_is_refused_before_it_holds_up_other_writes() {
         assert!(refused.text.contains("would take too long") || refused.text.contains("takes longer"), "{refused:?}");
     }
     // A few conditions over as many users are no trouble.
-    let few = json!({ "where": { "OR": conditions(20) }, "data": { "name": "x" } });
+    let few = json!({ "where": isolation::conditions(20)["where"], "data": { "name": "x" } });
     service.refused(&root, "/update-user", few, 404, "no User matches").await;
 }
 

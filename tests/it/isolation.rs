@@ -49,7 +49,7 @@ pub async fn fill(service: &Service, users: usize) {
 }
 
 /// Conditions each of which looks at every name.
-fn conditions(many: usize) -> Value {
+pub fn conditions(many: usize) -> Value {
     let conditions: Vec<Value> = (0..many).map(|at| json!({ "name_contains": format!("nobody {at}") })).collect();
     json!({ "where": { "OR": conditions } })
 }

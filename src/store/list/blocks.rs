@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use sea_orm::{DatabaseConnection, StreamTrait};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Budget, Node, Projection, Scope, compile, list, matching};
+use super::{Budget, Limit, Node, Projection, Scope, compile, list, matching};
 use crate::domain::filter::{Query, Scalar};
 use crate::domain::id::UserId;
 use crate::error::{Error, Result};
@@ -105,7 +105,7 @@ impl Store {
         let these = ids.iter().cloned().map(Scalar::Text).collect();
         let query = Query { language: query.language, ..Query::having(entity, id, these) };
         let budget = Budget::unlimited();
-        let read = async |db: DatabaseConnection| list(&db, &query, scope, projection, &budget).await;
+        let read = async |db: DatabaseConnection| list(&db, &query, scope, projection, &budget, Limit::LIST).await;
         let rows = self.lanes.read(caller, read).await?;
         let mut rows: HashMap<String, Arc<Node>> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
         Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
@@ -113,7 +113,7 @@ impl Store {
 }
 
 async fn read_ids(db: &DatabaseConnection, query: &Query, scope: &Scope) -> Result<Ids> {
-    let Some(mut select) = matching(db, query, scope).await? else { return Ok(Ids::default()) };
+    let Some(mut select) = matching(db, query, scope, Limit::LIST).await? else { return Ok(Ids::default()) };
     let database = sea_orm::ConnectionTrait::get_database_backend(db);
     compile::order(database, query, &mut select);
     compile::limit(query, None, &mut select);

@@ -11,13 +11,6 @@ use crate::domain::text::text;
 use crate::error::{Error, Result};
 use crate::store::{error, statement};
 
-/// Maximum cost of a list, in checks of one condition on one row. Neither database can do more checks within the deadline of a list.
-const CEILING: u64 = 200_000_000;
-/// Minimum number of conditions for which the cost is estimated. A list with fewer conditions is fast over any table.
-const MANY: u64 = 100;
-/// Maximum cost of the `where` of a change. Other writes wait while the `where` is evaluated, so this limit allows only about a second.
-const CEILING_IN_WRITE: u64 = 4_000_000;
-const MANY_IN_WRITE: u64 = 4;
 /// Cost factor of a condition on JSON objects, relative to a condition on a column. The factor is above 1, because the database must parse
 /// the JSON.
 const KEPT: u64 = 4;
@@ -27,24 +20,29 @@ const VALUES: usize = 1_000;
 /// Assumed number of rows per page of a table whose rows PostgreSQL has not counted yet.
 const ROWS_A_PAGE: i64 = 20;
 
-/// Rejects a list whose conditions would check too many rows.
+/// The limit for the cost of one query.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Limit {
+    /// Minimum number of conditions for which the cost is estimated. A query with fewer conditions is fast over any table.
+    many: u64,
+    /// Maximum cost, in checks of one condition on one row.
+    ceiling: u64,
+}
+
+impl Limit {
+    /// The limit of a list. Neither database can do more checks within the deadline of a list.
+    pub(in crate::store) const LIST: Self = Self { many: 100, ceiling: 200_000_000 };
+    /// The limit inside a write. Other writes wait while the conditions are evaluated, so this limit allows only about a second.
+    pub(in crate::store) const WRITE: Self = Self { many: 4, ceiling: 4_000_000 };
+}
+
+/// Rejects a query whose conditions would check too many rows.
 ///
 /// # Errors
 /// `Invalid` if the estimate exceeds the ceiling.
 /// `Unavailable` if the database is unreachable.
-pub(super) async fn check(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
-    check_within(db, query, MANY, CEILING).await
-}
-
-/// Rejects the `where` of a change whose conditions would check too many rows.
-///
-/// # Errors
-/// Same as [`check`].
-pub(super) async fn check_in_write(db: &impl ConnectionTrait, query: &Query) -> Result<()> {
-    check_within(db, query, MANY_IN_WRITE, CEILING_IN_WRITE).await
-}
-
-async fn check_within(db: &impl ConnectionTrait, query: &Query, many: u64, ceiling: u64) -> Result<()> {
+pub(super) async fn check(db: &impl ConnectionTrait, query: &Query, limit: Limit) -> Result<()> {
+    let Limit { many, ceiling } = limit;
     let mut looks = HashMap::new();
     count(query.entity, &query.filter, 1, &mut looks);
     let conditions = looks.values().sum::<u64>();

@@ -3,7 +3,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Scope, compile, cost, matching};
+use super::{Limit, Scope, compile, matching};
 use crate::domain::filter::Query;
 use crate::domain::id::UserId;
 use crate::error::Result;
@@ -18,7 +18,7 @@ impl Store {
     /// `TooMany` if the caller already reads too many lists.
     /// `Unavailable` if the database is unreachable.
     pub async fn ids(&self, caller: Option<&UserId>, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
-        self.lanes.read(caller, async |db| ids(&db, query, scope, most).await).await
+        self.lanes.read(caller, async |db| ids(&db, query, scope, most, Limit::LIST).await).await
     }
 }
 
@@ -30,8 +30,7 @@ impl Tx {
     /// `Invalid` if the list is too costly.
     /// `Unavailable` if the database is unreachable.
     pub async fn ids(&self, query: &Query, scope: &Scope, most: usize) -> Result<Vec<String>> {
-        cost::check_in_write(&self.db, query).await?;
-        ids(&self.db, query, scope, most).await
+        ids(&self.db, query, scope, most, Limit::WRITE).await
     }
 }
 
@@ -40,8 +39,9 @@ pub(in crate::store) async fn ids(
     query: &Query,
     scope: &Scope,
     most: usize,
+    limit: Limit,
 ) -> Result<Vec<String>> {
-    let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
+    let Some(mut select) = matching(db, query, scope, limit).await? else { return Ok(Vec::new()) };
     compile::order(db.get_database_backend(), query, &mut select);
     select.column((query.entity.table, "id")).limit(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1));
     let rows = db.query_all(&select).await.map_err(error)?;

@@ -20,6 +20,7 @@ use sea_orm::sea_query::{Expr, Func, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 pub use blocks::{BLOCK, Ids};
+pub(super) use cost::Limit;
 pub(super) use ids::ids;
 pub use node::{Budget, Node, Projection};
 
@@ -81,7 +82,7 @@ impl Store {
     ) -> Result<Vec<Arc<Node>>> {
         // Lists of one request wait for each other before they take a lane.
         let _turn = budget.turn().await;
-        self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget).await).await
+        self.lanes.read(caller, async |db| list(&db, query, scope, projection, budget, Limit::LIST).await).await
     }
 
     /// Reads rows whose ids or keys the query names. Does not use a lane (a connection for lists), so that a request for one row never
@@ -98,7 +99,7 @@ impl Store {
         budget: &Budget,
     ) -> Result<Vec<Arc<Node>>> {
         let _turn = budget.turn().await;
-        list(&self.read, query, scope, projection, budget).await
+        list(&self.read, query, scope, projection, budget, Limit::LIST).await
     }
 
     /// Returns the number of rows in a list for a caller, within the limit and the offset of the list.
@@ -124,14 +125,14 @@ impl Tx {
         budget: &Budget,
     ) -> Result<Vec<Arc<Node>>> {
         let small = budget.in_write();
-        let rows = list(&self.db, query, scope, projection, &small).await?;
+        let rows = list(&self.db, query, scope, projection, &small, Limit::WRITE).await?;
         budget.spend(small.spent())?;
         Ok(rows)
     }
 }
 
 async fn count(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<u64> {
-    let Some(mut rows) = matching(db, query, scope).await? else { return Ok(0) };
+    let Some(mut rows) = matching(db, query, scope, Limit::LIST).await? else { return Ok(0) };
     compile::limit(query, None, &mut rows);
     rows.expr(Expr::val(1));
     let count = Sql::select().expr_as(Func::count(Expr::val(1)), "count").from_subquery(rows, "rows").to_owned();
@@ -146,8 +147,9 @@ async fn list(
     scope: &Scope,
     projection: &Projection,
     budget: &Budget,
+    limit: Limit,
 ) -> Result<Vec<Arc<Node>>> {
-    let Some(mut select) = matching(db, query, scope).await? else { return Ok(Vec::new()) };
+    let Some(mut select) = matching(db, query, scope, limit).await? else { return Ok(Vec::new()) };
     let database = db.get_database_backend();
     let most = budget.most_rows(projection);
     if query.page.is_part() {
@@ -167,8 +169,13 @@ async fn list(
 
 /// Selects the rows of a list, without columns, order, limit and offset. Returns `None` if `after` or `before` names no row within the
 /// scope, because then no row matches.
-async fn matching(db: &impl ConnectionTrait, query: &Query, scope: &Scope) -> Result<Option<SelectStatement>> {
-    cost::check(db, query).await?;
+async fn matching(
+    db: &impl ConnectionTrait,
+    query: &Query,
+    scope: &Scope,
+    limit: Limit,
+) -> Result<Option<SelectStatement>> {
+    cost::check(db, query, limit).await?;
     let database = db.get_database_backend();
     let mut select = compile::matching(database, query, scope);
     for (id, after) in [(&query.page.after, true), (&query.page.before, false)] {
