@@ -1,4 +1,4 @@
-//! What one change may hold up and reach: its `where`, its answer, and the users below whom a cascade meets.
+//! Tests the limits of one change: the cost of its `where`, the size of its answer, and the users that a cascade reaches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn the_where_of_a_change_is_refused_before_it_holds_up_other_writes() {
         assert!(refused.status == 400, "{route}: {refused:?}");
         assert!(refused.text.contains("would take too long") || refused.text.contains("takes longer"), "{refused:?}");
     }
-    // A few conditions over as many users are no trouble.
+    // A few conditions over the same number of users are accepted.
     let few = json!({ "where": isolation::conditions(20)["where"], "data": { "name": "x" } });
     service.refused(&root, "/update-user", few, 404, "no User matches").await;
 }
@@ -93,7 +93,7 @@ async fn reads_of_softlayers_api_keep_nobody_else_waiting() {
     }
 }
 
-/// An administrator of users with a classic key, the id and number of a user below, and the number of a user below that one.
+/// Returns an administrator of users with a classic key, the id and number of a user below, and the number of a user one level lower.
 async fn three_levels(stage: &Stage, last: &str) -> (Actor, String, i64, i64) {
     let owner = stage.actor("USER_ADMIN", Shown::Classic, false).await;
     let (_, middle, number) = stage.person(&stage.root, "READ_ONLY").await;
@@ -125,7 +125,7 @@ async fn a_cascade_touches_nobody_who_holds_more_than_the_caller() {
     let parent = [json!(owner.number), json!(true)];
     let move_up = softlayer(Dialect::XmlRpc, "assignNewParentId", root_below, &parent);
     refused(&stage, &owner.credential, move_up, Refusal::Forbidden).await;
-    // Below users who hold no more, the same goes.
+    // The same calls succeed if the users below hold no more rights than the caller.
     let (owner, _, middle, low) = three_levels(&stage, "READ_ONLY").await;
     take(middle).done(&stage.service, &owner.credential).await;
     let parent = [json!(owner.number), json!(true)];

@@ -1,13 +1,13 @@
-//! No two files of the source use each other, neither directly nor through others: whoever reads one reads downwards.
+//! Checks that no two files of the source use each other, directly or through other files.
 //!
-//! A `mod.rs` is the face of its folder. What it hands on counts as the file that it comes from, and its folder's files are no uses of its
-//! own.
+//! A `mod.rs` re-exports items of its folder. A use of a re-exported item counts as a use of the file that defines the item, and the
+//! re-export itself does not count as a use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layers::{Source, sources};
 
-/// Modules by their paths from the root, such as `store::keys`, with the names that each hands on and where these come from.
+/// Modules by path from the root, such as `store::keys`, each with the names that the module re-exports and the paths of their definitions.
 struct Modules(BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>);
 
 impl Modules {
@@ -27,7 +27,7 @@ impl Modules {
         modules
     }
 
-    /// The module in which what a path names is defined.
+    /// Returns the module that defines the item at a path.
     fn find(&self, path: &[String]) -> Option<Vec<String>> {
         let length = (1..=path.len()).rev().find(|length| self.0.contains_key(&path[..*length]))?;
         let (module, rest) = path.split_at(length);
@@ -35,7 +35,7 @@ impl Modules {
         from.map_or_else(|| Some(module.to_vec()), |from| self.find(from))
     }
 
-    /// The modules that a file uses, but for those of the folder that it is the face of.
+    /// Returns the modules that a file uses, without those in its own folder if the file is a `mod.rs`.
     fn used_by(&self, file: &Source) -> BTreeSet<Vec<String>> {
         let module = file.module();
         let found = named(&file.code).into_iter().filter_map(|(up, path)| {
@@ -46,7 +46,7 @@ impl Modules {
     }
 }
 
-/// Every path that starts with `crate` or `super` in some code: how often it goes up, none from the root, and the rest of it.
+/// Returns every path that starts with `crate` or `super`: the number of `super` (`None` for `crate`), and the rest of the path.
 fn named(code: &str) -> Vec<(Option<usize>, Vec<String>)> {
     let mut found = Vec::new();
     for start in ["crate::", "super::"] {
@@ -66,7 +66,7 @@ fn named(code: &str) -> Vec<(Option<usize>, Vec<String>)> {
     found
 }
 
-/// The paths of all `use` declarations, with the name that each gets.
+/// Returns the paths of all `use` declarations, each with the name that it introduces.
 fn uses(code: &str) -> Vec<(Vec<String>, String)> {
     let statements = code.match_indices("use ").filter(|(at, _)| {
         let before = code[..*at].chars().next_back();
@@ -75,7 +75,7 @@ fn uses(code: &str) -> Vec<(Vec<String>, String)> {
     statements.flat_map(|(at, word)| tree(&code[at + word.len()..])).collect()
 }
 
-/// The paths of a tree of names, with the name that each gets.
+/// Returns the paths of a `use` tree, each with the name that it introduces.
 fn tree(text: &str) -> Vec<(Vec<String>, String)> {
     let text = text.trim_start();
     if let Some(list) = text.strip_prefix('{') {
@@ -95,7 +95,7 @@ fn tree(text: &str) -> Vec<(Vec<String>, String)> {
     vec![(vec![name.to_owned()], alias.unwrap_or_else(|| name.to_owned()))]
 }
 
-/// The members of a list in braces.
+/// Returns the members of a list in braces.
 fn members(list: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (at, letter) in list.char_indices() {
@@ -116,7 +116,7 @@ fn members(list: &str) -> Vec<&str> {
     found.into_iter().filter(|member| !member.trim().is_empty()).collect()
 }
 
-/// The modules that a module uses, directly or through others.
+/// Returns the modules that a module uses, directly or through other modules.
 fn reached<'a>(uses: &'a BTreeMap<Vec<String>, BTreeSet<Vec<String>>>, from: &'a [String]) -> BTreeSet<&'a [String]> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(next) = open.pop() {
@@ -129,7 +129,7 @@ fn reached<'a>(uses: &'a BTreeMap<Vec<String>, BTreeSet<Vec<String>>>, from: &'a
     seen
 }
 
-/// Tables of the schema stand in relations to each other, so their descriptions name each other: data, which nobody has to read downwards.
+/// Exempt: the descriptions of tables are data, and related tables name each other.
 const TABLES: [&str; 2] = ["domain", "entity"];
 
 fn circles(files: &[Source]) -> Vec<String> {

@@ -24,7 +24,7 @@ fn the_documented_table_of_settings_is_the_programs() {
     assert_eq!(shown.trim(), table.trim(), "put this into docs/settings.md:\n{table}");
 }
 
-/// Every document, by its path from the root.
+/// Returns the paths of all documents from the root.
 fn documents() -> Vec<String> {
     let mut found: Vec<String> =
         ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "bench/README.md"].map(str::to_owned).into();
@@ -36,14 +36,14 @@ fn documents() -> Vec<String> {
     found
 }
 
-/// The name that links have for a heading.
+/// Returns the anchor of a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|letter| letter.is_alphanumeric() || *letter == ' ' || *letter == '-');
     kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
-/// A newcomer reads the README whole; everything else has a place of its own.
+/// The README stays short enough to be read whole; reference documents stand in `docs/`.
 #[test]
 fn the_readme_stays_short() {
     let lines = read("README.md").lines().count();

@@ -412,7 +412,7 @@ async fn an_answer_that_would_be_too_large_is_refused_and_nothing_is_minted() {
         let answer = ask(&service, Some(&reader), &query, json!({})).await;
         clean(&answer);
         assert_eq!((answer.code().as_str(), &answer.json()["data"]), ("BAD_USER_INPUT", &Value::Null), "{answer:?}");
-        // What a change answers is read while other changes wait.
+        // The answer of a change has a lower limit, because other changes wait while it is read.
         let most = if query.starts_with("mutation") { "2000" } else { "40000" };
         assert!(answer.text.contains(&format!("more than {most} values")), "{answer:?}");
     }

@@ -416,7 +416,7 @@ async fn who_asked_is_named_at_the_end_even_when_they_are_gone() {
         "username": name, "credential": format!("API key night shift ({id})"), "status": "SUCCESSED", "user": null,
     });
     assert_eq!(trace["data"]["userAuditLogs"], json!([row, row]));
-    // Whoever lacks the right begins nothing.
+    // A user without the action starts no task.
     let (_, reader) = service.user("READ_ONLY").await;
     let body = json!({ "where": { "name": "db-02" } });
     service.refused(&reader, "/shutdown-vm", body, 403, "VM_OPERATION_VM_POWER").await;

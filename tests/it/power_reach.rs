@@ -1,4 +1,4 @@
-//! Which VMs a power operation reaches, and how many at once.
+//! Tests which VMs a power operation reaches, and the maximum number of VMs.
 
 use keytower::domain::caller::Caller;
 use keytower::service::inventory;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::power::furnished;
 use crate::support::{Service, pass};
 
-/// Makes copies of a VM, so that `where: {name_starts_with: "copy-"}` matches this many.
+/// Creates copies of a VM; `where: {name_starts_with: "copy-"}` matches exactly these.
 async fn copies(service: &Service, name: &str, number: usize) {
     let mut file = serde_json::from_str::<serde_json::Value>(include_str!("../../examples/inventory.json")).unwrap();
     let vms = file["vms"].as_array().unwrap();
@@ -36,13 +36,13 @@ async fn self_service_reaches_no_vm_because_no_record_says_whose_it_is() {
         }
     }
     assert_eq!((service.rows("vms").await, service.rows("tasks").await), before);
-    // A role that was made here reaches all VMs by the same action.
+    // A custom role with the same action reaches all VMs.
     let night_shift = service.make_role(&root, "night shift", &["VM_OPERATION_VM_POWER"]).await;
     let (id, operator) = service.make_user(&root, "operator", &night_shift).await;
     let (_, key) = service.mint(&operator, "night").await;
     service.power(&key, "/shutdown-vm", json!({ "name": "db-01" })).await;
     service.power(&operator, "/shutdown-vm", json!({ "name": "db-02" })).await;
-    // A key of both roles' holder that has the self-service role alone reaches what that role reaches.
+    // The owner has both roles; a key with only the self-service role reaches no VM.
     let vm_role = service.preset(&root, "VM_USER").await;
     service
         .database()
@@ -55,7 +55,7 @@ async fn self_service_reaches_no_vm_because_no_record_says_whose_it_is() {
         .await;
     let web = json!({ "where": { "name": "web-01" } });
     service.refused(&narrow_key, "/shutdown-vm", web.clone(), 403, "what belongs to you").await;
-    // Nor does a key go on reaching more than its owner.
+    // A key reaches no more than its owner reaches now.
     service
         .database()
         .execute(&format!("DELETE FROM user_roles WHERE user_id = '{id}' AND role_id <> '{vm_role}'"))
@@ -94,7 +94,7 @@ async fn at_most_a_thousand_vms_are_switched_at_once() {
     let (tasks, vms) = service.power(&root, "/shutdown-vm", json!({ "AND": [all, { "id_not": "copy-00000" }] })).await;
     assert_eq!((tasks.len(), vms.len()), (1_000, 1_000));
     assert!(vms.iter().all(|vm| vm["entityAsyncStatus"] == "UPDATING"));
-    // Far fewer statements than VMs.
+    // Rows are written in batches: far fewer statements than VMs.
     let statements = service.app.store.statements() - statements;
     assert!(statements < 200, "{statements}");
 }

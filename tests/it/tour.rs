@@ -10,10 +10,10 @@
 //! - delete the key and print the answer, `{"data":{"deleteApiKey":{"id":"…"}}}`, on one line or several;
 //! - use the dead key once more and print the answer or its status, which has the number 401 (a `curl --fail` would end the script).
 //!
-//! In `docs/second-factor.md`, between `<!-- mfa:start -->` and `<!-- mfa:end -->` stand the commands of a login with a second factor, likewise. They `read` the codes that
+//! `docs/second-factor.md` has the commands of a login with a second factor between `<!-- mfa:start -->` and `<!-- mfa:end -->`. They `read` the codes that
 //! an authenticator app shows for `SECRET`; here pyotp is the app, and each code that is asked for is that of the next step.
 //!
-//! In `docs/softlayer.md`, between `<!-- softlayer:start -->` and `<!-- softlayer:end -->` stand those for SoftLayer's clients, and what Python does with them.
+//! `docs/softlayer.md` has the commands and the Python lines for SoftLayer's clients between `<!-- softlayer:start -->` and `<!-- softlayer:end -->`.
 
 use serde_json::{Deserializer, Value, json};
 

@@ -1,4 +1,4 @@
-//! Who sees what of whom through SoftLayer's interfaces, and that reading much at once stays bounded.
+//! Tests which users a caller sees through SoftLayer's APIs, and the limits of one read.
 
 use keytower::domain::key_format;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Person {
         Answer::unchecked(request.send().await.unwrap()).await.unwrap()
     }
 
-    /// How many logins of somebody are shown: by the three methods, which agree, and in a mask.
+    /// Returns the number of logins of a user that the caller sees; the three methods and the mask must agree.
     async fn logins_of(&self, service: &Service, other: &Self) -> Option<usize> {
         let mut found = Vec::new();
         for method in ["getLoginAttempts", "getSuccessfulLogins", "getUnsuccessfulLogins"] {
@@ -80,7 +80,7 @@ async fn logins_are_shown_to_oneself_to_auditors_and_to_ancestors_who_cover_the_
         // Root holds every right.
         assert!(root.logins_of(&service, person).await.unwrap() > 0);
     }
-    // A manager of users sees all users, and not what they did.
+    // A manager of users sees all users, but not their logins.
     assert_eq!(sibling.logins_of(&service, &child).await, Some(0));
     assert_eq!(sibling.logins_of(&service, &root).await, Some(0));
     assert_eq!(sibling.logins_of(&service, &grandchild).await, Some(0));
@@ -92,7 +92,7 @@ async fn logins_are_shown_to_oneself_to_auditors_and_to_ancestors_who_cover_the_
     assert!(grandchild.logins_of(&service, &child).await.unwrap() > 0);
     promote(&service, &root_token, "child", "READ_ONLY").await;
     assert_eq!(child.logins_of(&service, &grandchild).await, Some(0));
-    // Of the events, one's own.
+    // The event log shows only the caller's own events.
     for (person, all) in [(&root, true), (&sibling, false)] {
         let events = person.get(&service, "SoftLayer_Event_Log/getAllObjects", "").await.json();
         let foreign = |event: &&Value| event["userId"] != json!(person.number);
@@ -145,10 +145,10 @@ async fn a_deep_mask_takes_a_few_statements_and_has_a_ceiling() {
             }
         }
     }
-    // As many for two users as for thirteen.
+    // The number of statements is the same for two users and for thirteen.
     assert_eq!(statements[0], statements[1]);
     assert!(statements[0] <= 12, "{statements:?}");
-    // 13^5 objects are refused, although 13 users are all there is to load.
+    // A mask that yields 13^5 objects is rejected, although only 13 users are loaded.
     let users = "account[users[id,".repeat(4);
     let mask = format!("mask[id,{users}username{}]", "]]".repeat(4));
     let before = service.app.store.statements();
